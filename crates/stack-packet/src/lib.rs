@@ -1,0 +1,2 @@
+//! Packet buffers.
+#![no_std]
