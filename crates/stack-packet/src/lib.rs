@@ -1,2 +1,44 @@
-//! Packet buffers.
+//! Packets and the memory under them: what a link hands up, what it is handed down, and what a byte stream is made of.
+//!
+//! Ground layer: knows no protocol, no trait of the contract, no clock.
+//!
+//! - [`RxPacket`] / [`RxBatch`]: an inbound packet, parsed once and annotated in place while it climbs.
+//! - [`TxPacket`] / [`TxBatch`]: an outbound packet, built where it will lie: inline headroom, then a few [`Bytes`](bytes::Bytes).
+//! - [`RxArena`]: blocks that inbound packets are read into, reclaimed and never zeroed again.
+//! - [`Rope`]: an ordered byte sequence of shared pieces, the payload of sockets.
+//! - [`RangeSet`]: ordered, non-overlapping ranges, for reassembly and scoreboards.
+//! - [`Instant`], [`NicId`], [`LinkAddress`], …: the few words that packets carry about themselves.
+//!
+//! ```
+//! use stack_packet::{TxBatch, Rope};
+//!
+//! let mut payload = Rope::new();
+//! payload.write(b"hello");
+//! let mut batch = TxBatch::new();
+//! let packet = batch.slot();
+//! payload.copy_to_packet(0, 5, packet);
+//! packet.prepend(8).expect("an empty packet has headroom").copy_from_slice(&[0; 8]);
+//! assert_eq!(packet.len(), 13);
+//! ```
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod arena;
+mod batch;
+mod meta;
+mod ranges;
+mod rope;
+mod rx;
+mod time;
+mod tx;
+
+pub use arena::{BIG_BLOCK, RxArena, SMALL_BLOCK};
+pub use batch::{RxBatch, TxBatch};
+pub use meta::{Cast, Checksum, Hop, IpMeta, LinkAddress, NicId, ParseLinkAddressError, Token};
+pub use ranges::{Range, RangeSet};
+pub use rope::Rope;
+pub use rx::{RxMeta, RxPacket};
+pub use time::Instant;
+pub use tx::{HEADROOM, MAX_PIECES, TxPacket};
