@@ -1,0 +1,132 @@
+//! What a packet causes beyond its verdict; emitted by protocols, applied by the host when the call has returned.
+
+use bytes::Bytes;
+use core::net::IpAddr;
+use stack_packet::{LinkAddress, NicId};
+
+/// Something for the host to do.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// ARP or neighbour discovery learned something.
+    Neighbor(NeighborUpdate),
+    /// An ICMP error arrived that quotes a packet of ours: tell its endpoint.
+    Error(DeliveryError),
+    /// A router on `from`'s link says that `gateway` is the better first hop to `destination`
+    /// (RFC 1122 §3.2.2.2, RFC 4861 §8). The host believes it only from the current first hop.
+    Redirect {
+        /// Who says so.
+        from: IpAddr,
+        /// The destination host.
+        destination: IpAddr,
+        /// The better first hop; the destination itself where it is on link.
+        gateway: IpAddr,
+    },
+    /// The probes for a tentative address met no other user: it may be used (RFC 5227 §2.1.1, RFC 4862 §5.4).
+    AddressReady {
+        /// The interface.
+        nic: NicId,
+        /// The address.
+        address: IpAddr,
+    },
+    /// Another station uses an address of ours and won (RFC 5227 §2.4, RFC 4862 §5.4.5): it must go.
+    AddressConflict {
+        /// The interface.
+        nic: NicId,
+        /// The address.
+        address: IpAddr,
+        /// The other station.
+        link: LinkAddress,
+    },
+    /// Receive a multicast group on an interface, or stop to; counted, so joins and leaves must balance.
+    Group {
+        /// The interface.
+        nic: NicId,
+        /// The group.
+        group: IpAddr,
+        /// Join, or leave.
+        join: bool,
+    },
+}
+
+/// What a link-address resolution message says of a neighbour, in the words of RFC 4861 §7.2; ARP maps onto them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NeighborUpdate {
+    /// The interface.
+    pub nic: NicId,
+    /// The neighbour.
+    pub address: IpAddr,
+    /// Its link address; `None` in an advertisement without the option.
+    pub link: Option<LinkAddress>,
+    /// A reply to our request: reachability is confirmed. ARP replies to us, solicited advertisements.
+    pub solicited: bool,
+    /// Replace a different cached link address (the O flag; true for ARP).
+    pub overrides: bool,
+    /// Whether the neighbour is a router, where the message says (the R flag).
+    pub router: Option<bool>,
+    /// Make an entry if there is none: requests to us and solicited answers, not gratuitous ones.
+    pub create: bool,
+}
+
+/// Where an error came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ErrorOrigin {
+    /// An ICMP message: possibly forged, to be checked against what is in flight (RFC 5927).
+    Icmp {
+        /// Who sent it.
+        from: IpAddr,
+    },
+    /// Our own stack: no route, a neighbour that does not answer, a packet too big for the interface.
+    Local,
+}
+
+/// What went wrong on the way to a destination; the codes of both ICMPs in one list.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ErrorKind {
+    /// No route to the network (ICMPv4 3/0 and 3/6, ICMPv6 1/0).
+    NetUnreachable,
+    /// The host does not answer or is unknown (ICMPv4 3/1 and 3/7, ICMPv6 1/3).
+    HostUnreachable,
+    /// The protocol is not spoken there (ICMPv4 3/2, ICMPv6 4/1).
+    ProtocolUnreachable,
+    /// Nobody listens on the port (ICMPv4 3/3, ICMPv6 1/4).
+    PortUnreachable,
+    /// The packet is too big for a link on the way (ICMPv4 3/4, ICMPv6 2/0).
+    PacketTooBig {
+        /// The largest IP packet that fits, in bytes; 0 from routers that don't say (before RFC 1191).
+        mtu: u32,
+    },
+    /// A source route failed (ICMPv4 3/5).
+    SourceRouteFailed,
+    /// A policy forbids it (ICMPv4 3/9, 3/10, 3/13, ICMPv6 1/1, 1/5, 1/6).
+    Prohibited,
+    /// TTL or hop limit ran out on the way (ICMPv4 11/0, ICMPv6 3/0).
+    HopLimitExceeded,
+    /// The destination gave up to reassemble (ICMPv4 11/1, ICMPv6 3/1).
+    ReassemblyTimeout,
+    /// A header field is wrong (ICMPv4 12/0, ICMPv6 4/0 to 4/2).
+    ParameterProblem {
+        /// Offset of the field in the quoted packet, in bytes.
+        pointer: u32,
+        /// The code of the message.
+        code: u8,
+    },
+}
+
+/// An error about a packet that one of our endpoints sent.
+#[derive(Clone, Debug)]
+pub struct DeliveryError {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// Who found it.
+    pub origin: ErrorOrigin,
+    /// The interface that heard of it; `None` for errors of our own that have none.
+    pub nic: Option<NicId>,
+    /// Transport protocol of the packet.
+    pub protocol: u8,
+    /// Its source: our address.
+    pub local: IpAddr,
+    /// Its destination.
+    pub remote: IpAddr,
+    /// The packet from its transport header on, as far as it is quoted (at least 8 bytes).
+    pub quoted: Bytes,
+}
