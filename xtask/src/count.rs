@@ -20,7 +20,8 @@ impl Count {
     pub(crate) fn read(&mut self, line: &str) {
         let plain = without_colour(line);
         let text = plain.trim();
-        if let Some(result) = text.strip_prefix("test result: ") {
+        // Nextest shows a failed test's own output indented: not counted twice.
+        if let Some(result) = plain.strip_prefix("test result: ") {
             let counts = result.split_once(". ").map_or("", |(_, counts)| counts);
             self.add_pairs(counts.split(';'));
         } else if text.starts_with("Summary [") {
@@ -108,6 +109,15 @@ mod tests {
     fn nextest_summary_is_counted() {
         let line = "     Summary [   1.250s] 9/12 tests run: 6 passed (1 slow, 2 leaky), 2 failed, 1 timed out, 3 skipped";
         assert_eq!(read(&[line]), Count { passed: 6, failed: 3, skipped: 3 });
+    }
+
+    #[test]
+    fn failed_test_that_nextest_shows_is_counted_once() {
+        let count = read(&[
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 26 filtered out; finished in 0.1s",
+            "     Summary [   0.1s] 2 tests run: 1 passed, 1 failed, 0 skipped",
+        ]);
+        assert_eq!(count, Count { passed: 1, failed: 1, skipped: 0 });
     }
 
     #[test]
