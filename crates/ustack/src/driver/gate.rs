@@ -20,8 +20,8 @@ use std::task::Waker;
 pub(crate) const APPLICATION_TURN: usize = 4;
 /// The same for the driver, before it looks at its receivers again.
 pub(crate) const DRIVER_TURN: usize = 16;
-/// Packets in the queue above which the host is to make no more for this interface; below half of it, it may again.
-const HIGH_WATER: usize = 512;
+/// Packets in the queue above which it takes no more from the host for now.
+const HIGH_WATER: usize = 256;
 
 /// What a turn as writer did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,7 +97,7 @@ impl Gate {
         !std::mem::replace(&mut state.writing, true)
     }
 
-    /// Whether so much waits that the host should make no more for now.
+    /// Whether so much waits that the host is to keep what it makes, and its transports to wait.
     pub(crate) fn is_congested(&self) -> bool {
         self.congested.load(Ordering::Relaxed)
     }
@@ -150,6 +150,11 @@ impl Gate {
         }
         drop(writer);
         Some(self.write(now, DRIVER_TURN))
+    }
+
+    /// Whether the driver has the role.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        lock(&self.state).handed_over
     }
 
     /// When the link wants to be called although nothing is queued.

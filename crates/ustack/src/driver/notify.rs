@@ -5,6 +5,7 @@
 
 use crate::sys;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
+use stack_core::NicId;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -24,9 +25,22 @@ pub(crate) struct Notifier {
 /// What a descriptor is polled for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Watch {
-    pub(crate) descriptor: i32,
+    descriptor: i32,
+    pub(crate) nic: NicId,
     /// Writable, or else readable.
     pub(crate) writable: bool,
+    /// Whether it was, or has failed, when the sleep ended.
+    pub(crate) ready: bool,
+}
+
+impl Watch {
+    pub(crate) fn readable(descriptor: i32, nic: NicId) -> Self {
+        Self { descriptor, nic, writable: false, ready: false }
+    }
+
+    pub(crate) fn writable(descriptor: i32, nic: NicId) -> Self {
+        Self { descriptor, nic, writable: true, ready: false }
+    }
 }
 
 impl Notifier {
@@ -60,7 +74,7 @@ impl Notifier {
     }
 
     /// Sleeps until a descriptor is ready, somebody calls, or the time is over; after [`Notifier::prepare`].
-    pub(crate) fn sleep(&self, watches: &[Watch], timeout: Option<Duration>) {
+    pub(crate) fn sleep(&self, watches: &mut [Watch], timeout: Option<Duration>) {
         let mut polled = Vec::with_capacity(watches.len() + 1);
         polled.push(PollFd::from_borrowed_fd(self.event.as_fd(), PollFlags::IN));
         polled.extend(watches.iter().map(|watch| {
@@ -70,6 +84,8 @@ impl Notifier {
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         // An interrupted sleep is a short one.
         let _ = rustix::event::poll(&mut polled, timeout.as_ref());
+        let ready: Vec<bool> = polled[1..].iter().map(|polled| !polled.revents().is_empty()).collect();
+        watches.iter_mut().zip(ready).for_each(|(watch, ready)| watch.ready = ready);
         self.awake();
     }
 }
@@ -109,14 +125,14 @@ mod tests {
                 let notifier = Arc::clone(&notifier);
                 move || notifier.notify()
             });
-            notifier.sleep(&[], LONG);
+            notifier.sleep(&mut [], LONG);
             caller.join().unwrap();
             notifier.awake();
         }
         assert!(start.elapsed() < Duration::from_secs(10));
         assert!(notifier.prepare());
         let start = Instant::now();
-        notifier.sleep(&[], Some(Duration::from_millis(20)));
+        notifier.sleep(&mut [], Some(Duration::from_millis(20)));
         assert!(start.elapsed() >= Duration::from_millis(20), "an old call ended this sleep");
     }
 
@@ -127,7 +143,9 @@ mod tests {
         let other = rustix::event::eventfd(1, EventfdFlags::CLOEXEC).unwrap();
         let start = Instant::now();
         assert!(notifier.prepare());
-        notifier.sleep(&[Watch { descriptor: other.as_raw_fd(), writable: false }], LONG);
+        let mut watches = [Watch::readable(other.as_raw_fd(), NicId(1))];
+        notifier.sleep(&mut watches, LONG);
+        assert!(watches[0].ready);
         assert!(start.elapsed() < Duration::from_secs(10));
     }
 }
