@@ -9,6 +9,7 @@
 mod ci;
 mod count;
 mod deps;
+mod new;
 mod run;
 mod test;
 mod tidy;
@@ -49,6 +50,8 @@ enum Chore {
     Tidy,
     /// Let real programs and the kernel talk to our stack, in network namespaces
     Wire(wire::Args),
+    /// Make a protocol crate from a template, in the right layer
+    New(new::Args),
     /// A client that a scenario of `wire` runs inside a namespace
     #[command(hide = true, subcommand)]
     Probe(wire::Probe),
@@ -74,6 +77,7 @@ fn dispatch(chore: Chore) -> Result<(), String> {
         Chore::Deps(args) => deps::run(&Workspace::load()?, &args),
         Chore::Tidy => tidy::run(&Workspace::load()?),
         Chore::Wire(args) => wire::run(&Workspace::load()?, &args),
+        Chore::New(args) => new::run(&Workspace::load()?, &args),
         Chore::Probe(probe) => probe.run(),
         Chore::Reap { pid } => wire::reap_when_orphaned(pid),
     }
