@@ -14,6 +14,7 @@ use clap::Parser;
 
 use crate::count::Count;
 use crate::run::{Steps, watched};
+use crate::wire;
 use crate::workspace::{Workspace, cargo};
 
 #[derive(Parser)]
@@ -54,7 +55,7 @@ pub(crate) fn all(workspace: &Workspace, args: &Args, count: &mut Count) -> Resu
     });
     steps.step("test: downstream", || downstream::run(workspace, count));
     steps.step("test: examples", || examples::run(workspace, count));
-    let _ = args.devices_required();
+    steps.step("test: wire", || wire::all(workspace, args.devices_required(), count));
     steps.table();
     steps.outcome()
 }
