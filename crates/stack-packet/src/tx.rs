@@ -35,6 +35,8 @@ pub struct TxPacket {
     pub hash: u32,
     /// Free mark for policies (`SO_MARK`).
     pub mark: u32,
+    /// Whether our own members of the destination group hear it too (`IP_MULTICAST_LOOP`); true unless the sender objects.
+    pub multicast_loop: bool,
 }
 
 impl TxPacket {
@@ -55,6 +57,7 @@ impl TxPacket {
             gso_size: 0,
             hash: 0,
             mark: 0,
+            multicast_loop: true,
         }
     }
 
@@ -70,6 +73,7 @@ impl TxPacket {
         self.gso_size = 0;
         self.hash = 0;
         self.mark = 0;
+        self.multicast_loop = true;
     }
 
     /// Drops headers and payload and keeps what is said about the packet.
