@@ -27,28 +27,51 @@ pub const FRAGMENT_LEN: usize = 8;
 /// fragment other than the first, whose payload begins in the middle of something. The offset is at
 /// most `packet.len()`.
 pub fn upper_layer(packet: &[u8]) -> Option<(u8, usize)> {
-    let mut next = *packet.get(6)?;
-    let mut offset = HEADER_LEN;
-    let mut rest = packet.get(HEADER_LEN..)?;
-    for _ in 0..=MAX_EXTENSIONS {
-        let extension = match next {
-            protocol::HOP_BY_HOP | protocol::IPV6_ROUTE | protocol::IPV6_DESTINATION => {
-                Extension::parse(rest).ok()?
-            }
-            protocol::IPV6_FRAGMENT => {
-                let (fragment, rest) = Fragment::parse(rest).ok()?;
-                if fragment.offset() != 0 {
-                    return None;
+    let chain = Chain::walk(packet)?;
+    let later_fragment = chain.fragment.is_some_and(|fragment| fragment.offset() != 0);
+    if later_fragment { None } else { Some((chain.protocol, chain.offset)) }
+}
+
+/// What the extension headers of a packet lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain<'a> {
+    /// Protocol of the payload; behind a later fragment's header, that of the whole packet.
+    pub protocol: u8,
+    /// Where the payload begins, in octets from the fixed header's first; at most the packet's length.
+    pub offset: usize,
+    /// The fragment header on the way.
+    pub fragment: Option<&'a Fragment>,
+}
+
+impl<'a> Chain<'a> {
+    /// Walks the extension headers of `packet` (fixed header included), not beyond the header of a
+    /// later fragment. `None` when a header is cut off or there are more than [`MAX_EXTENSIONS`].
+    pub fn walk(packet: &'a [u8]) -> Option<Self> {
+        let mut chain = Self { protocol: *packet.get(6)?, offset: HEADER_LEN, fragment: None };
+        let mut rest = packet.get(HEADER_LEN..)?;
+        for _ in 0..=MAX_EXTENSIONS {
+            match chain.protocol {
+                protocol::HOP_BY_HOP | protocol::IPV6_ROUTE | protocol::IPV6_DESTINATION => {
+                    let extension = Extension::parse(rest).ok()?;
+                    chain.protocol = extension.next_header;
+                    chain.offset += extension.len;
+                    rest = extension.rest;
                 }
-                Extension { next_header: fragment.next_header, len: FRAGMENT_LEN, data: &[], rest }
+                protocol::IPV6_FRAGMENT => {
+                    let (fragment, behind) = Fragment::parse(rest).ok()?;
+                    chain.protocol = fragment.next_header;
+                    chain.offset += FRAGMENT_LEN;
+                    chain.fragment = Some(fragment);
+                    rest = behind;
+                    if fragment.offset() != 0 {
+                        return Some(chain);
+                    }
+                }
+                _ => return Some(chain),
             }
-            _ => return Some((next, offset)),
-        };
-        next = extension.next_header;
-        offset += extension.len;
-        rest = extension.rest;
+        }
+        None
     }
-    None
 }
 
 /// A hop-by-hop, routing or destination header: next header, length, data.
