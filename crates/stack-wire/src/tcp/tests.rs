@@ -104,6 +104,7 @@ proptest! {
         prop_assert_eq!(&ours.options_bytes()[..options.len()], &options[..]);
         prop_assert!(ours.options_bytes()[options.len()..].iter().all(|byte| *byte == 0));
         let f = ours.flags();
+        prop_assert_eq!(f.bits(), bits);
         prop_assert_eq!((f.fin(), f.syn(), f.rst(), f.psh()), (theirs.fin(), theirs.syn(), theirs.rst(), theirs.psh()));
         prop_assert_eq!((f.ack(), f.urg(), f.contains(Flags::ECE)), (theirs.ack(), theirs.urg(), theirs.ece()));
         prop_assert_eq!((f.contains(Flags::CWR), f.contains(Flags::AE)), (theirs.cwr(), theirs.ns()));
