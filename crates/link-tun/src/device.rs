@@ -161,6 +161,13 @@ impl Tun {
     }
 }
 
+impl AsFd for Tun {
+    /// The descriptor: to hand a duplicate of it to another process, for example.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 fn device_flags(config: &TunConfig, vnet: bool) -> u16 {
     let mode = match config.mode {
         Mode::Tun => IFF_TUN,
