@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::process::Command;
 
 /// Runs a test on a thread of its own in a network namespace of its own, where that is possible.
+#[expect(clippy::print_stderr, reason = "a test that can not run says so")]
 pub(crate) fn in_namespace(test: impl FnOnce() + Send + 'static) {
     let required = std::env::var_os("USTACK_REQUIRE_DEVICES").is_some_and(|value| value == "1");
     let result = std::thread::spawn(move || match enter() {
