@@ -10,11 +10,12 @@ mod rounds;
 mod table;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use clap::{Parser, Subcommand};
 
 use crate::run::checked;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, cargo, forget_our_package};
 
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  \
@@ -44,6 +45,19 @@ enum What {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+}
+
+/// A cargo command in the yardstick's own workspace, `benches/wire`.
+pub(crate) fn yardstick(workspace: &Workspace, args: &[&str]) -> Command {
+    let mut command = Command::new(cargo());
+    command.args(args).current_dir(workspace.root.join("benches/wire"));
+    command.env("CARGO_TARGET_DIR", yardstick_target(workspace));
+    forget_our_package(&mut command);
+    command
+}
+
+fn yardstick_target(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("wire-bench")
 }
 
 /// Runs the chosen benches.

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::{yardstick, yardstick_target};
 use crate::run::{captured, checked};
 use crate::wire::namespace::Namespace;
 use crate::wire::process::{Input, Process};
-use crate::workspace::{Workspace, cargo, forget_our_package};
+use crate::workspace::{Target, Workspace};
 
 /// The address that every peer serves.
 pub(crate) const ADDRESS: &str = "10.9.0.2";
@@ -133,20 +134,15 @@ pub(crate) struct Programs {
 impl Programs {
     /// Builds the yardstick, and our own peer where the workspace has it.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self, String> {
-        let target = workspace.target.join("wire-bench");
-        let mut command = Command::new(cargo());
-        command.args(["build", "--release"]).current_dir(workspace.root.join("benches/wire"));
-        command.env("CARGO_TARGET_DIR", &target);
-        forget_our_package(&mut command);
-        checked(&mut command)?;
-        let is_ours = |target: &&crate::workspace::Target| target.kind == "bin" && target.name == OUR_BINARY;
+        checked(&mut yardstick(workspace, &["build", "--release"]))?;
+        let is_ours = |target: &&Target| target.kind == "bin" && target.name == OUR_BINARY;
         let package = workspace.package(OUR_PACKAGE);
         let ours = package.and_then(|package| package.targets.iter().find(is_ours));
         if ours.is_some() {
             checked(&mut workspace.cargo(&["build", "--release", "-p", OUR_PACKAGE, "--bin", OUR_BINARY]))?;
         }
         let ours = ours.map(|_| workspace.target.join("release").join(OUR_BINARY));
-        Ok(Self { yardstick: target.join("release/wire-bench"), ours })
+        Ok(Self { yardstick: yardstick_target(workspace).join("release/wire-bench"), ours })
     }
 
     fn of(&self, peer: &Peer) -> Option<&PathBuf> {
