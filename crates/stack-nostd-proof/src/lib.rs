@@ -22,6 +22,8 @@ mod freestanding;
 use alloc::boxed::Box;
 use core::mem::size_of_val;
 
+use link_channel as _;
+use link_loopback as _;
 use stack_core as _;
 use stack_packet as _;
 use stack_wire as _;

@@ -9,11 +9,11 @@
 
 mod capture;
 mod lab;
-mod namespace;
-mod needs;
+pub(crate) mod namespace;
+pub(crate) mod needs;
 mod probe;
-mod process;
-mod reaper;
+pub(crate) mod process;
+pub(crate) mod reaper;
 mod scenarios;
 mod serve;
 
