@@ -119,15 +119,6 @@ impl Shared {
         }
     }
 
-    /// Drops the halves of all links.
-    pub(crate) fn close_links(&self) {
-        let outlets = self.peek(|core| std::mem::take(&mut core.outlets));
-        outlets.iter().for_each(|outlet| outlet.gate.close());
-        let new_ports = std::mem::take(&mut *lock(&self.new_ports));
-        drop((outlets, new_ports));
-        *lock(&self.driver) = Driver::default();
-    }
-
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }

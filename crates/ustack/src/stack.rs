@@ -224,6 +224,5 @@ impl Drop for Inner {
             // The thread has no panic of its own to tell.
             let _ = thread.join();
         }
-        self.shared.close_links();
     }
 }

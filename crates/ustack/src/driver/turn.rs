@@ -42,7 +42,10 @@ impl Driver {
     /// Takes what the devices have.
     fn read(&mut self, now: Instant) -> bool {
         let mut busy = false;
-        for port in self.ports.iter_mut().filter(|port| port.is_to_be_read()) {
+        for port in &mut self.ports {
+            if !port.is_to_be_read() {
+                continue;
+            }
             match port.link.receive(now, &mut port.batch) {
                 Ok(count) => busy |= count > 0,
                 Err(error) => port.gone = Some(error),
