@@ -21,3 +21,10 @@ pub use nic::NicConfig;
 pub use registry::{SharedPathMtus, SharedPorts};
 pub use source::{RandomError, SystemClock, SystemRng};
 pub use stack::Stack;
+
+#[cfg(feature = "channel")]
+pub use link_channel as channel;
+#[cfg(feature = "ipv4")]
+pub use net_ipv4::{Ipv4, Ipv4Config};
+#[cfg(feature = "udp")]
+pub use trans_udp::{Udp, UdpConfig};

@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn ports_run_out_and_come_back() {
         let mut ports = SharedPorts::new();
-        let all: Vec<u16> = EPHEMERAL.map(|_| ports.reserve(6, &request(0), 7).unwrap()).collect();
+        let all: Vec<u16> =
+            EPHEMERAL.map(|n| ports.reserve(6, &request(0), u64::from(n) << 16).unwrap()).collect();
         assert_eq!(ports.reserve(6, &request(0), 7), Err(Error::NoPortAvailable));
         ports.release(6, &request(all[5]));
         assert_eq!(ports.reserve(6, &request(0), 7), Ok(all[5]));
@@ -187,7 +188,8 @@ mod tests {
             first.set_path_mtu(Instant::from_secs(1), IpAddr::V4(n.into()), 1400);
         }
         assert_eq!(first.len(), PATH_MTU_CAP);
-        first.set_path_mtu(Instant::from_secs(700), remote, 1400);
-        assert_eq!((first.len(), second.path_mtu(Instant::from_secs(701), remote)), (1, Some(1400)));
+        let late: IpAddr = "192.0.2.2".parse().unwrap();
+        first.set_path_mtu(Instant::from_secs(700), late, 1400);
+        assert_eq!((first.len(), second.path_mtu(Instant::from_secs(701), late)), (1, Some(1400)));
     }
 }
