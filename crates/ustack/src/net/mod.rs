@@ -10,11 +10,15 @@
 
 mod address;
 pub(crate) mod socket;
+#[cfg(feature = "tcp")]
+pub(crate) mod tcp;
 #[cfg(feature = "udp")]
 mod udp;
 pub(crate) mod wait;
 
 pub use address::ToSocketAddr;
+#[cfg(feature = "tcp")]
+pub use tcp::{Incoming, TcpListener, TcpStream};
 #[cfg(feature = "udp")]
 pub use udp::UdpSocket;
 
@@ -22,9 +26,6 @@ use crate::error::SocketError;
 use stack_core::{Error, NicId};
 use std::io;
 use std::time::Duration;
-
-/// What a packet's TTL is if nobody says (RFC 1700).
-const DEFAULT_TTL: u32 = 64;
 
 /// As std: a timeout of zero is a mistake.
 fn nonzero(timeout: Option<Duration>) -> io::Result<Option<Duration>> {

@@ -8,12 +8,16 @@ use super::wait::{ThisThread, Waiters};
 use crate::lock::lock;
 use crate::stack::Stack;
 use stack_core::{EndpointId, Endpoints, Error, Families, Interest, SocketOption, TransportCx, TransportProtocol};
+use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+/// What a packet's TTL is if nobody says (RFC 1700).
+const DEFAULT_TTL: u32 = 64;
 
 /// A transport protocol with sockets.
 pub(crate) trait Sockets: TransportProtocol + Endpoints {
@@ -26,7 +30,8 @@ pub(crate) struct Socket<T: Sockets> {
     pub(crate) stack: Stack,
     pub(crate) id: EndpointId,
     waiters: [Waiters; 2],
-    settings: Mutex<Settings>,
+    /// Only of sockets that somebody has set something on.
+    settings: Mutex<Option<Box<Settings>>>,
     nonblocking: AtomicBool,
     protocol: PhantomData<fn() -> T>,
 }
@@ -160,16 +165,28 @@ impl<T: Sockets> Socket<T> {
         self.call(|protocol, cx, id| protocol.set_option(cx, id, option))
     }
 
+    pub(crate) fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        let hop_limit = u8::try_from(ttl).map_err(|_| Error::InvalidArgument);
+        let set = hop_limit.and_then(|hop_limit| self.set_option(SocketOption::HopLimit(hop_limit)));
+        super::io_result("set the TTL", set)?;
+        self.change_settings(|settings| settings.hop_limit = Some(ttl));
+        Ok(())
+    }
+
+    pub(crate) fn ttl(&self) -> u32 {
+        self.settings().hop_limit.unwrap_or(DEFAULT_TTL)
+    }
+
     pub(crate) fn take_error(&self) -> Result<Option<Error>, Error> {
         self.call(|protocol, _, id| Ok(protocol.take_error(id)))
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        *lock(&self.settings)
+        lock(&self.settings).as_deref().copied().unwrap_or_default()
     }
 
     pub(crate) fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut lock(&self.settings));
+        change(lock(&self.settings).get_or_insert_default());
     }
 
     pub(crate) fn is_nonblocking(&self) -> bool {

@@ -231,10 +231,7 @@ impl UdpSocket {
     /// # Errors
     /// It is out of range.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        let hop_limit = u8::try_from(ttl).map_err(|_| SocketError::new("set the TTL", Error::InvalidArgument))?;
-        self.set("set the TTL", SocketOption::HopLimit(hop_limit))?;
-        self.socket.change_settings(|settings| settings.hop_limit = Some(ttl));
-        Ok(())
+        self.socket.set_ttl(ttl)
     }
 
     /// TTL or hop limit of unicast datagrams.
@@ -242,7 +239,7 @@ impl UdpSocket {
     /// # Errors
     /// None; the signature is std's.
     pub fn ttl(&self) -> io::Result<u32> {
-        Ok(self.socket.settings().hop_limit.unwrap_or(super::DEFAULT_TTL))
+        Ok(self.socket.ttl())
     }
 
     /// Receives a group, on the interface with this address; unspecified for any.
