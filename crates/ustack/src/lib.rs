@@ -13,6 +13,8 @@ mod shared;
 mod source;
 mod stack;
 mod sys;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 pub use builder::StackBuilder;
 pub use driver::inline::{NotInline, spawn_inline};

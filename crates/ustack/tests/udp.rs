@@ -48,3 +48,14 @@ fn a_receive_ends_after_its_timeout() {
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
     assert!(start.elapsed() >= Duration::from_millis(50));
 }
+
+#[test]
+fn a_closed_port_is_told_to_a_connected_socket() {
+    let (a, _b) = two_stacks();
+    let socket = UdpSocket::bind(&a, "0.0.0.0:0").unwrap();
+    socket.connect("10.0.0.2:9").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.send(b"anybody there?").unwrap();
+    let error = socket.recv(&mut [0; 10]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{error}");
+}

@@ -35,7 +35,7 @@ fn nonzero(timeout: Option<Duration>) -> io::Result<Option<Duration>> {
     Ok(timeout)
 }
 
-fn io_result<T>(operation: &'static str, result: Result<T, Error>) -> io::Result<T> {
+pub(crate) fn io_result<T>(operation: &'static str, result: Result<T, Error>) -> io::Result<T> {
     result.map_err(|error| SocketError::new(operation, error).into())
 }
 

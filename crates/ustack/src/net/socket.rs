@@ -4,7 +4,7 @@
 //! [`Socket::block`] parks the thread, [`Socket::poll`] leaves a task's waker, [`Socket::call`] does neither. The waker
 //! is registered under the same lock under which the operation failed, so no wake is lost.
 
-use super::wait::{ThisThread, Waiters};
+use super::wait::{Manner, ThisThread, Waiters};
 use crate::lock::lock;
 use crate::stack::Stack;
 use stack_core::{EndpointId, Endpoints, Error, Families, Interest, SocketOption, TransportCx, TransportProtocol};
@@ -13,7 +13,9 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
+#[cfg(feature = "tokio")]
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// What a packet's TTL is if nobody says (RFC 1700).
@@ -82,12 +84,13 @@ impl<T: Sockets> Socket<T> {
         &self,
         interest: Interest,
         waker: &Waker,
+        manner: Manner,
         operation: &mut impl FnMut(&mut T, &mut TransportCx<'_>, EndpointId) -> Result<R, Error>,
     ) -> Result<R, Error> {
         self.call(|protocol, cx, id| {
             let result = operation(protocol, cx, id);
             if matches!(result, Err(Error::WouldBlock)) {
-                protocol.register(id, interest, &self.waiters(interest).join(waker));
+                protocol.register(id, interest, &self.waiters(interest).join(waker, manner));
             }
             result
         })
@@ -111,7 +114,7 @@ impl<T: Sockets> Socket<T> {
         let here = ThisThread::new();
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         loop {
-            let result = self.attempt(interest, &here.waker, &mut operation);
+            let result = self.attempt(interest, &here.waker, Manner::Shared, &mut operation);
             if !matches!(result, Err(Error::WouldBlock)) {
                 self.waiters(interest).leave(&here.waker);
                 return result;
@@ -123,27 +126,36 @@ impl<T: Sockets> Socket<T> {
         }
     }
 
-    /// Runs an operation for a task.
+    /// Runs an operation for a task, in the place of a task that polled before.
+    #[cfg(feature = "tokio")]
     pub(crate) fn poll<R>(
         &self,
         interest: Interest,
         cx: &mut Context<'_>,
         mut operation: impl FnMut(&mut T, &mut TransportCx<'_>, EndpointId) -> Result<R, Error>,
     ) -> Poll<Result<R, Error>> {
-        match self.attempt(interest, cx.waker(), &mut operation) {
+        match self.attempt(interest, cx.waker(), Manner::Exclusive, &mut operation) {
             Err(Error::WouldBlock) => Poll::Pending,
             result => Poll::Ready(result),
         }
     }
 
-    /// Runs an operation in an async function.
+    /// Runs an operation in an async function. Dropping the future in between loses nothing: an operation is done
+    /// whole or not at all.
     #[cfg(feature = "tokio")]
     pub(crate) async fn wait<R>(
         &self,
         interest: Interest,
         mut operation: impl FnMut(&mut T, &mut TransportCx<'_>, EndpointId) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        std::future::poll_fn(|cx| self.poll(interest, cx, &mut operation)).await
+        std::future::poll_fn(|cx| match self.attempt(interest, cx.waker(), Manner::Shared, &mut operation) {
+            Err(Error::WouldBlock) => Poll::Pending,
+            result => {
+                self.waiters(interest).leave(cx.waker());
+                Poll::Ready(result)
+            }
+        })
+        .await
     }
 
     fn waiters(&self, interest: Interest) -> &Waiters {

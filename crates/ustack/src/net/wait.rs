@@ -79,22 +79,33 @@ pub(crate) struct Waiters(Mutex<Waiting>);
 enum Waiting {
     #[default]
     Nobody,
-    One(Waker),
+    One(Waker, Manner),
     Several(Arc<Crowd>),
 }
 
+/// How somebody waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Manner {
+    /// Beside others.
+    Shared,
+    /// In the place of who waited like this before: the `poll_` functions of async I/O, which keep the last task only.
+    Exclusive,
+}
+
 impl Waiters {
-    /// The waker to give to the endpoint so that `waker` is woken, as well as whoever waits already.
-    pub(crate) fn join(&self, waker: &Waker) -> Waker {
+    /// The waker to give to the endpoint so that `waker` is woken, as well as whoever else waits already.
+    pub(crate) fn join(&self, waker: &Waker, manner: Manner) -> Waker {
         let mut waiting = lock(&self.0);
         let crowd = match &*waiting {
             Waiting::Nobody => None,
-            Waiting::One(first) if first.will_wake(waker) => None,
-            Waiting::One(first) => Some(Arc::new(Crowd(Mutex::new(vec![first.clone()])))),
+            Waiting::One(first, _) if first.will_wake(waker) => None,
+            Waiting::One(_, Manner::Exclusive) if manner == Manner::Exclusive => None,
+            Waiting::One(first, _) => Some(Arc::new(Crowd(Mutex::new(vec![first.clone()])))),
+            Waiting::Several(crowd) if crowd.is_empty() => None,
             Waiting::Several(crowd) => Some(Arc::clone(crowd)),
         };
         let Some(crowd) = crowd else {
-            *waiting = Waiting::One(waker.clone());
+            *waiting = Waiting::One(waker.clone(), manner);
             return waker.clone();
         };
         crowd.add(waker);
@@ -105,7 +116,7 @@ impl Waiters {
     /// `waker` waits no more. Its entry in a crowd stays until that is woken.
     pub(crate) fn leave(&self, waker: &Waker) {
         let mut waiting = lock(&self.0);
-        if matches!(&*waiting, Waiting::One(one) if one.will_wake(waker)) {
+        if matches!(&*waiting, Waiting::One(one, _) if one.will_wake(waker)) {
             *waiting = Waiting::Nobody;
         }
     }
@@ -115,6 +126,10 @@ impl Waiters {
 struct Crowd(Mutex<Vec<Waker>>);
 
 impl Crowd {
+    fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
     fn add(&self, waker: &Waker) {
         let mut wakers = lock(&self.0);
         if !wakers.iter().any(|other| other.will_wake(waker)) {
@@ -170,10 +185,12 @@ mod tests {
     fn all_who_wait_are_woken() {
         let waiters = Waiters::default();
         let ((a, a_waker), (b, b_waker)) = (counter(), counter());
-        waiters.join(&a_waker);
-        waiters.join(&b_waker).wake();
+        waiters.join(&a_waker, Manner::Shared);
+        waiters.join(&b_waker, Manner::Shared).wake();
         assert_eq!((woken(&a), woken(&b)), (1, 1));
-        waiters.join(&b_waker).wake();
+        let alone = waiters.join(&b_waker, Manner::Shared);
+        assert!(alone.will_wake(&b_waker), "the crowd is gone");
+        alone.wake();
         assert_eq!((woken(&a), woken(&b)), (1, 2));
     }
 
@@ -181,9 +198,19 @@ mod tests {
     fn a_single_waiter_is_registered_as_it_is() {
         let waiters = Waiters::default();
         let ((_, a), (_, b)) = (counter(), counter());
-        assert!(waiters.join(&a).will_wake(&a));
-        assert!(waiters.join(&a).will_wake(&a), "twice is once");
+        assert!(waiters.join(&a, Manner::Shared).will_wake(&a));
+        assert!(waiters.join(&a, Manner::Shared).will_wake(&a), "twice is once");
         waiters.leave(&a);
-        assert!(waiters.join(&b).will_wake(&b));
+        assert!(waiters.join(&b, Manner::Shared).will_wake(&b));
+    }
+
+    #[test]
+    fn polling_tasks_replace_each_other_but_not_a_thread() {
+        let waiters = Waiters::default();
+        let ((a, a_waker), (b, b_waker), (c, c_waker)) = (counter(), counter(), counter());
+        waiters.join(&a_waker, Manner::Exclusive);
+        assert!(waiters.join(&b_waker, Manner::Exclusive).will_wake(&b_waker));
+        waiters.join(&c_waker, Manner::Shared).wake();
+        assert_eq!((woken(&a), woken(&b), woken(&c)), (0, 1, 1));
     }
 }

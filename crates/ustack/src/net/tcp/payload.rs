@@ -16,16 +16,13 @@ pub(crate) const CHUNK: usize = 64 * 1024;
 const MAX_PIECES: usize = 16;
 
 /// Pieces of payload, taken from a connection and not yet copied.
+#[derive(Default)]
 pub(crate) struct Pieces {
-    pieces: [Bytes; MAX_PIECES],
-    count: usize,
+    first: Bytes,
+    rest: Vec<Bytes>,
 }
 
 impl Pieces {
-    pub(crate) fn new() -> Self {
-        Self { pieces: [const { Bytes::new() }; MAX_PIECES], count: 0 }
-    }
-
     /// Takes what is there, up to `max` bytes; nothing at the end of the stream.
     pub(crate) fn take(
         &mut self,
@@ -34,25 +31,19 @@ impl Pieces {
         id: EndpointId,
         max: usize,
     ) -> Result<(), Error> {
-        let mut left = max;
-        while self.count < MAX_PIECES && left > 0 {
-            // Once something was taken, an error is for the next read to tell.
-            if self.count > 0 && tcp.readable_bytes(id) == 0 {
-                break;
-            }
+        self.first = tcp.read_bytes(cx, id, max)?;
+        let mut left = max - self.first.len();
+        // An error after the first piece is for the next read to tell.
+        while left > 0 && self.rest.len() < MAX_PIECES && tcp.readable_bytes(id) > 0 {
             let piece = tcp.read_bytes(cx, id, left)?;
-            if piece.is_empty() {
-                break;
-            }
             left -= piece.len();
-            self.pieces[self.count] = piece;
-            self.count += 1;
+            self.rest.push(piece);
         }
         Ok(())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        self.pieces[..self.count].iter()
+        std::iter::once(&self.first).chain(&self.rest)
     }
 
     /// Copies all of them to the front of `buffer`, which holds as many bytes as were asked for.

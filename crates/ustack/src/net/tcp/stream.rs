@@ -136,7 +136,7 @@ impl TcpStream {
                 self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read(cx, id, buffer));
             return io_result("read", read).map(|(len, _)| len);
         }
-        let mut pieces = Pieces::new();
+        let mut pieces = Pieces::default();
         let read = self
             .socket
             .block(Interest::Readable, timeout, |tcp, cx, id| pieces.take(tcp, cx, id, buffer.len()));
