@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A [`Capture`] is one file; [`Pcap`] wraps a link and records both directions into it, as one interface. Several links
-//! may share a file. Stamps are those of the stack's clock in nanoseconds, plus the epoch that the caller gives.
+//! may share a file: Wireshark reads any mixture, tcpdump only those in which all carry IP or all carry Ethernet. Stamps
+//! are those of the stack's clock in nanoseconds, plus the epoch that the caller gives.
 //!
 //! What arrives is written when the link is read the next time: by then the host has told what became of it
 //! ([`LinkReceive::outcome`](stack_core::LinkReceive::outcome)), and a dropped packet has the comment
