@@ -6,7 +6,7 @@
 use crate::hash::{Map, map};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
-use stack_core::{Error, Families, PortRegistry, PortRequest};
+use stack_core::{Error, PortRegistry, PortRequest};
 
 /// Ephemeral ports: the upper half. RFC 6056 §3.2 asks for as large a range as possible; below 32,768 lie most
 /// ports that services listen on.
@@ -76,7 +76,7 @@ fn clash(a: &PortRequest, b: &PortRequest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stack_core::NicId;
+    use stack_core::{Families, NicId};
 
     fn request(port: u16) -> PortRequest {
         PortRequest { families: Families::V4, local: None, port, remote: None, nic: None, shared: false }
