@@ -25,6 +25,7 @@ use core::mem::size_of_val;
 use link_channel as _;
 use link_loopback as _;
 use stack_core as _;
+use stack_host as _;
 use stack_packet as _;
 use stack_wire as _;
 
