@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod bench;
 mod ci;
 mod count;
 mod deps;
@@ -52,6 +53,8 @@ enum Chore {
     Wire(wire::Args),
     /// Make a protocol crate from a template, in the right layer
     New(new::Args),
+    /// Measure: single parts, or the whole stack beside its limits
+    Bench(bench::Args),
     /// A client that a scenario of `wire` runs inside a namespace
     #[command(hide = true, subcommand)]
     Probe(wire::Probe),
@@ -78,6 +81,7 @@ fn dispatch(chore: Chore) -> Result<(), String> {
         Chore::Tidy => tidy::run(&Workspace::load()?),
         Chore::Wire(args) => wire::run(&Workspace::load()?, &args),
         Chore::New(args) => new::run(&Workspace::load()?, &args),
+        Chore::Bench(args) => bench::run(&Workspace::load()?, &args),
         Chore::Probe(probe) => probe.run(),
         Chore::Reap { pid } => wire::reap_when_orphaned(pid),
     }

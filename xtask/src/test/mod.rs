@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use clap::Parser;
 
+use crate::bench::yardstick;
 use crate::count::Count;
 use crate::run::{Steps, watched};
 use crate::wire;
@@ -54,6 +55,7 @@ pub(crate) fn all(workspace: &Workspace, args: &Args, count: &mut Count) -> Resu
         )
     });
     steps.step("test: downstream", || downstream::run(workspace, count));
+    steps.step("test: yardstick", || counted(&mut yardstick(workspace, &["test", "--no-fail-fast"]), count));
     steps.step("test: examples", || examples::run(workspace, count));
     steps.step("test: wire", || wire::all(workspace, args.devices_required(), count));
     steps.table();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Outcome;
 use super::namespace::Namespace;
-use super::process::{Ended, Log, Process};
+use super::process::{Ended, Input, Log, Process};
 use super::scenarios::Mode;
 
 /// A scenario's surroundings.
@@ -35,13 +35,13 @@ impl Lab {
     }
 
     /// Starts a program inside the namespace.
-    pub(crate) fn spawn(&self, program: &str, args: &[&str], input: Vec<u8>) -> Outcome<Process> {
+    pub(crate) fn spawn(&self, program: &str, args: &[&str], input: Input) -> Outcome<Process> {
         self.start(self.namespace.command(program).args(args), program, input)
     }
 
     /// Runs a program inside the namespace to its end.
     pub(crate) fn run(&self, program: &str, args: &[&str], limit: Duration) -> Outcome<Ended> {
-        self.spawn(program, args, Vec::new())?.wait(limit)
+        self.spawn(program, args, Input::End)?.wait(limit)
     }
 
     /// Runs a program inside the namespace that has to end with success.
@@ -53,7 +53,7 @@ impl Lab {
     pub(crate) fn probe(&self, args: &[&str]) -> Outcome<Process> {
         let path = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
         let path = path.to_string_lossy().into_owned();
-        self.start(self.namespace.command(&path).arg("probe").args(args), "probe", Vec::new())
+        self.start(self.namespace.command(&path).arg("probe").args(args), "probe", Input::End)
     }
 
     /// The program under test.
@@ -79,7 +79,7 @@ impl Lab {
         println!("  kept: ip netns exec {name} bash; files in {}", self.dir.display());
     }
 
-    fn start(&self, command: &mut Command, name: &str, input: Vec<u8>) -> Outcome<Process> {
+    fn start(&self, command: &mut Command, name: &str, input: Input) -> Outcome<Process> {
         let process = Process::spawn(command, name, input, self.deadline)?;
         self.logs.borrow_mut().push(process.log().clone());
         Ok(process)

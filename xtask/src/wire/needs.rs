@@ -28,6 +28,7 @@ pub(crate) const NC: Need = Need::Program("nc", "netcat-openbsd");
 pub(crate) const IPERF3: Need = Need::Program("iperf3", "iperf3");
 pub(crate) const TRACEROUTE: Need = Need::Program("traceroute", "traceroute");
 pub(crate) const TSHARK: Need = Need::Program("tshark", "tshark");
+pub(crate) const ETHTOOL: Need = Need::Program("ethtool", "ethtool");
 pub(crate) const SHA256SUM: Need = Need::Program("sha256sum", "coreutils");
 
 /// What every scenario needs.
@@ -35,8 +36,18 @@ pub(crate) const BASE: [Need; 4] = [Need::Root, IP, Need::Namespaces, Need::Tun]
 
 /// What is missing for these scenarios, and how to get it.
 pub(crate) fn missing<'a>(scenarios: impl Iterator<Item = &'a Scenario>) -> BTreeMap<Need, String> {
-    let mut needs: Vec<Need> = BASE.to_vec();
-    needs.extend(scenarios.flat_map(|scenario| scenario.needs));
+    missing_of(BASE.iter().chain(scenarios.flat_map(|scenario| scenario.needs)).copied())
+}
+
+/// Fails, naming everything that is missing, unless all of it is there.
+pub(crate) fn require(needs: &[Need]) -> Result<(), String> {
+    let missing = missing_of(needs.iter().copied());
+    let lines: Vec<String> =
+        missing.iter().map(|(need, remedy)| format!("missing: {need}: {remedy}")).collect();
+    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
+}
+
+fn missing_of(needs: impl Iterator<Item = Need>) -> BTreeMap<Need, String> {
     let mut missing = BTreeMap::new();
     for need in needs {
         if missing.contains_key(&need) {

@@ -2,7 +2,7 @@
 //! end, and none outlives its guard.
 
 use std::io::{Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -25,6 +25,16 @@ pub(crate) struct Process {
     deadline: Instant,
 }
 
+/// What a process reads from its standard input.
+pub(crate) enum Input {
+    /// Nothing: it ends at once.
+    End,
+    /// These bytes, then the end.
+    Bytes(Vec<u8>),
+    /// Nothing, and no end while the guard lives.
+    Open,
+}
+
 /// What a process wrote; clones share it.
 #[derive(Clone)]
 pub(crate) struct Log {
@@ -45,12 +55,7 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts `command` with `input` as its standard input. No wait on it
     /// lasts beyond `deadline`.
-    pub(crate) fn spawn(
-        command: &mut Command,
-        name: &str,
-        input: Vec<u8>,
-        deadline: Instant,
-    ) -> Outcome<Self> {
+    pub(crate) fn spawn(command: &mut Command, name: &str, input: Input, deadline: Instant) -> Outcome<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,9 +64,10 @@ impl Process {
             .map_err(|error| format!("cannot start {name}: {error}"))?;
         let log = Log::new(name);
         let readers = [follow(child.stdout.take(), &log.stdout), follow(child.stderr.take(), &log.stderr)];
-        if let Some(mut stdin) = child.stdin.take() {
-            // A process that ends early closes its input; that is no error here.
-            thread::spawn(move || drop(stdin.write_all(&input)));
+        match input {
+            Input::End => drop(child.stdin.take()),
+            Input::Open => {}
+            Input::Bytes(bytes) => feed(child.stdin.take(), bytes),
         }
         Ok(Self { child, log, readers: readers.into_iter().flatten().collect(), deadline })
     }
@@ -197,6 +203,12 @@ impl Ended {
         let last = self.stderr.lines().next_back().unwrap_or("no message");
         Err(format!("{}: {}: {last}", self.name, self.status))
     }
+}
+
+/// Writes on a thread of its own. A process that ends early closes its input;
+/// that is no error here.
+fn feed(stdin: Option<ChildStdin>, bytes: Vec<u8>) {
+    thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&bytes)));
 }
 
 /// Reads a stream to its end on a thread of its own.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::lab::Lab;
-use super::process::Process;
+use super::process::{Input, Process};
 use super::{Outcome, capture, ensure};
 
 /// The name of the device in each namespace.
@@ -46,7 +46,7 @@ pub(crate) fn start_with<'a>(lab: &'a Lab, extra: &[&str], capture: Option<Strin
     args.extend(extra);
     args.extend(capture.as_deref().map(|path| ["--pcap", path]).into_iter().flatten());
     let program = lab.program()?.to_string_lossy().into_owned();
-    let mut process = lab.spawn(&program, &args, Vec::new())?;
+    let mut process = lab.spawn(&program, &args, Input::End)?;
     process.wait_for_line(READY, PROMPTLY)?;
     Ok(Serve { lab, process, capture })
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::wire::lab::Lab;
 use crate::wire::probe::pattern;
+use crate::wire::process::Input;
 use crate::wire::serve::{self, OURS};
 use crate::wire::{Outcome, ensure};
 
@@ -34,6 +35,6 @@ pub(crate) fn nc(lab: &Lab) -> Outcome {
 }
 
 fn netcat(lab: &Lab, args: &[&str], input: Vec<u8>) -> Outcome<Vec<u8>> {
-    let ended = lab.spawn("nc", args, input)?.wait(Duration::from_secs(10))?.success()?;
+    let ended = lab.spawn("nc", args, Input::Bytes(input))?.wait(Duration::from_secs(10))?.success()?;
     Ok(ended.stdout)
 }

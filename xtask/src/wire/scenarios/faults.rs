@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::http::{download, make_blob, url};
 use crate::wire::lab::Lab;
-use crate::wire::process::Process;
+use crate::wire::process::{Input, Process};
 use crate::wire::serve::{self, DEVICE, KERNELS, OURS, nothing_left};
 use crate::wire::{Outcome, ensure};
 
@@ -19,7 +19,7 @@ pub(crate) fn peer_killed(lab: &Lab) -> Outcome {
     let mut serve = serve::start_with(lab, &["--dir", &lab.path("")], None)?;
     for _ in 0..5 {
         let mut down = transfer(lab)?;
-        let mut up = lab.spawn("curl", &["-sS", "-T", "/dev/zero", &url("/upload")], Vec::new())?;
+        let mut up = lab.spawn("curl", &["-sS", "-T", "/dev/zero", &url("/upload")], Input::End)?;
         thread::sleep(Duration::from_millis(300));
         ensure!(down.is_running() && up.is_running(), "a transfer ended before its client was killed");
         down.kill();
@@ -86,5 +86,5 @@ pub(crate) fn adopted(lab: &Lab) -> Outcome {
 }
 
 fn transfer(lab: &Lab) -> Outcome<Process> {
-    lab.spawn("curl", &["-sS", "--output", "/dev/null", &url(ENDLESS)], Vec::new())
+    lab.spawn("curl", &["-sS", "--output", "/dev/null", &url(ENDLESS)], Input::End)
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::wire::lab::Lab;
 use crate::wire::namespace::{self, Namespace, signal};
+use crate::wire::process::Input;
 use crate::wire::{Outcome, capture, ensure};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -23,7 +24,7 @@ pub(crate) fn guards(lab: &Lab) -> Outcome {
 }
 
 fn ready_line(lab: &Lab) -> Outcome {
-    let mut process = lab.spawn("sh", &["-c", "echo ready 1; exec sleep 60"], Vec::new())?;
+    let mut process = lab.spawn("sh", &["-c", "echo ready 1; exec sleep 60"], Input::End)?;
     let line = process.wait_for_line("ready", SOON)?;
     ensure!(line == "ready 1", "waited for `ready 1`, got `{line}`");
     let missing = process.wait_for_line("never", Duration::from_millis(50));
@@ -37,12 +38,12 @@ fn ready_line(lab: &Lab) -> Outcome {
 }
 
 fn endless_process_is_ended(lab: &Lab) -> Outcome {
-    let process = lab.spawn("sleep", &["60"], Vec::new())?;
+    let process = lab.spawn("sleep", &["60"], Input::End)?;
     let pid = process.pid();
     ensure!(process.wait(Duration::from_millis(100)).is_err(), "a wait on an endless process succeeded");
     ensure!(is_gone(pid), "process {pid} outlives its time limit");
     let stubborn =
-        lab.spawn("sh", &["-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"], Vec::new());
+        lab.spawn("sh", &["-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"], Input::End);
     let mut stubborn = stubborn?;
     stubborn.wait_for_line("up", SOON)?;
     ensure!(stubborn.terminate(Duration::from_millis(200)).is_err(), "a process that ignores SIGTERM ended");
