@@ -24,6 +24,7 @@ use core::mem::size_of_val;
 
 use link_channel as _;
 use link_ethernet as _;
+use link_impair as _;
 use link_loopback as _;
 use net_ipv4 as _;
 use stack_core as _;
