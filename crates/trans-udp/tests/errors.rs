@@ -133,6 +133,7 @@ fn reports_say_who_what_and_about_which_datagram() {
         assert_eq!(report.kind, ErrorKind::HopLimitExceeded);
         assert_eq!(report.origin, ErrorOrigin::Icmp { from: "10.0.0.254".parse().unwrap() });
         assert_eq!((&report.payload[..], report.nic), (&b"probe"[..], Some(NicId(1))));
+        assert_eq!(report.received_at, Instant::from_secs(1));
     }
     assert_eq!(net.udp.recv_report(id), Err(Error::WouldBlock), "16 are kept");
 }
