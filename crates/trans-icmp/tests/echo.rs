@@ -94,6 +94,9 @@ fn connect_narrows_the_identity_and_disconnect_widens_it<F: Case>() {
     assert_eq!(net.with(|icmp, cx| icmp.disconnect(cx, id)), Err(Error::NotConnected));
     net.set(id, SocketOption::BindToNic(Some(NicId(2)))).unwrap();
     assert_eq!(net.identity(id).nic, Some(NicId(2)));
+    net.connect(id, F::PEER).unwrap();
+    net.with(|icmp, cx| icmp.disconnect(cx, id)).unwrap();
+    assert_eq!(net.identity(id).nic, Some(NicId(2)));
     let fresh = net.create();
     net.connect(fresh, F::PEER).unwrap();
     assert!(net.identity(fresh).local_port != 0);
@@ -348,6 +351,9 @@ fn buffers_are_bounded<F: Case>() {
     let taken = (0..10_000).take_while(|_| net.deliver(a, empty.clone()).is_ok()).count();
     assert!((4..60).contains(&taken), "{taken} in the smallest buffer");
     assert_eq!(net.deliver(a, empty), Err(DropReason::SocketBufferFull));
+    let largest = Net::<F>::reply(F::PEER, 1, 0, &[0; 5000]);
+    while net.recv(a).is_ok() {}
+    assert_eq!(net.deliver(a, largest), Ok(()), "the first one always fits");
     let large = Net::<F>::reply(F::PEER, 2, 0, &[0; 3000]);
     assert_eq!(net.deliver(b, large.clone()), Err(DropReason::MemoryPressure));
     assert_eq!(net.icmp.counters().rcvbuf_errors, 2);

@@ -40,8 +40,8 @@ fn a_traceroute<F: Case>() {
     net.icmp.register(id, Interest::Readable, &waker());
     net.error(id, &error::<F>(ErrorKind::HopLimitExceeded, F::PEER, 77, 2, b"probe"));
     net.error(id, &error::<F>(ErrorKind::HostUnreachable, F::PEER, 77, 1, b""));
-    net.deliver(id, Net::<F>::reply(F::PEER, 77, 3, b"probe")).unwrap();
     assert_eq!(net.wakes.len(), 1);
+    net.deliver(id, Net::<F>::reply(F::PEER, 77, 3, b"probe")).unwrap();
     assert!(net.icmp.readiness(id).error && net.icmp.readiness(id).readable);
     let report = net.icmp.recv_report(id).unwrap();
     assert_eq!((report.kind, report.sequence), (ErrorKind::HopLimitExceeded, 2));

@@ -95,6 +95,7 @@ fn too_big_sets_the_path_mtu_and_is_told_only_where_fragments_are_forbidden() {
     let remote = addr(PEER).ip();
     assert_eq!((net.udp.take_error(id), &net.host.path_mtus[..]), (None, &[(remote, 1400)][..]));
     net.set(id, SocketOption::DontFragment(true)).unwrap();
+    net.send(id, b"", None).unwrap();
     let asked = net.host.queries.len();
     net.error(id, &too_big);
     assert_eq!(net.send(id, b"", None), Err(Error::MessageTooLarge));
