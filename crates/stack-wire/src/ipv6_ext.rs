@@ -27,28 +27,51 @@ pub const FRAGMENT_LEN: usize = 8;
 /// fragment other than the first, whose payload begins in the middle of something. The offset is at
 /// most `packet.len()`.
 pub fn upper_layer(packet: &[u8]) -> Option<(u8, usize)> {
-    let mut next = *packet.get(6)?;
-    let mut offset = HEADER_LEN;
-    let mut rest = packet.get(HEADER_LEN..)?;
-    for _ in 0..=MAX_EXTENSIONS {
-        let extension = match next {
-            protocol::HOP_BY_HOP | protocol::IPV6_ROUTE | protocol::IPV6_DESTINATION => {
-                Extension::parse(rest).ok()?
-            }
-            protocol::IPV6_FRAGMENT => {
-                let (fragment, rest) = Fragment::parse(rest).ok()?;
-                if fragment.offset() != 0 {
-                    return None;
+    let chain = Chain::walk(packet)?;
+    let later_fragment = chain.fragment.is_some_and(|fragment| fragment.offset() != 0);
+    if later_fragment { None } else { Some((chain.protocol, chain.offset)) }
+}
+
+/// What the extension headers of a packet lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain<'a> {
+    /// Protocol of the payload; behind a later fragment's header, that of the whole packet.
+    pub protocol: u8,
+    /// Where the payload begins, in octets from the fixed header's first; at most the packet's length.
+    pub offset: usize,
+    /// The fragment header on the way.
+    pub fragment: Option<&'a Fragment>,
+}
+
+impl<'a> Chain<'a> {
+    /// Walks the extension headers of `packet` (fixed header included), not beyond the header of a
+    /// later fragment. `None` when a header is cut off or there are more than [`MAX_EXTENSIONS`].
+    pub fn walk(packet: &'a [u8]) -> Option<Self> {
+        let mut chain = Self { protocol: *packet.get(6)?, offset: HEADER_LEN, fragment: None };
+        let mut rest = packet.get(HEADER_LEN..)?;
+        for _ in 0..=MAX_EXTENSIONS {
+            match chain.protocol {
+                protocol::HOP_BY_HOP | protocol::IPV6_ROUTE | protocol::IPV6_DESTINATION => {
+                    let extension = Extension::parse(rest).ok()?;
+                    chain.protocol = extension.next_header;
+                    chain.offset += extension.len;
+                    rest = extension.rest;
                 }
-                Extension { next_header: fragment.next_header, len: FRAGMENT_LEN, data: &[], rest }
+                protocol::IPV6_FRAGMENT => {
+                    let (fragment, behind) = Fragment::parse(rest).ok()?;
+                    chain.protocol = fragment.next_header;
+                    chain.offset += FRAGMENT_LEN;
+                    chain.fragment = Some(fragment);
+                    rest = behind;
+                    if fragment.offset() != 0 {
+                        return Some(chain);
+                    }
+                }
+                _ => return Some(chain),
             }
-            _ => return Some((next, offset)),
-        };
-        next = extension.next_header;
-        offset += extension.len;
-        rest = extension.rest;
+        }
+        None
     }
-    None
 }
 
 /// A hop-by-hop, routing or destination header: next header, length, data.
@@ -231,6 +254,9 @@ mod tests {
             ("routing, then cut", packet(43, &hbh_then(60)), None),
             ("first fragment", packet(44, fragment(0).as_bytes()), Some((17, 48))),
             ("later fragment", packet(44, fragment(8).as_bytes()), None),
+            ("fragment, then options", packet(44, &fragment_then(0)), Some((58, 56))),
+            ("the same, but later", packet(44, &fragment_then(8)), None),
+            ("header of 40 octets", packet(60, &[[6, 4].as_slice(), &[0; 38]].concat()), Some((6, 80))),
             ("cut inside", packet(0, &hbh_then(58)[..7]), None),
             ("length beyond the packet", packet(60, &[6, 1, 0, 0, 0, 0, 0, 0]), None),
             ("cut fixed header", packet(6, &[])[..39].to_vec(), None),
@@ -239,6 +265,22 @@ mod tests {
         ] {
             assert_eq!(upper_layer(&bytes), want, "{situation}");
         }
+    }
+
+    fn fragment_then(offset: u16) -> Vec<u8> {
+        let mut bytes = Fragment::new(60, offset, true, 7).as_bytes().to_vec();
+        bytes.extend([58, 0, 1, 4, 0, 0, 0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn the_walk_stops_at_a_later_fragment() {
+        let walk = |offset| {
+            let packet = packet(44, &fragment_then(offset));
+            Chain::walk(&packet).map(|chain| (chain.protocol, chain.offset))
+        };
+        assert_eq!(walk(0), Some((58, 56)));
+        assert_eq!(walk(8), Some((60, 48)));
     }
 
     fn chain(count: usize) -> Vec<u8> {

@@ -182,3 +182,87 @@ impl Emit {
         HEADER_LEN
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checksum::pseudo_header;
+    use crate::ip::protocol;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn lengths() {
+        let mut datagram = [0u8; 20];
+        for (situation, length, arrived, want) in [
+            ("exact", 20, 20, Ok(12)),
+            ("padding behind", 12, 20, Ok(4)),
+            ("header only", 8, 20, Ok(0)),
+            ("below the header", 7, 20, Err(WireError::BadTotalLength)),
+            ("zero", 0, 20, Err(WireError::BadTotalLength)),
+            ("above what arrived", 21, 20, Err(WireError::BadTotalLength)),
+            ("cut header", 8, 7, Err(WireError::Truncated)),
+        ] {
+            datagram[5] = length;
+            assert_eq!(Udp::parse(&datagram[..arrived]).map(|udp| udp.payload().len()), want, "{situation}");
+        }
+    }
+
+    #[test]
+    fn a_computed_zero_is_sent_as_ones() {
+        let mut datagram = [0; 8];
+        let mut covered = Sum::new();
+        covered.add_u16(0xffff - 8); // with the length field the sum is 0xffff
+        assert_eq!(Emit::default().write(&mut datagram, covered), HEADER_LEN);
+        let udp = Udp::parse(&datagram).unwrap();
+        assert_eq!(udp.header().checksum.get(), 0xffff);
+        assert_eq!(udp.checksum(covered), Checksum::Correct);
+        Emit::default().write_without_checksum(&mut datagram);
+        assert_eq!(Udp::parse(&datagram).unwrap().checksum(covered), Checksum::Absent);
+    }
+
+    #[test]
+    fn what_cannot_be_written() {
+        assert_eq!(Emit::default().write(&mut [0; 7], Sum::new()), 0);
+        for payload_len in [65528, usize::MAX] {
+            assert_eq!(Emit { payload_len, ..Emit::default() }.write(&mut [0; 8], Sum::new()), 0);
+        }
+        assert_eq!(parse_ports(&[0; 3]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(bytes: Vec<u8>) {
+            if let Ok(udp) = Udp::parse(&bytes) {
+                prop_assert_eq!(udp.payload().len() + HEADER_LEN, usize::from(udp.length()));
+            }
+        }
+
+        #[test]
+        fn written_is_what_others_read(
+            (src_port, dst_port) in any::<(u16, u16)>(), payload: Vec<u8>, (src, dst) in any::<([u8; 16], [u8; 16])>(), flip in 0usize..32,
+        ) {
+            let emit = Emit { src_port, dst_port, payload_len: payload.len() };
+            let len = (HEADER_LEN + payload.len()) as u32;
+            let pseudo = pseudo_header(src.into(), dst.into(), protocol::UDP, len);
+            let mut covered = pseudo;
+            covered.add_bytes(&payload);
+            let mut datagram = std::vec![0; HEADER_LEN];
+            prop_assert_eq!(emit.write(&mut datagram, covered), HEADER_LEN);
+            datagram.extend_from_slice(&payload);
+
+            let ours = Udp::parse(&datagram).unwrap();
+            let theirs = etherparse::UdpSlice::from_slice(&datagram).unwrap();
+            prop_assert_eq!(ours.checksum(pseudo), Checksum::Correct);
+            prop_assert_eq!(theirs.to_header().calc_checksum_ipv6_raw(src, dst, &payload), Ok(theirs.checksum()));
+            prop_assert_eq!((ours.src_port(), ours.dst_port()), (theirs.source_port(), theirs.destination_port()));
+            prop_assert_eq!(parse_ports(&datagram), Some((src_port, dst_port)));
+            prop_assert_eq!((ours.length(), ours.payload()), (theirs.length(), theirs.payload()));
+
+            datagram[flip / 8] ^= 1 << (flip % 8);
+            prop_assert_eq!(Udp::parse(&datagram).unwrap().checksum(pseudo), Checksum::Wrong);
+            emit.write_partial(&mut datagram, pseudo);
+            prop_assert_eq!(Udp::parse(&datagram).unwrap().header().checksum.get(), pseudo.folded());
+        }
+    }
+}
