@@ -5,6 +5,7 @@ use std::env;
 
 use clap::Parser;
 
+use crate::bench::yardstick;
 use crate::count::Count;
 use crate::run::{Steps, checked};
 use crate::workspace::Workspace;
@@ -35,12 +36,17 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
 
 fn all(workspace: &Workspace, args: &Args, steps: &mut Steps, count: &mut Count) -> bool {
     let test_args = test::Args { require_devices: args.require_devices };
-    steps.step("fmt", || checked(&mut workspace.cargo(&["fmt", "--all", "--check"])))
+    steps.step("fmt", || fmt(workspace))
         && steps.step("tidy", || tidy::run(workspace))
         && steps.step("deps", || deps::run(workspace, &deps::Args::default()))
         && steps.step("clippy", || clippy(workspace))
         && steps.step("doc", || doc(workspace))
         && steps.step("test", || test::all(workspace, &test_args, count))
+}
+
+fn fmt(workspace: &Workspace) -> Result<(), String> {
+    checked(&mut workspace.cargo(&["fmt", "--all", "--check"]))?;
+    checked(&mut yardstick(workspace, &["fmt", "--check"]))
 }
 
 fn clippy(workspace: &Workspace) -> Result<(), String> {
@@ -52,7 +58,8 @@ fn clippy(workspace: &Workspace) -> Result<(), String> {
         "--",
         "-D",
         "warnings",
-    ]))
+    ]))?;
+    checked(&mut yardstick(workspace, &["clippy", "--all-targets", "--", "-D", "warnings"]))
 }
 
 fn doc(workspace: &Workspace) -> Result<(), String> {

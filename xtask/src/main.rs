@@ -6,12 +6,15 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod bench;
 mod ci;
 mod count;
 mod deps;
+mod new;
 mod run;
 mod test;
 mod tidy;
+mod wire;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +30,7 @@ use workspace::Workspace;
     after_help = "Examples:\n  \
         cargo xtask test              everything; device tests run where they can\n  \
         cargo xtask ci                what the continuous integration runs\n  \
+        sudo cargo xtask wire ping    the kernel pings our stack, in every mode\n  \
         cargo xtask deps              do all dependency arrows point down?\n\n\
         CARGO_TARGET_DIR is honoured by every command."
 )]
@@ -45,11 +49,22 @@ enum Chore {
     Deps(deps::Args),
     /// Check the form of sources and documents
     Tidy,
+    /// Let real programs and the kernel talk to our stack, in network namespaces
+    Wire(wire::Args),
+    /// Make a protocol crate from a template, in the right layer
+    New(new::Args),
+    /// Measure: single parts, or the whole stack beside its limits
+    Bench(bench::Args),
+    /// A client that a scenario of `wire` runs inside a namespace
+    #[command(hide = true, subcommand)]
+    Probe(wire::Probe),
+    /// The process that cleans up after an interrupted `wire`
+    #[command(hide = true)]
+    Reap { pid: u32 },
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match Workspace::load().and_then(|workspace| dispatch(&workspace, cli.command)) {
+    match dispatch(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
@@ -58,12 +73,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(workspace: &Workspace, chore: Chore) -> Result<(), String> {
+fn dispatch(chore: Chore) -> Result<(), String> {
     match chore {
-        Chore::Ci(args) => ci::run(workspace, &args),
-        Chore::Test(args) => test::run(workspace, &args),
-        Chore::Deps(args) => deps::run(workspace, &args),
-        Chore::Tidy => tidy::run(workspace),
+        Chore::Ci(args) => ci::run(&Workspace::load()?, &args),
+        Chore::Test(args) => test::run(&Workspace::load()?, &args),
+        Chore::Deps(args) => deps::run(&Workspace::load()?, &args),
+        Chore::Tidy => tidy::run(&Workspace::load()?),
+        Chore::Wire(args) => wire::run(&Workspace::load()?, &args),
+        Chore::New(args) => new::run(&Workspace::load()?, &args),
+        Chore::Bench(args) => bench::run(&Workspace::load()?, &args),
+        Chore::Probe(probe) => probe.run(),
+        Chore::Reap { pid } => wire::reap_when_orphaned(pid),
     }
 }
 

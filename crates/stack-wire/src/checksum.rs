@@ -9,9 +9,10 @@
 //! once at the end: the ones' complement sum does not care (same section).
 
 use core::net::IpAddr;
+use core::slice::ChunksExact;
 
-/// Bytes that one turn of the wide loop takes: eight lanes of 32 bits, which
-/// compilers turn into vector additions.
+/// Bytes that one turn of the wide loop takes: eight sums of 32-bit words in lanes of 64 bits,
+/// which compilers turn into vector additions.
 const BLOCK: usize = 32;
 
 /// A running Internet checksum.
@@ -155,15 +156,19 @@ fn sum_native(bytes: &[u8]) -> u64 {
     sum_short(blocks.remainder()) + sum_blocks(blocks)
 }
 
-/// The wide loop. A lane grows by less than 2^32 a turn, so no real slice can overflow it.
-fn sum_blocks(blocks: core::slice::ChunksExact<'_, u8>) -> u64 {
-    let mut lanes = [0u64; BLOCK / 4];
+/// The wide loop. A half lane grows by less than 2^32 a turn, so no real slice can overflow it.
+fn sum_blocks(blocks: ChunksExact<'_, u8>) -> u64 {
+    let (mut low, mut high) = ([0u64; BLOCK / 8], [0u64; BLOCK / 8]);
     for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(4)) {
-            *lane += u64::from(word_u32(word));
+        // An array, so that the compiler knows the size and unrolls the loop over it.
+        let block: [u8; BLOCK] = block.try_into().unwrap_or([0; BLOCK]);
+        let words: [u64; BLOCK / 8] = zerocopy::transmute!(block);
+        for ((low, high), word) in low.iter_mut().zip(&mut high).zip(words) {
+            *low += word & 0xffff_ffff;
+            *high += word >> 32;
         }
     }
-    lanes.iter().map(|&lane| carry(lane)).sum()
+    low.iter().chain(&high).map(|&lane| carry(lane)).sum()
 }
 
 /// Four bytes a step: headers, options and what the wide loop leaves.

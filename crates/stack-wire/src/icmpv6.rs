@@ -209,7 +209,7 @@ impl Emit {
         Self { kind: kind::ECHO_REPLY, code: 0, rest: echo(ident, seq) }
     }
 
-    /// Destination unreachable with a code of [`unreachable`].
+    /// Destination unreachable with a code of [`mod@unreachable`].
     pub const fn unreachable(code: u8) -> Self {
         Self { kind: kind::DESTINATION_UNREACHABLE, code, rest: [0; 4] }
     }

@@ -26,8 +26,19 @@ pub(crate) fn problems(workspace: &Workspace) -> Vec<String> {
             layers.wrong_arrow(package, on, dependency.kind)
         }));
     }
-    problems.extend(layers.unproven(workspace));
+    let unproven = layers.unproven(workspace).into_iter();
+    problems.extend(unproven.map(|name| {
+        format!(
+            "{name} is not in the no_std proof: `cargo xtask deps --fix` adds it; if it needs the operating system, \
+             list it in `std` of [workspace.metadata.layers]"
+        )
+    }));
     problems
+}
+
+/// The crates that the `no_std` proof lacks.
+pub(crate) fn unproven(workspace: &Workspace) -> Vec<String> {
+    Layers::new(&workspace.metadata["layers"]).unproven(workspace)
 }
 
 struct Layers {
@@ -111,6 +122,7 @@ impl Layers {
         Some(format!("{arrow}: {fix}"))
     }
 
+    /// The crates that have to be in the proof and are not.
     fn unproven(&self, workspace: &Workspace) -> Vec<String> {
         let Some(proof) = workspace.package(PROOF) else { return Vec::new() };
         let linked = |name: &String| proof.dependencies.iter().any(|dependency| dependency.name == *name);
@@ -119,12 +131,7 @@ impl Layers {
             .filter(|(layer, _)| NO_STD_LAYERS.contains(&layer.as_str()))
             .flat_map(|(_, crates)| crates)
             .filter(|name| workspace.package(name).is_some() && !self.std.contains(name) && !linked(name))
-            .map(|name| {
-                format!(
-                    "{name} is not in the no_std proof: add it to the dependencies and to src/lib.rs of {PROOF}, \
-                     or to `std` of [workspace.metadata.layers] if it needs the operating system"
-                )
-            })
+            .cloned()
             .collect()
     }
 }

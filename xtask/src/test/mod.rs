@@ -12,8 +12,10 @@ use std::process::{Command, Stdio};
 
 use clap::Parser;
 
+use crate::bench::yardstick;
 use crate::count::Count;
 use crate::run::{Steps, watched};
+use crate::wire;
 use crate::workspace::{Workspace, cargo};
 
 #[derive(Parser)]
@@ -53,8 +55,9 @@ pub(crate) fn all(workspace: &Workspace, args: &Args, count: &mut Count) -> Resu
         )
     });
     steps.step("test: downstream", || downstream::run(workspace, count));
+    steps.step("test: yardstick", || counted(&mut yardstick(workspace, &["test", "--no-fail-fast"]), count));
     steps.step("test: examples", || examples::run(workspace, count));
-    let _ = args.devices_required();
+    steps.step("test: wire", || wire::all(workspace, args.devices_required(), count));
     steps.table();
     steps.outcome()
 }
