@@ -191,6 +191,7 @@ impl Drop for Transmit {
 fn turn_around(now: Instant, batch: &mut TxBatch) -> Option<RxPacket> {
     let mut packet = batch.front_mut()?.to_rx(now);
     batch.consume();
+    packet.meta.loopback = true;
     packet.meta.ether_type = match packet.data.first().map(|byte| byte >> 4) {
         Some(4) => IPV4,
         Some(6) => IPV6,
@@ -260,6 +261,7 @@ mod tests {
         let mut got = Vec::new();
         assert_eq!(receive.receive(Instant::from_millis(2), &mut got), Ok(1));
         let meta = got[0].meta;
+        assert!(meta.loopback);
         assert_eq!((meta.ether_type, meta.gso_size, meta.received_at), (IPV6, 1440, Instant::from_millis(2)));
         assert_eq!(meta.checksum, Checksum::Partial { start: 40, offset: 16 });
         assert_eq!(got[0].more.pieces().next().unwrap().as_ptr(), payload.as_ptr());

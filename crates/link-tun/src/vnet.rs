@@ -96,7 +96,7 @@ fn gso_type(packet: &TxPacket, network: usize, transport: usize) -> Option<u8> {
     match (packet.ip.protocol, header.get(network)? >> 4) {
         (TCP, version) => {
             // The flags lie in byte 13 of the TCP header, CWR is the highest bit (RFC 3168 §6.1).
-            let cwr = transport > 0 && header.get(transport + 13).is_some_and(|flags| flags & 0x80 != 0);
+            let cwr = transport > 0 && byte(packet, transport + 13).is_some_and(|flags| flags & 0x80 != 0);
             let ecn = if cwr { ECN } else { 0 };
             match version {
                 4 => Some(TCPV4 | ecn),
@@ -107,6 +107,17 @@ fn gso_type(packet: &TxPacket, network: usize, transport: usize) -> Option<u8> {
         (UDP, _) => Some(UDP_L4),
         _ => None,
     }
+}
+
+/// One byte of a packet: the TCP header of a packet that we only forward lies in its payload.
+fn byte(packet: &TxPacket, mut at: usize) -> Option<u8> {
+    for piece in packet.all_pieces() {
+        match piece.get(at) {
+            Some(byte) => return Some(*byte),
+            None => at -= piece.len(),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -203,6 +214,20 @@ mod tests {
         let mut verified = packet(UDP, 4, 8, 0, 0);
         verified.checksum = Checksum::Verified;
         assert_eq!(VnetHeader::of(&verified, 0), Some(VnetHeader::default()));
+    }
+
+    #[test]
+    fn the_flags_of_a_forwarded_packet_lie_in_its_payload() {
+        let mut forwarded = TxPacket::new();
+        let original = packet(TCP, 4, 20, 0x80, 1448);
+        forwarded.push(original.to_bytes().slice(20..)).unwrap();
+        forwarded.prepend(20).unwrap().copy_from_slice(&original.header()[..20]);
+        forwarded.ip.protocol = TCP;
+        forwarded.gso_size = 1448;
+        forwarded.checksum = original.checksum;
+        let header = VnetHeader::of(&forwarded, 0).unwrap();
+        assert_eq!((header.gso_type, header.csum_start), (TCPV4 | ECN, 20));
+        assert_eq!(byte(&forwarded, forwarded.len()), None);
     }
 
     #[test]

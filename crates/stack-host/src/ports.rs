@@ -6,7 +6,7 @@
 use crate::hash::{Map, map};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
-use stack_core::{Error, Families, PortRegistry, PortRequest};
+use stack_core::{Error, PortRegistry, PortRequest};
 
 /// Ephemeral ports: the upper half. RFC 6056 §3.2 asks for as large a range as possible; below 32,768 lie most
 /// ports that services listen on.
@@ -65,17 +65,18 @@ fn clash(a: &PortRequest, b: &PortRequest) -> bool {
     fn apart<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
         matches!((a, b), (Some(a), Some(b)) if a != b)
     }
-    Families::intersect(a.families, b.families)
-        && !apart(a.local, b.local)
-        && !apart(a.remote, b.remote)
-        && !apart(a.nic, b.nic)
-        && !(a.shared && b.shared)
+    let kept_apart = !a.families.intersect(b.families)
+        || apart(a.local, b.local)
+        || apart(a.remote, b.remote)
+        || apart(a.nic, b.nic);
+    let both_share = a.shared && b.shared;
+    !(kept_apart || both_share)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stack_core::NicId;
+    use stack_core::{Families, NicId};
 
     fn request(port: u16) -> PortRequest {
         PortRequest { families: Families::V4, local: None, port, remote: None, nic: None, shared: false }

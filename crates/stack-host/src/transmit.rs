@@ -79,8 +79,10 @@ impl Host {
         let nic = self.tables.index(packet.hop.nic).ok_or(Failure::Error(ErrorKind::NetUnreachable))?;
         let endpoint =
             self.endpoint_for(nic, packet.ip.dst).ok_or(Failure::Drop(DropReason::UnknownProtocol))?;
+        let transport_header = packet.header().len();
         self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.encapsulate(cx, packet))
             .map_err(Failure::Drop)?;
+        packet.network_len = (packet.header().len() - transport_header) as u16;
         if packet.ip.cast == stack_core::Cast::Multicast && packet.multicast_loop {
             self.loop_multicast(now, nic, packet);
         }
@@ -126,6 +128,9 @@ impl Host {
             endpoint.fragment(cx, packet, mtu, &mut fragments)
         })?;
         self.counters.fragmented += 1;
+        if let Some(first) = fragments.front_mut() {
+            first.network_len = packet.network_len;
+        }
         while let Some(fragment) = fragments.pop() {
             self.launch(now, nic, fragment);
         }
@@ -202,18 +207,8 @@ enum Failure {
     Error(ErrorKind),
 }
 
-/// Where the transport header starts: behind the network header if there is one; `None` in later fragments.
+/// Where the transport header starts; `None` in later fragments.
 fn transport_offset(packet: &TxPacket) -> Option<usize> {
-    if packet.ether_type == 0 {
-        return Some(0);
-    }
-    if packet.ip.dst.is_ipv6() {
-        return Some(40);
-    }
-    let header = stack_wire::ipv4::Ipv4::parse(packet.header()).ok();
-    match header {
-        Some(header) if header.fragment_offset() > 0 => None,
-        Some(header) => Some(header.header_len()),
-        None => packet.header().first().map(|byte| usize::from(byte & 0xf) * 4),
-    }
+    let encapsulated = packet.ether_type != 0;
+    Some(usize::from(packet.network_len)).filter(|offset| *offset > 0 || !encapsulated)
 }

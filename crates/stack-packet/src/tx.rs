@@ -27,6 +27,9 @@ pub struct TxPacket {
     pub link_dst: LinkAddress,
     /// EtherType of the outermost network header; set by `encapsulate`.
     pub ether_type: u16,
+    /// Bytes of network header in front of the transport header; set by the host. 0 where there is none (yet), and
+    /// in fragments without a transport header.
+    pub network_len: u16,
     /// State of the transport checksum.
     pub checksum: Checksum,
     /// Payload bytes of each segment that this super-packet is to be cut into; 0 if it is an ordinary packet.
@@ -53,6 +56,7 @@ impl TxPacket {
             bound_nic: None,
             link_dst: LinkAddress::UNSPECIFIED,
             ether_type: 0,
+            network_len: 0,
             checksum: Checksum::Unverified,
             gso_size: 0,
             hash: 0,
@@ -69,6 +73,7 @@ impl TxPacket {
         self.bound_nic = None;
         self.link_dst = LinkAddress::UNSPECIFIED;
         self.ether_type = 0;
+        self.network_len = 0;
         self.checksum = Checksum::Unverified;
         self.gso_size = 0;
         self.hash = 0;

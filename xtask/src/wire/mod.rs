@@ -69,6 +69,9 @@ pub(crate) struct Args {
     /// Fail when something that a scenario needs is missing
     #[arg(long)]
     require_devices: bool,
+    /// Test this program instead of building `ustack`
+    #[arg(long)]
+    program: Option<PathBuf>,
 }
 
 /// Runs or lists scenarios; the count is the last line.
@@ -113,7 +116,10 @@ fn drive(workspace: &Workspace, args: &Args, count: &mut Count) -> Outcome {
         return Ok(());
     }
     let reaper = reaper::Reaper::start()?;
-    let program = build(workspace, &cases)?;
+    let program = match &args.program {
+        Some(path) => Some(path.clone()),
+        None => build(workspace, &cases)?,
+    };
     let mut results = Vec::new();
     for case in cases {
         let verdict = verdict(&case, program.as_ref(), |need| missing.contains_key(need), args.keep);

@@ -1,3 +1,5 @@
+//! Tests of the IPv4 views: parsing, options, building and their refusals.
+
 use super::*;
 use crate::checksum;
 use core::net::Ipv4Addr;

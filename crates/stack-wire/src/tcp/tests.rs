@@ -1,3 +1,5 @@
+//! Tests of the TCP view: parsing, building, checksums and their refusals.
+
 use super::*;
 use crate::checksum::pseudo_header;
 use crate::ip::protocol;

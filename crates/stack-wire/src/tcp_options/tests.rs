@@ -1,3 +1,5 @@
+//! Tests of the TCP options: each kind, their order, and malformed lists.
+
 use super::*;
 use crate::seq::SeqNum;
 use crate::tcp::MAX_OPTIONS_LEN;
