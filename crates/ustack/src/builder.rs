@@ -44,7 +44,7 @@ impl StackBuilder {
         #[cfg(feature = "arp")]
         let builder = builder.network(net_arp::Arp::default());
         #[cfg(feature = "tcp")]
-        let builder = builder.transport(trans_tcp::Tcp::default());
+        let builder = builder.transport(trans_tcp::Tcp::new(trans_tcp::TcpConfig::default()));
         #[cfg(feature = "udp")]
         let builder = builder.transport(trans_udp::Udp::default());
         #[cfg(feature = "icmp")]

@@ -9,7 +9,7 @@ use crate::net::tcp::payload::{Outgoing, Pieces, gather};
 use crate::net::{ToSocketAddr, io_result};
 use crate::stack::Stack;
 use bytes::Bytes;
-use stack_core::{EndpointId, Endpoints, Interest, Shutdown, SocketOption};
+use stack_core::{EndpointId, Interest, Shutdown, SocketOption};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -143,11 +143,8 @@ impl TcpStream {
         if bytes.is_empty() {
             return Ok(());
         }
-        let write =
-            self.socket.wait(Interest::Writable, |tcp, cx, id| tcp.write_bytes(cx, id, bytes.clone())).await;
-        let written = io_result("write", write)?;
-        drop(bytes.split_to(written));
-        Ok(())
+        let write = self.socket.wait(Interest::Writable, |tcp, cx, id| tcp.write_bytes(cx, id, bytes)).await;
+        io_result("write", write).map(|_| ())
     }
 
     /// Writes all of `bytes` without copying them. Not cancel safe: some may have been written.
@@ -166,7 +163,7 @@ impl TcpStream {
     /// # Errors
     /// Why the connection ended.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        io_result("peek", self.socket.wait(Interest::Readable, |tcp, _, id| tcp.peek(id, buffer)).await)
+        io_result("peek", self.socket.wait(Interest::Readable, |tcp, cx, id| tcp.peek(cx, id, buffer)).await)
     }
 
     /// Two halves that borrow the connection.
@@ -200,7 +197,7 @@ impl TcpStream {
     /// # Errors
     /// There is no connection any more.
     pub fn info(&self) -> io::Result<TcpInfo> {
-        io_result("look at the connection", self.socket.call(|tcp, cx, id| tcp.info(cx.now, id)))
+        io_result("look at the connection", self.socket.call(|tcp, _, id| tcp.info(id)))
     }
 
     /// Whether small segments are sent at once (`TCP_NODELAY`).

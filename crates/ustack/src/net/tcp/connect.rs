@@ -3,7 +3,7 @@
 use crate::error::{AcceptError, BindError, ConnectError};
 use crate::net::socket::{Socket, Sockets, families_of};
 use crate::stack::Stack;
-use stack_core::{EndpointId, Endpoints, Error, Families, SocketOption, TransportCx};
+use stack_core::{EndpointId, Error, Families, SocketOption, TransportCx};
 use std::net::SocketAddr;
 use trans_tcp::Tcp;
 
@@ -13,7 +13,7 @@ const BACKLOG: usize = 1024;
 /// A socket that listens.
 pub(crate) fn listen(stack: &Stack, local: SocketAddr) -> Result<Socket<Tcp>, BindError> {
     let refuse = |error| BindError::new(local, error, Tcp::NAME);
-    let socket = Socket::create(stack, families_of(local)).map_err(refuse)?;
+    let socket = Socket::<Tcp>::create(stack, families_of(local)).map_err(refuse)?;
     let listening = socket.call(|tcp, cx, id| {
         // As std does it: a server that starts again is not kept waiting by old connections.
         tcp.set_option(cx, id, SocketOption::ReuseAddress(true))?;
@@ -31,7 +31,7 @@ pub(crate) fn start(
     remote: SocketAddr,
 ) -> Result<Socket<Tcp>, ConnectError> {
     let refuse = |error| ConnectError::new(remote, error, Tcp::NAME);
-    let socket = Socket::create(stack, Families::of(remote.ip())).map_err(refuse)?;
+    let socket = Socket::<Tcp>::create(stack, Families::of(remote.ip())).map_err(refuse)?;
     let started = socket.call(|tcp, cx, id| {
         local.map_or(Ok(()), |local| tcp.bind(cx, id, local))?;
         match tcp.connect(cx, id, remote) {
@@ -65,14 +65,7 @@ pub(crate) fn accept(
     cx: &mut TransportCx<'_>,
     id: EndpointId,
 ) -> Result<(EndpointId, SocketAddr), Error> {
-    let connection = tcp.accept(cx, id)?;
-    match tcp.remote_address(connection) {
-        Ok(remote) => Ok((connection, remote)),
-        Err(_) => {
-            tcp.close(cx, connection);
-            Err(Error::Aborted)
-        }
-    }
+    tcp.accept(cx, id)
 }
 
 /// The error of an accept.

@@ -4,7 +4,7 @@
 //! block. Many are handed over by reference, and copied before the lock or after it.
 
 use bytes::Bytes;
-use stack_core::{EndpointId, Endpoints, Error, TransportCx};
+use stack_core::{EndpointId, Error, TransportCx};
 use std::io::IoSlice;
 use trans_tcp::Tcp;
 
@@ -33,9 +33,16 @@ impl Pieces {
     ) -> Result<(), Error> {
         self.first = tcp.read_bytes(cx, id, max)?;
         let mut left = max - self.first.len();
-        // An error after the first piece is for the next read to tell.
-        while left > 0 && self.rest.len() < MAX_PIECES && tcp.readable_bytes(id) > 0 {
+        while left > 0 && !self.first.is_empty() && self.rest.len() < MAX_PIECES {
+            // An error after the first piece is for the next read to tell.
+            let now = tcp.readiness(id);
+            if !now.readable || now.error {
+                break;
+            }
             let piece = tcp.read_bytes(cx, id, left)?;
+            if piece.is_empty() {
+                break;
+            }
             left -= piece.len();
             self.rest.push(piece);
         }
@@ -83,8 +90,8 @@ impl<'a> Outgoing<'a> {
         id: EndpointId,
     ) -> Result<usize, Error> {
         match self {
-            Self::Small(bytes) => tcp.write(cx, id, bytes, None),
-            Self::Chunk(bytes) => tcp.write_bytes(cx, id, bytes.clone()),
+            Self::Small(bytes) => tcp.write(cx, id, bytes),
+            Self::Chunk(bytes) => tcp.write_bytes(cx, id, &mut bytes.clone()),
         }
     }
 }

@@ -31,7 +31,7 @@ impl TcpStream {
     /// # Errors
     /// There is no connection any more.
     pub fn info(&self) -> io::Result<TcpInfo> {
-        io_result("look at the connection", self.socket.call(|tcp, cx, id| tcp.info(cx.now, id)))
+        io_result("look at the connection", self.socket.call(|tcp, _, id| tcp.info(id)))
     }
 
     /// How long a read waits; `None` for ever.

@@ -8,7 +8,7 @@ use crate::net::io_result;
 use crate::net::socket::{Socket, Sockets};
 use crate::stack::Stack;
 use bytes::Bytes;
-use stack_core::{EndpointId, Endpoints, Error, Interest};
+use stack_core::{EndpointId, Error, Interest};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -100,7 +100,7 @@ impl TcpStream {
     /// Why the connection ended, or the time is over.
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let timeout = self.socket.settings().read_timeout;
-        let peek = self.socket.block(Interest::Readable, timeout, |tcp, _, id| tcp.peek(id, buffer));
+        let peek = self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.peek(cx, id, buffer));
         io_result("peek", peek)
     }
 
@@ -134,7 +134,7 @@ impl TcpStream {
         if buffer.len() <= SMALL {
             let read =
                 self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read(cx, id, buffer));
-            return io_result("read", read).map(|(len, _)| len);
+            return io_result("read", read);
         }
         let mut pieces = Pieces::default();
         let read = self
