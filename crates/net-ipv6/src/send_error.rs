@@ -5,7 +5,7 @@
 
 use crate::{extension, icmp};
 use bytes::{Bytes, BytesMut};
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 use stack_core::{Cast, Destination, ErrorKind, IpMeta, Medium, NetCx, RxPacket};
 use stack_wire::checksum::pseudo_header;
 use stack_wire::icmpv6::{Emit, HEADER_LEN, kind, parameter_problem, time_exceeded, unreachable};
@@ -19,11 +19,11 @@ const MAX_QUOTED: usize = MIN_MTU - IP_HEADER_LEN - HEADER_LEN;
 /// Tells the sender of a packet what went wrong with it, unless a rule or the rate limit forbids it.
 pub(crate) fn send_error(cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind) {
     let quoted = quote(packet);
-    let allowed = may_answer(cx, packet, &quoted, kind) && cx.host.allow_icmp(cx.now, packet.ip.src); // R4443-2.4-f
+    let (Some(src), dst) = (error_source(cx, packet), packet.ip.src) else { return };
+    let allowed = may_answer(cx, packet, &quoted, kind) && cx.host.allow_icmp(cx.now, dst); // R4443-2.4-f
     if !allowed {
         return;
     }
-    let (src, dst) = (error_source(cx, packet), packet.ip.src);
     let mut covered = pseudo_header(src, dst, protocol::ICMPV6, (HEADER_LEN + quoted.len()) as u32);
     covered.add_bytes(&quoted);
     let out = cx.out.slot();
@@ -32,9 +32,6 @@ pub(crate) fn send_error(cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind)
     icmp::write(out, message(kind, &quoted), covered);
     // The first piece of an empty packet.
     let _ = out.push(quoted);
-    if src.is_unspecified() {
-        icmp::make_partial(out, pseudo_header(src, dst, protocol::ICMPV6, out.len() as u32));
-    }
 }
 
 /// The rules of RFC 4443 §2.4 (e).
@@ -85,12 +82,11 @@ fn quote(packet: &RxPacket) -> Bytes {
     flat.freeze()
 }
 
-/// The address that the packet was for, if it is one of ours (R4443-2.2-a); else one of the interface's; else the
-/// host chooses.
-fn error_source(cx: &NetCx<'_>, packet: &RxPacket) -> IpAddr {
+/// The address that the packet was for, if it is one of ours (R4443-2.2-a), else one of the interface's.
+fn error_source(cx: &NetCx<'_>, packet: &RxPacket) -> Option<IpAddr> {
     match cx.host.destination(cx.nic.id, packet.ip.dst) {
-        Destination::Local(Cast::Unicast) => packet.ip.dst,
-        _ => icmp::source_near(&cx.nic, packet.ip.src).unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
+        Destination::Local(Cast::Unicast) => Some(packet.ip.dst),
+        _ => icmp::source_near(&cx.nic, packet.ip.src).map(IpAddr::V6),
     }
 }
 
@@ -117,6 +113,7 @@ mod tests {
     use super::*;
     use crate::testing::{NIC, Net, icmp, packet};
     use alloc::vec::Vec;
+    use core::net::Ipv6Addr;
     use etherparse::Icmpv6Slice;
     use stack_core::Checksum;
 
@@ -180,9 +177,7 @@ mod tests {
         let mut packet = net.packet(&packet(PEER, "2001:db8::1", 17, &[3; 20]));
         net.receive_packet(&mut packet);
         net.send_error(&packet, ErrorKind::HopLimitExceeded);
-        let error = net.out.pop().unwrap();
-        assert!(error.ip.src.is_unspecified());
-        assert_eq!(error.checksum, Checksum::Partial { start: 0, offset: 2 });
+        assert!(net.out.is_empty(), "nothing to send it from");
     }
 
     // R4443-2.4-c
