@@ -29,6 +29,7 @@ impl Host {
             while let Some(packet) = self.out.pop() {
                 self.send(now, packet);
             }
+            self.settle(now); // questions for neighbours leave in the turn that needs the answers
             let turned = self.turn_around(now, left);
             self.arm_timers();
             left = left.saturating_sub(made.max(turned));
