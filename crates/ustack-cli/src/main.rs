@@ -1,0 +1,5 @@
+//! `ustack`
+mod iperf;
+mod limit;
+mod net;
+fn main() {}
