@@ -13,6 +13,7 @@
 //! ```
 //!
 //! - [`pkt`]: packetdrill's language, parsed.
+//! - [`decode`]: packets decoded by a second opinion; [`checker`]: assertions about them.
 //!
 //! ```
 //! use stack_testkit::pkt::Script;
@@ -24,4 +25,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod capture;
+pub mod checker;
+pub mod decode;
 pub mod pkt;

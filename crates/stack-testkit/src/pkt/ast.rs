@@ -210,6 +210,8 @@ pub enum TcpOption {
         /// What it echoes.
         ecr: u32,
     },
+    /// `raw 1e02`: any other, from its kind on.
+    Raw(Vec<u8>),
 }
 
 /// An ICMPv4 message.

@@ -64,9 +64,7 @@ impl Display for IpInfo {
             Cast::Multicast => "link multicast".to_owned(),
             _ => "link broadcast".to_owned(),
         }));
-        items.extend(self.options.as_ref().map(|options| {
-            options.iter().fold("opt ".to_owned(), |text, byte| text + &format!("{byte:02x}"))
-        }));
+        items.extend(self.options.as_ref().map(|options| format!("opt {}", hex(options))));
         items.extend(self.defects.iter().map(|defect| match defect {
             Defect::TransportChecksum => "badsum".to_owned(),
             Defect::NoChecksum => "nosum".to_owned(),
@@ -99,6 +97,10 @@ impl Display for Payload {
         write!(f, "({})", self.len)?;
         self.bytes.as_ref().map_or(Ok(()), |bytes| write!(f, " {}", quote(bytes)))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Bytes as a string that the parser reads back.
@@ -148,6 +150,7 @@ impl Display for TcpOption {
             Self::WindowScale(shift) => write!(f, "wscale {shift}"),
             Self::SackPermitted => f.write_str("sackOK"),
             Self::Timestamps { val, ecr } => write!(f, "TS val {val} ecr {ecr}"),
+            Self::Raw(bytes) => write!(f, "raw {}", hex(bytes)),
             Self::Sack(blocks) => {
                 f.write_str("sack")?;
                 blocks.iter().try_for_each(|(left, right)| write!(f, " {left}:{right}"))
@@ -211,7 +214,7 @@ mod tests {
         let lines = [
             "0 < S 0:0(0) win 32792 <mss 1460,sackOK,nop,wscale 7,TS val 100 ecr 0>",
             "0.25 > P. 1:1001(1000) ack 1 <...>",
-            "+0.000001 < [ce, tos 0x10, ttl 1, df, id 7, src 10.0.0.9, dst 10.0.0.255, link broadcast, opt 94040000, badsum] 5 > 6 . 1:4(3) ack 1 win 9 urg 2 <sack 1:2 3:4> \"a\\x00\\\"\"",
+            "+0.000001 < [ce, tos 0x10, ttl 1, df, id 7, src 10.0.0.9, dst 10.0.0.255, link broadcast, opt 94040000, badsum] 5 > 6 . 1:4(3) ack 1 win 9 urg 2 <sack 1:2 3:4,raw 1e02> \"a\\x00\\\"\"",
             "+0~+0.2 > udp 53 > 4000 (20)",
             "1~2 < icmp unreachable frag_needed mtu 1200 [S 1:1461(1460) win 5]",
             "* > icmp parameter_problem pointer 9",

@@ -28,6 +28,7 @@
 //! | `[badsum]` `[nosum]` `[badipsum]` `[cut 30]` `[pad 46]` | an inbound packet with a defect |
 //! | `1111 > 8080 S 0:0(0)`, `udp 53 > 4000 (20)` | ports other than those of the flow at hand |
 //! | `P. 1:4(3) ack 1 win 9 "abc"`, `udp (3) "abc"` | payload other than the pattern |
+//! | `<mss 1460,raw 1e02>` | an option in hexadecimal, kind and length included |
 //! | `icmp echo_request id 7 seq 1 (56)` | sequence number and payload of an echo |
 //! | `icmp parameter_problem pointer 9 […]`, `icmp redirect host gateway 10.0.0.1 […]` | the fields of these messages |
 //! | `icmp unreachable proto_unreachable [ip proto 253 (20)]` | any packet as the quoted one |

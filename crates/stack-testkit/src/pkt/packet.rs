@@ -220,7 +220,6 @@ pub(super) fn sequence(cursor: &mut Cursor<'_>) -> Parsed<(u32, usize)> {
 }
 
 fn options(cursor: &mut Cursor<'_>) -> Parsed<Options> {
-    // A `<` that is followed by a time or by flags belongs to nobody: packets start with a time.
     if !cursor.eat("<")? {
         return Ok(Options::These(Vec::new()));
     }
@@ -241,7 +240,7 @@ fn options(cursor: &mut Cursor<'_>) -> Parsed<Options> {
 }
 
 fn option(cursor: &mut Cursor<'_>) -> Parsed<TcpOption> {
-    const WHAT: &str = "an option: mss, wscale, sackOK, sack, TS, nop or eol";
+    const WHAT: &str = "an option: mss, wscale, sackOK, sack, TS, nop, eol or raw";
     let (at, before) = (cursor.at(), cursor.clone());
     Ok(match cursor.word(WHAT)? {
         "nop" => TcpOption::Nop,
@@ -256,6 +255,7 @@ fn option(cursor: &mut Cursor<'_>) -> Parsed<TcpOption> {
             cursor.expect("ecr")?;
             TcpOption::Timestamps { val, ecr: cursor.number("a timestamp of 32 bits")? }
         }
+        "raw" => TcpOption::Raw(hex(cursor)?),
         word @ ("md5" | "FO" | "FOEXP" | "mp_capable" | "mpcapable" | "dss" | "exp_tarr" | "ECN"
         | "AccECN") => {
             return Err(Cursor::unsupported(at, format!("the TCP option `{word}`")));
