@@ -14,6 +14,7 @@
 //!
 //! - [`pkt`]: packetdrill's language, parsed.
 //! - [`decode`]: packets decoded by a second opinion; [`checker`]: assertions about them.
+//! - [`net`]: hosts, links and programs in virtual time; [`capture`]: captures in memory.
 //!
 //! ```
 //! use stack_testkit::pkt::Script;
@@ -28,4 +29,8 @@
 pub mod capture;
 pub mod checker;
 pub mod decode;
+pub mod net;
 pub mod pkt;
+mod source;
+
+pub use source::{SeededRng, VirtualClock};
