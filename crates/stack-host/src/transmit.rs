@@ -29,6 +29,7 @@ impl Host {
             while let Some(packet) = self.out.pop() {
                 self.send(now, packet);
             }
+            self.settle(now); // A packet may have asked for its neighbour.
             let turned = self.turn_around(now, left);
             self.arm_timers();
             left = left.saturating_sub(made.max(turned));
