@@ -48,4 +48,5 @@ mod packet;
 mod script;
 
 pub use ast::*;
+pub(crate) use display::Seconds;
 pub use error::{ErrorKind, ParseError};
