@@ -29,7 +29,8 @@ impl Host {
             while let Some(packet) = self.out.pop() {
                 self.send(now, packet);
             }
-            self.settle(now); // questions for neighbours leave in the turn that needs the answers
+            // A packet may have asked for its neighbour: the question leaves in the same turn.
+            self.settle(now);
             let turned = self.turn_around(now, left);
             self.arm_timers();
             left = left.saturating_sub(made.max(turned));
