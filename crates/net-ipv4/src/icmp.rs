@@ -112,6 +112,7 @@ mod tests {
     use crate::Ipv4Config;
     use crate::testing::{Net, datagram, icmp};
     use proptest::prelude::*;
+    use stack_core::InterfaceAddress;
     use stack_wire::icmpv4::Emit;
 
     fn ping(dst: &str, data: &[u8]) -> alloc::vec::Vec<u8> {
@@ -205,6 +206,17 @@ mod tests {
             assert_eq!(net.receive(&ping(dst, b"?")), Verdict::Held, "{dst}");
             assert_eq!(net.out.pop().unwrap().ip.src, "10.0.0.1".parse::<IpAddr>().unwrap());
         }
+    }
+
+    // RFC 1122 §3.2.2.6
+    #[test]
+    fn the_answer_to_a_broadcast_comes_from_the_subnet_of_the_asker() {
+        let mut net = Net::with(Ipv4Config { echo_broadcast: true, ..Ipv4Config::default() });
+        let address = |net: &str, state| InterfaceAddress { net: net.parse().unwrap(), state };
+        net.addresses.insert(0, address("192.0.2.1/24", AddressState::Preferred));
+        net.addresses.insert(0, address("10.0.0.50/24", AddressState::Tentative));
+        net.receive(&ping("10.0.0.255", b"?"));
+        assert_eq!(net.out.pop().unwrap().ip.src, "10.0.0.1".parse::<IpAddr>().unwrap());
     }
 
     #[test]

@@ -6,8 +6,7 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 use stack_core::{
-    Cast, DeliveryError, Destination, DropReason, Effect, ErrorKind, ErrorOrigin, IpNet, NetCx, RxPacket,
-    Verdict,
+    Cast, DeliveryError, Destination, DropReason, Effect, ErrorKind, ErrorOrigin, NetCx, RxPacket, Verdict,
 };
 use stack_wire::icmpv4::{HEADER_LEN, Header, kind, time_exceeded, unreachable};
 use stack_wire::ipv4::Ipv4;
@@ -112,10 +111,7 @@ fn path_mtu(named: u16, quoted_total_len: u16) -> u32 {
 /// Whether it comes from the current first hop is the host's question (R1122-3.2.2.2-c).
 fn redirect(cx: &NetCx<'_>, packet: &RxPacket, header: &Header, to: Ipv4Addr) -> Result<Effect, DropReason> {
     let (from, gateway, destination) = (packet.ip.src, IpAddr::from(header.gateway()), IpAddr::from(to));
-    let on_link = |address: &IpAddr| {
-        let inside = |net: &IpNet| net.prefix_len() < net.max_prefix_len() && net.contains(address);
-        cx.nic.addresses.iter().any(|a| inside(&a.net))
-    };
+    let on_link = |address: &IpAddr| cx.nic.addresses.iter().any(|a| a.net.contains(address));
     let usable = |address: IpAddr| cx.host.destination(cx.nic.id, address) == Destination::Remote;
     let believable = !cx.nic.forwarding // RFC 1812 §5.2.7.2: routers know better
         && on_link(&gateway)

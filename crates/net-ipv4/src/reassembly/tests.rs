@@ -148,8 +148,16 @@ fn sequences_of_fragments() {
         ),
         ("a second end", alloc::vec![(8, false, &c[..]), (8, false, &b)], dropped(FragmentInvalid)),
         ("an end before the end", alloc::vec![(16, false, &c[..]), (8, false, &b)], dropped(FragmentInvalid)),
-        ("an end before a piece", alloc::vec![(16, true, &b[..]), (8, false, &c)], dropped(FragmentInvalid)),
-        ("a piece behind the end", alloc::vec![(8, false, &c[..]), (16, true, &b)], dropped(FragmentInvalid)),
+        (
+            "an end before a piece",
+            alloc::vec![(24, true, &long[..]), (8, false, &c)],
+            dropped(FragmentInvalid),
+        ),
+        (
+            "a piece behind the end",
+            alloc::vec![(8, false, &c[..]), (16, true, &long)],
+            dropped(FragmentInvalid),
+        ),
         ("R791-3.2-a: not a multiple of eight", alloc::vec![(0, true, &c[..])], dropped(FragmentInvalid)),
         ("empty", alloc::vec![(8, false, &[][..])], dropped(FragmentInvalid)),
     ] {
