@@ -17,6 +17,9 @@ const MIN_QUOTED: usize = 8;
 /// Error in source routing header: RFC 6554 §4.2.
 const SOURCE_ROUTING_HEADER: u8 = 7;
 
+/// Octets of a quoted packet that are looked at. 1280: no error message is longer (RFC 4443 §2.4 c).
+pub(crate) const MAX_QUOTED: usize = 1280;
+
 /// What becomes of an error message to us.
 pub(crate) fn receive(cx: &mut NetCx<'_>, packet: &RxPacket, header: &Header) -> Verdict {
     match effect_of(cx, packet, header) {

@@ -1,0 +1,95 @@
+//! Seventh check: the text. RFC 9293 §3.10.7.4, RFC 5681 §3.2.
+//!
+//! In order it goes to the application, ahead of its time it is kept (R9293-SHLD-31). Nothing is acknowledged here;
+//! what the peer is owed is noted (R9293-MUST-58, 59).
+
+use super::{Flow, Reply, drop_it};
+use crate::connection::Connection;
+use crate::env::Env;
+use crate::error::CloseReason;
+use crate::segment::Segment;
+use bytes::Bytes;
+use core::ops::ControlFlow;
+use stack_core::{DropReason, RxPacket};
+
+/// Segments below this size are not "full-sized", whatever the peer's MSS is: Linux's `TCP_MSS_DEFAULT`.
+const CONVERSATION: u32 = 536;
+
+impl Connection {
+    pub(super) fn process_text(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        seg: &Segment,
+        packet: &mut RxPacket,
+    ) -> Flow {
+        if seg.len == 0 || !self.state.receives_data() {
+            return Flow::Continue(()); // after the peer's FIN there is no text
+        }
+        if self.orphan {
+            // R9293-SHLD-3: nobody will ever read it, and the peer should know.
+            env.counters().abort_on_data += 1;
+            return ControlFlow::Break(Reply::Abort(CloseReason::Aborted, DropReason::TcpAfterClose));
+        }
+        self.stats.data_segs_in = self.stats.data_segs_in.wrapping_add(seg.count() as u32);
+        self.rcv.saw_segment(seg.segment_size());
+        if seg.seq == self.rcv.nxt { self.in_order(env, seg, packet) } else { self.ahead(env, seg, packet) }
+    }
+
+    fn in_order(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
+        let fills_gap = self.rcv.has_gap();
+        let truesize = packet.meta.truesize;
+        for piece in text_of(seg, packet) {
+            let pinned = share(truesize, piece.len(), seg.len);
+            self.rcv.deliver(piece, pinned, || env.shared.rope());
+        }
+        if fills_gap {
+            self.rcv.take_held(|| env.shared.rope());
+            self.acks.at_once(); // R5681-3.2-b
+        }
+        let unacked = self.rcv.nxt.distance_from(self.rcv.last_ack);
+        let most = self.receive_mss();
+        let full = self.rcv.segment_size().clamp(CONVERSATION.min(most), most);
+        self.acks.text(seg.len, unacked, full);
+        if self.rcv.collapse() {
+            env.counters().rcv_collapsed += 1;
+        }
+        env.cx.wake(&mut self.read_waker);
+        Flow::Continue(())
+    }
+
+    fn ahead(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
+        self.acks.gap(); // R9293-MAY-13
+        let truesize = packet.meta.truesize;
+        let mut seq = seg.seq;
+        let mut held = true;
+        for piece in text_of(seg, packet) {
+            let (len, pinned) = (piece.len() as u32, share(truesize, piece.len(), seg.len));
+            held &= self.rcv.hold(seq, piece, pinned);
+            seq += len;
+        }
+        if !held {
+            env.counters().ofo_drop += 1;
+            return drop_it(DropReason::TcpReassemblyFull);
+        }
+        env.counters().ofo_queue += 1;
+        Flow::Continue(())
+    }
+}
+
+/// The text of a segment as it stands after trimming, piece by piece.
+fn text_of(seg: &Segment, packet: &mut RxPacket) -> impl Iterator<Item = Bytes> + use<> {
+    let (mut skip, mut left) = (seg.skip as usize, seg.len as usize);
+    packet.take_payload(seg.header_len).filter_map(move |mut piece| {
+        let stale = skip.min(piece.len());
+        skip -= stale;
+        let mut fresh = piece.split_off(stale);
+        fresh.truncate(left);
+        left -= fresh.len();
+        (!fresh.is_empty()).then_some(fresh)
+    })
+}
+
+/// A piece's share of the memory that the packet pins.
+fn share(truesize: u32, piece: usize, all: u32) -> u32 {
+    (u64::from(truesize) * piece as u64 / u64::from(all.max(1))).min(u64::from(u32::MAX)) as u32
+}

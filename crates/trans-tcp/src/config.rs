@@ -1,0 +1,207 @@
+//! What the whole stack's TCP is set to, and what a single socket can change. Each default says where it comes from.
+
+use crate::congestion::{CongestionControl, Reno};
+use crate::event::Probe;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+/// Settings of one TCP. Sockets begin with its buffers and timeouts and may change their own.
+#[derive(Clone)]
+pub struct TcpConfig {
+    /// Receive buffer of a new socket, in bytes. 1 MiB: 80 Mbit/s over 100 ms.
+    pub receive_buffer: usize,
+    /// Largest receive buffer that a socket may ask for, in bytes; the window scale is chosen for it.
+    /// 32 MiB: more than 1 Gbit/s over 200 ms, and within the 1 GiB of RFC 7323 §2.3.
+    pub receive_buffer_max: usize,
+    /// Send buffer of a new socket, in bytes. 1 MiB.
+    pub send_buffer: usize,
+    /// Largest send buffer that a socket may ask for, in bytes. 32 MiB.
+    pub send_buffer_max: usize,
+    /// Sockets of all kinds that can be there at a time. 2^20.
+    pub max_sockets: usize,
+    /// Half-open peers of all listeners together. 2^16: 6 MiB of records.
+    pub max_half_open: usize,
+    /// TIME-WAIT records; beyond that, connections skip the state. 2^16 (Linux scales `tcp_max_tw_buckets` alike).
+    pub max_time_wait: usize,
+    /// RTO before the first sample. 1 s (R6298-2.1-a).
+    pub initial_rto: Duration,
+    /// Smallest RTO. 200 ms, as Linux and others have it, instead of the 1 s of RFC 6298 §2.4.
+    pub min_rto: Duration,
+    /// Largest RTO. 120 s (R6298-2.5-a asks for 60 s at least).
+    pub max_rto: Duration,
+    /// Retransmissions of a SYN. 8: the connect fails after 6 minutes (R9293-MUST-23 asks for three at least).
+    pub syn_retries: u8,
+    /// Retransmissions of a listener's SYN-ACK. 5, as Linux: a half-open peer is gone after 63 s.
+    pub syn_ack_retries: u8,
+    /// Retransmissions of the same data, and unanswered window probes, that end a connection: R2 of
+    /// RFC 9293 §3.8.3. 15, as Linux: over 13 minutes (R9293-SHLD-11 asks for 100 s at least).
+    pub data_retries: u8,
+    /// Initial window in segments. 10 (RFC 6928).
+    pub initial_window: u32,
+    /// Longest time that an ACK is delayed. 40 ms, as Linux (R9293-MUST-40 allows less than 500 ms).
+    pub delayed_ack: Duration,
+    /// Length of TIME-WAIT. 60 s, as Linux and BSD, instead of the four minutes of RFC 9293 §3.4.2.
+    pub time_wait: Duration,
+    /// How long a closed socket waits in FIN-WAIT-2 for the peer's FIN. 60 s, as Linux.
+    pub fin_wait_2: Duration,
+    /// Idle time before the first keepalive probe. 2 h (R9293-MUST-28).
+    pub keep_alive_idle: Duration,
+    /// Time between keepalive probes. 75 s, as BSD and Linux.
+    pub keep_alive_interval: Duration,
+    /// Unanswered keepalive probes that end a connection. 9, as BSD and Linux (R9293-MUST-29).
+    pub keep_alive_count: u8,
+    /// Shortest time between two ACKs to unacceptable segments of one connection that carry no data.
+    /// 500 ms, as Linux (RFC 5961 §7).
+    pub challenge_interval: Duration,
+    /// Challenge ACKs of the whole stack in a second, on average; the limit of each second is drawn at random
+    /// between half of it and one and a half, so that nobody can count with it. 1000 (RFC 5961 §7, CVE-2016-5696).
+    pub challenges_per_second: u32,
+    /// Offer timestamps, and accept them (RFC 7323 §3).
+    pub timestamps: bool,
+    /// Offer window scaling, and accept it (RFC 7323 §2).
+    pub window_scaling: bool,
+    /// Send small segments at once on new sockets. Off: Nagle is on (R9293-SHLD-7).
+    pub no_delay: bool,
+    /// Resets end TIME-WAIT as RFC 9293 §3.10.7.4 has it. Off: RFC 1337.
+    pub reset_ends_time_wait: bool,
+    /// Makes the congestion control of a new connection.
+    pub congestion: fn() -> Box<dyn CongestionControl>,
+    /// Sees what connections do, for plots and traces.
+    pub probe: Option<Arc<dyn Probe>>,
+}
+
+impl TcpConfig {
+    /// The shift that lets 16 bits tell the largest receive buffer (RFC 7323 §2.3).
+    pub(crate) fn window_shift(&self) -> u8 {
+        (0..14).find(|&shift| self.receive_buffer_max >> shift <= 0xffff).unwrap_or(14)
+    }
+}
+
+impl Default for TcpConfig {
+    fn default() -> Self {
+        Self {
+            receive_buffer: 1 << 20,
+            receive_buffer_max: 32 << 20,
+            send_buffer: 1 << 20,
+            send_buffer_max: 32 << 20,
+            max_sockets: 1 << 20,
+            max_half_open: 1 << 16,
+            max_time_wait: 1 << 16,
+            initial_rto: Duration::from_secs(1),
+            min_rto: Duration::from_millis(200),
+            max_rto: Duration::from_secs(120),
+            syn_retries: 8,
+            syn_ack_retries: 5,
+            data_retries: 15,
+            initial_window: 10,
+            delayed_ack: Duration::from_millis(40),
+            time_wait: Duration::from_secs(60),
+            fin_wait_2: Duration::from_secs(60),
+            keep_alive_idle: Duration::from_secs(7200),
+            keep_alive_interval: Duration::from_secs(75),
+            keep_alive_count: 9,
+            challenge_interval: Duration::from_millis(500),
+            challenges_per_second: 1000,
+            timestamps: true,
+            window_scaling: true,
+            no_delay: false,
+            reset_ends_time_wait: false,
+            congestion: Reno::boxed,
+            probe: None,
+        }
+    }
+}
+
+impl fmt::Debug for TcpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpConfig")
+            .field("receive_buffer", &self.receive_buffer)
+            .field("send_buffer", &self.send_buffer)
+            .field("min_rto", &self.min_rto)
+            .field("congestion", &(self.congestion)().name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Smallest buffer of either direction, in bytes: a window of a few segments.
+pub(crate) const MIN_BUFFER: usize = 4096;
+
+/// What one socket has set; a listener hands it on to its connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) receive_buffer: u32,
+    pub(crate) send_buffer: u32,
+    pub(crate) mark: u32,
+    /// Milliseconds; `None` leaves it to the number of retries.
+    pub(crate) user_timeout: Option<u32>,
+    /// Milliseconds; `Some(0)` resets on close.
+    pub(crate) linger: Option<u32>,
+    /// Milliseconds.
+    pub(crate) keep_alive_idle: u32,
+    /// Milliseconds.
+    pub(crate) keep_alive_interval: u32,
+    /// Largest segment to announce and to send; 0 where none is set.
+    pub(crate) max_segment: u16,
+    pub(crate) keep_alive_count: u8,
+    /// 0 for the default of the network layer (R9293-MUST-49).
+    pub(crate) hop_limit: u8,
+    /// R9293-MUST-48; the two ECN bits are always clear.
+    pub(crate) traffic_class: u8,
+    pub(crate) keep_alive: bool,
+    pub(crate) no_delay: bool,
+    pub(crate) reuse_address: bool,
+    pub(crate) reuse_port: bool,
+}
+
+impl Settings {
+    /// What a new socket begins with.
+    pub(crate) fn new(config: &TcpConfig) -> Self {
+        Self {
+            receive_buffer: clamp_buffer(config.receive_buffer, config.receive_buffer_max),
+            send_buffer: clamp_buffer(config.send_buffer, config.send_buffer_max),
+            mark: 0,
+            user_timeout: None,
+            linger: None,
+            keep_alive_idle: millis(config.keep_alive_idle),
+            keep_alive_interval: millis(config.keep_alive_interval),
+            max_segment: 0,
+            keep_alive_count: config.keep_alive_count,
+            hop_limit: 0,
+            traffic_class: 0,
+            keep_alive: false, // R9293-MUST-25
+            no_delay: config.no_delay,
+            reuse_address: false,
+            reuse_port: false,
+        }
+    }
+}
+
+/// A buffer size within what is allowed; never more than the largest window of RFC 7323 §2.3.
+pub(crate) fn clamp_buffer(size: usize, max: usize) -> u32 {
+    size.clamp(MIN_BUFFER, max.clamp(MIN_BUFFER, 1 << 30)) as u32
+}
+
+/// Whole milliseconds, as far as 32 bits reach.
+pub(crate) fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_scale_reaches_the_largest_buffer() {
+        let shift = |max| TcpConfig { receive_buffer_max: max, ..TcpConfig::default() }.window_shift();
+        assert_eq!((shift(65_535), shift(65_536), shift(1 << 20), shift(32 << 20)), (0, 1, 5, 10));
+        assert_eq!(shift(usize::MAX), 14);
+    }
+
+    #[test]
+    fn buffers_stay_within_bounds() {
+        assert_eq!(clamp_buffer(0, 1 << 20), MIN_BUFFER as u32);
+        assert_eq!(clamp_buffer(usize::MAX, usize::MAX), 1 << 30);
+    }
+}

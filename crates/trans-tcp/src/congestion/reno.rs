@@ -1,0 +1,107 @@
+//! Reno: slow start and congestion avoidance of RFC 5681 §3.1, counted in bytes (RFC 3465).
+//!
+//! An ACK counts as all that it acknowledges, however many segments that are: with super-packets and one ACK a
+//! batch, an increment of one segment an ACK would starve the flow. Splitting ACKs gains a peer nothing.
+
+use super::{AckSample, CongestionControl, Window};
+use alloc::boxed::Box;
+
+/// The Reno algorithm.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reno {
+    /// Bytes acknowledged in congestion avoidance since the last step.
+    acked: u32,
+}
+
+impl Reno {
+    /// Reno for a new connection: [`TcpConfig::congestion`](crate::TcpConfig::congestion).
+    pub fn boxed() -> Box<dyn CongestionControl> {
+        Box::new(Self::default())
+    }
+}
+
+impl CongestionControl for Reno {
+    fn name(&self) -> &'static str {
+        "reno"
+    }
+
+    fn on_ack(&mut self, window: &mut Window, ack: &AckSample) {
+        if ack.app_limited {
+            return;
+        }
+        let mut acked = ack.acked;
+        if window.in_slow_start() {
+            let step = acked.min(window.ssthresh - window.cwnd); // R5681-3.1-c, byte for byte
+            window.cwnd = window.cwnd.saturating_add(step);
+            acked -= step;
+        }
+        if acked > 0 && !window.in_slow_start() {
+            self.acked = self.acked.saturating_add(acked);
+            if self.acked >= window.cwnd {
+                self.acked -= window.cwnd;
+                window.cwnd = window.cwnd.saturating_add(ack.mss); // R5681-3.1-d
+            }
+            self.acked = self.acked.min(window.cwnd);
+        }
+    }
+
+    fn ssthresh(&mut self, _window: &Window, flight: u32, mss: u32) -> u32 {
+        self.acked = 0;
+        (flight / 2).max(2 * mss) // RFC 5681 §3.1, equation 4
+    }
+
+    fn on_restart(&mut self) {
+        self.acked = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stack_core::Instant;
+
+    fn ack(acked: u32) -> AckSample {
+        let now = Instant::ZERO;
+        AckSample { now, acked, prior_flight: acked, mss: 1000, rtt: None, app_limited: false }
+    }
+
+    #[test]
+    fn slow_start_doubles_in_a_round_trip_and_stops_at_the_threshold() {
+        let mut reno = Reno::default();
+        let mut window = Window { cwnd: 10_000, ssthresh: 15_000 };
+        (0..10).for_each(|_| reno.on_ack(&mut window, &ack(1000)));
+        assert_eq!(window.cwnd, 15_000);
+    }
+
+    #[test]
+    fn congestion_avoidance_adds_one_segment_in_a_round_trip_however_acks_are_split() {
+        for pieces in [1, 10, 1000] {
+            let mut reno = Reno::default();
+            let mut window = Window { cwnd: 10_000, ssthresh: 10_000 };
+            (0..pieces).for_each(|_| reno.on_ack(&mut window, &ack(10_000 / pieces)));
+            assert_eq!(window.cwnd, 11_000, "{pieces} ACKs");
+        }
+    }
+
+    #[test]
+    fn what_slow_start_leaves_counts_for_avoidance() {
+        let mut reno = Reno::default();
+        let mut window = Window { cwnd: 1_000, ssthresh: 5_000 };
+        reno.on_ack(&mut window, &ack(10_000));
+        assert_eq!(window.cwnd, 6_000);
+    }
+
+    #[test]
+    fn an_application_that_does_not_fill_the_window_does_not_open_it() {
+        let mut window = Window::new(10_000);
+        Reno::default().on_ack(&mut window, &AckSample { app_limited: true, ..ack(1000) });
+        assert_eq!(window.cwnd, 10_000);
+    }
+
+    #[test]
+    fn half_the_flight_but_two_segments() {
+        let window = Window::new(100_000);
+        assert_eq!(Reno::default().ssthresh(&window, 40_000, 1000), 20_000);
+        assert_eq!(Reno::default().ssthresh(&window, 1_000, 1000), 2_000);
+    }
+}

@@ -1,0 +1,121 @@
+//! What happened, counted under the names of Linux's `/proc/net/snmp` and `/proc/net/netstat`.
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $field:ident = $name:literal,)+) => {
+        /// Counters of one TCP; `InSegs` and `OutSegs` count a super-packet as the segments that it stands for.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        pub struct TcpCounters {
+            $($(#[doc = $doc])+ pub $field: u64,)+
+        }
+
+        impl TcpCounters {
+            /// All counters with their Linux names.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$(($name, self.$field)),+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connects begun.
+    active_opens = "ActiveOpens",
+    /// Connections that peers opened.
+    passive_opens = "PassiveOpens",
+    /// Connections that failed before they were established.
+    attempt_fails = "AttemptFails",
+    /// Established connections that were reset.
+    estab_resets = "EstabResets",
+    /// Connections now in ESTABLISHED or CLOSE-WAIT.
+    curr_estab = "CurrEstab",
+    /// Segments received, bad ones included.
+    in_segs = "InSegs",
+    /// Segments sent, retransmissions and resets not counted.
+    out_segs = "OutSegs",
+    /// Segments retransmitted.
+    retrans_segs = "RetransSegs",
+    /// Segments received that were malformed.
+    in_errs = "InErrs",
+    /// Resets sent.
+    out_rsts = "OutRsts",
+    /// Segments received with a wrong checksum.
+    in_csum_errors = "InCsumErrors",
+    /// SYNs and final ACKs dropped because the accept queue was full.
+    listen_overflows = "ListenOverflows",
+    /// SYNs dropped by listeners for any reason.
+    listen_drops = "ListenDrops",
+    /// SYNs dropped because too many peers were half open.
+    req_q_full_drop = "TCPReqQFullDrop",
+    /// Retransmission timeouts.
+    timeouts = "TCPTimeouts",
+    /// SYNs and SYN-ACKs retransmitted.
+    syn_retrans = "TCPSynRetrans",
+    /// Segments resent by fast retransmit.
+    fast_retrans = "TCPFastRetrans",
+    /// Segments resent after a timeout.
+    slow_start_retrans = "TCPSlowStartRetrans",
+    /// Fast recoveries begun.
+    reno_recovery = "TCPRenoRecovery",
+    /// ACKs that were delayed and then sent by the timer.
+    delayed_acks = "DelayedACKs",
+    /// Segments without data received.
+    pure_acks = "TCPPureAcks",
+    /// Segments with data sent.
+    orig_data_sent = "TCPOrigDataSent",
+    /// Segments queued out of order.
+    ofo_queue = "TCPOFOQueue",
+    /// Out-of-order segments dropped because that queue was full.
+    ofo_drop = "TCPOFODrop",
+    /// Times that a receive queue was copied together to let go of memory.
+    rcv_collapsed = "TCPRcvCollapsed",
+    /// Challenge ACKs sent.
+    challenge_ack = "TCPChallengeACK",
+    /// SYNs on synchronized connections.
+    syn_challenge = "TCPSYNChallenge",
+    /// ACKs to unacceptable segments that the limit held back.
+    ack_skipped = "TCPACKSkippedChallenge",
+    /// Segments dropped by PAWS.
+    paws_estab = "PAWSEstab",
+    /// Connections reset because data arrived after close.
+    abort_on_data = "TCPAbortOnData",
+    /// Connections reset because close left data unread.
+    abort_on_close = "TCPAbortOnClose",
+    /// Connections ended by a timeout.
+    abort_on_timeout = "TCPAbortOnTimeout",
+    /// Connections reset because lingering took too long, or was forbidden.
+    abort_on_linger = "TCPAbortOnLinger",
+    /// Keepalive probes sent.
+    keep_alive = "TCPKeepAlive",
+    /// Zero-window probes sent.
+    win_probe = "TCPWinProbe",
+    /// Times that our window went to zero.
+    to_zero_window_adv = "TCPToZeroWindowAdv",
+    /// Times that our window went from zero to more.
+    from_zero_window_adv = "TCPFromZeroWindowAdv",
+    /// Connections that went into TIME-WAIT.
+    time_wait = "TW",
+    /// TIME-WAIT records that a new connection took over.
+    time_wait_recycled = "TWRecycled",
+    /// Connections that skipped TIME-WAIT because there were too many records.
+    time_wait_overflow = "TCPTimeWaitOverflow",
+    /// ICMP errors that quoted a sequence number that was not in flight.
+    out_of_window_icmps = "OutOfWindowIcmps",
+    /// Segments resent because the path's MTU shrank.
+    mtu_retrans = "TCPMTUPFail",
+    /// Replies to strays that found the control queue full.
+    control_drops = "TCPControlDrop",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_values_are_those_of_the_fields() {
+        let counters = TcpCounters { paws_estab: 7, ..TcpCounters::default() };
+        assert_eq!(counters.iter().find(|(name, _)| *name == "PAWSEstab"), Some(("PAWSEstab", 7)));
+        for (name, _) in counters.iter() {
+            assert_eq!(counters.iter().filter(|(other, _)| *other == name).count(), 1, "{name}");
+        }
+    }
+}

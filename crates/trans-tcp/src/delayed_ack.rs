@@ -1,0 +1,131 @@
+//! When an ACK goes: RFC 9293 §3.8.6.3, RFC 5681 §4.2.
+//!
+//! Segments only note here what they are owed. The decision falls when the connection may transmit, after the whole
+//! batch was processed (R9293-MUST-58, 59) and the application had its chance to answer; so a batch gets one ACK,
+//! and an answer carries it. Duplicate ACKs are the exception: a peer without SACK counts them, so each segment
+//! beyond a gap is owed one of its own, up to three a batch (R5681-3.2-a).
+
+/// Full-sized segments acknowledged at once on a new connection, while the peer is in slow start. Linux: 16.
+const QUICK: u8 = 16;
+/// Duplicates for one batch: enough for the peer's fast retransmit.
+const MAX_DUPLICATES: u8 = 3;
+
+/// What the peer is owed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DelayedAck {
+    /// Something was received that is not acknowledged.
+    pending: bool,
+    /// It may not wait.
+    now: bool,
+    /// Segments beyond a gap.
+    duplicates: u8,
+    /// Full-sized segments that are still acknowledged at once.
+    quick: u8,
+}
+
+/// What is to be done about ACKs when nothing else is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owed {
+    /// Nothing.
+    Nothing,
+    /// An ACK, before the delay is over.
+    Later,
+    /// An ACK.
+    Now,
+}
+
+impl Default for DelayedAck {
+    fn default() -> Self {
+        Self { pending: false, now: false, duplicates: 0, quick: QUICK }
+    }
+}
+
+impl DelayedAck {
+    /// Text came in order; `unacked` octets are not acknowledged now, `full` is a full-sized segment.
+    pub(crate) fn text(&mut self, len: u32, unacked: u32, full: u32) {
+        self.pending = true;
+        if unacked >= 2 * full {
+            self.now = true; // R9293-SHLD-19, R5681-4.2-a
+        } else if self.quick > 0 && len >= full {
+            self.quick -= 1;
+            self.now = true;
+        }
+    }
+
+    /// A segment lies beyond a gap.
+    pub(crate) fn gap(&mut self) {
+        self.duplicates = (self.duplicates + 1).min(MAX_DUPLICATES);
+        self.at_once();
+    }
+
+    /// An ACK is due without delay: a gap was filled, a FIN or an unacceptable segment came, the window moved.
+    pub(crate) fn at_once(&mut self) {
+        (self.pending, self.now) = (true, true);
+    }
+
+    /// The application answers what it reads: ACKs ride on the answers.
+    pub(crate) fn answered(&mut self) {
+        if self.pending {
+            self.quick = 0;
+        }
+    }
+
+    /// What is owed.
+    pub(crate) fn owed(&self) -> Owed {
+        match (self.pending, self.now) {
+            (false, _) => Owed::Nothing,
+            (true, false) => Owed::Later,
+            (true, true) => Owed::Now,
+        }
+    }
+
+    /// A segment with an ACK was sent; only those without text and flags count as duplicates for the peer.
+    pub(crate) fn sent(&mut self, pure: bool) {
+        self.duplicates = self.duplicates.saturating_sub(u8::from(pure));
+        if self.duplicates == 0 {
+            (self.pending, self.now) = (false, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_second_full_segment_once_quick_acks_are_over() {
+        let mut acks = DelayedAck::default();
+        for _ in 0..QUICK {
+            acks.text(1000, 1000, 1000);
+            assert_eq!(acks.owed(), Owed::Now);
+            acks.sent(true);
+        }
+        acks.text(1000, 1000, 1000);
+        assert_eq!(acks.owed(), Owed::Later);
+        acks.text(1000, 2000, 1000);
+        assert_eq!(acks.owed(), Owed::Now);
+    }
+
+    #[test]
+    fn a_small_request_waits_for_its_answer() {
+        let mut acks = DelayedAck::default();
+        acks.text(100, 100, 1000);
+        assert_eq!(acks.owed(), Owed::Later);
+        acks.answered();
+        acks.sent(true);
+        acks.text(1000, 1000, 1000);
+        assert_eq!(acks.owed(), Owed::Later, "a flow of requests gets no quick ACKs any more");
+    }
+
+    #[test]
+    fn each_segment_beyond_a_gap_is_owed_a_duplicate_up_to_three() {
+        let mut acks = DelayedAck::default();
+        (0..10).for_each(|_| acks.gap());
+        let mut sent = 0;
+        while acks.owed() == Owed::Now {
+            acks.sent(true);
+            sent += 1;
+        }
+        assert_eq!(sent, 3);
+    }
+}

@@ -1,0 +1,149 @@
+//! What a connection is handed with each call, besides its own state: the time, the host, and what all connections
+//! of one TCP share. Connections never see each other.
+
+use crate::challenge_ack::ChallengeBudget;
+use crate::config::TcpConfig;
+use crate::counters::TcpCounters;
+use crate::event::TcpEvent;
+use crate::isn::Secrets;
+use crate::segment::Segment;
+use crate::tuple::Tuple;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use stack_core::{EndpointId, Instant, NicId, RxPacket, TransportCx};
+use stack_packet::Rope;
+use stack_wire::seq::SeqNum;
+use stack_wire::tcp::Flags;
+
+/// Control packets that wait for the next transmission; more are dropped, as a network would.
+const MAX_CONTROL: usize = 1024;
+/// Empty ropes kept for the next connection that has something to send or to read.
+const MAX_SPARE_ROPES: usize = 32;
+
+/// A packet without text that belongs to no connection in the table: resets, ACKs of records, SYN-ACKs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Control {
+    /// A finished answer.
+    Reply(Reply),
+    /// The SYN-ACK of a half-open peer, built from its record when it is sent.
+    SynAck(EndpointId),
+}
+
+/// A segment without text or SYN.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reply {
+    pub(crate) tuple: Tuple,
+    pub(crate) nic: Option<NicId>,
+    pub(crate) seq: SeqNum,
+    pub(crate) ack: SeqNum,
+    pub(crate) flags: Flags,
+    pub(crate) window: u16,
+    pub(crate) timestamps: Option<(u32, u32)>,
+    pub(crate) mark: u32,
+}
+
+/// What all connections of one TCP share.
+#[derive(Debug)]
+#[expect(clippy::vec_box, reason = "connections own the boxes; a rope moves between them and the pool")]
+pub(crate) struct Shared {
+    pub(crate) config: TcpConfig,
+    pub(crate) counters: TcpCounters,
+    pub(crate) challenges: ChallengeBudget,
+    pub(crate) control: VecDeque<Control>,
+    pub(crate) ready: VecDeque<EndpointId>,
+    secrets: Option<Secrets>,
+    spare_ropes: Vec<Box<Rope>>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: TcpConfig) -> Self {
+        Self {
+            config,
+            counters: TcpCounters::default(),
+            challenges: ChallengeBudget::default(),
+            control: VecDeque::new(),
+            ready: VecDeque::new(),
+            secrets: None,
+            spare_ropes: Vec::new(),
+        }
+    }
+
+    /// The secrets, drawn at the first need.
+    pub(crate) fn secrets(&mut self, cx: &mut TransportCx<'_>) -> Secrets {
+        *self.secrets.get_or_insert_with(|| Secrets::new(cx.host))
+    }
+
+    /// Queues a control packet; beyond the cap it is dropped and counted.
+    pub(crate) fn push_control(&mut self, control: Control) -> bool {
+        let fits = self.control.len() < MAX_CONTROL;
+        if fits {
+            self.control.push_back(control);
+        } else {
+            self.counters.control_drops += 1;
+        }
+        fits
+    }
+
+    /// Answers a segment with a reset, as RFC 9293 §3.10.7.1 has it: from its ACK where it has one, else for what it
+    /// took of sequence space. Resets are never answered.
+    pub(crate) fn reset_stray(&mut self, tuple: Tuple, nic: Option<NicId>, seg: &Segment, mark: u32) {
+        if seg.flags.rst() {
+            return;
+        }
+        let (seq, ack, flags) = if seg.flags.ack() {
+            (seg.ack, SeqNum(0), Flags::RST)
+        } else {
+            (SeqNum(0), seg.seq + seg.sequence_len(), Flags::RST | Flags::ACK)
+        };
+        let reply = Reply { tuple, nic, seq, ack, flags, window: 0, timestamps: None, mark };
+        self.push_control(Control::Reply(reply));
+    }
+
+    /// An empty rope.
+    pub(crate) fn rope(&mut self) -> Box<Rope> {
+        self.spare_ropes.pop().unwrap_or_default()
+    }
+
+    /// Takes an empty rope back.
+    pub(crate) fn give_rope(&mut self, rope: Box<Rope>) {
+        if self.spare_ropes.len() < MAX_SPARE_ROPES && rope.is_empty() {
+            self.spare_ropes.push(rope);
+        }
+    }
+}
+
+/// The surroundings of one call to one connection.
+pub(crate) struct Env<'a, 'b> {
+    pub(crate) now: Instant,
+    pub(crate) id: EndpointId,
+    pub(crate) cx: &'a mut TransportCx<'b>,
+    pub(crate) shared: &'a mut Shared,
+}
+
+impl<'a, 'b> Env<'a, 'b> {
+    pub(crate) fn new(id: EndpointId, cx: &'a mut TransportCx<'b>, shared: &'a mut Shared) -> Self {
+        Self { now: cx.now, id, cx, shared }
+    }
+
+    pub(crate) fn config(&self) -> &TcpConfig {
+        &self.shared.config
+    }
+
+    pub(crate) fn counters(&mut self) -> &mut TcpCounters {
+        &mut self.shared.counters
+    }
+
+    /// Shows an event to the probe, if there is one.
+    pub(crate) fn emit(&self, event: impl FnOnce() -> TcpEvent) {
+        if let Some(probe) = &self.shared.config.probe {
+            probe.event(self.now, self.id, &event());
+        }
+    }
+}
+
+/// The interface that an answer to a packet is bound to: the one it came by, where addresses mean nothing without it.
+pub(crate) fn answer_nic(packet: &RxPacket) -> Option<NicId> {
+    let local = crate::tuple::is_link_local;
+    (local(packet.ip.src) || local(packet.ip.dst)).then_some(packet.meta.nic)
+}

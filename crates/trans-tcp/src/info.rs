@@ -1,0 +1,214 @@
+//! What can be asked about a socket: everything that `ss -ti` shows, as far as it exists here.
+
+use crate::error::CloseReason;
+use crate::state::State;
+use crate::tcp::{Socket, Tcp};
+use core::net::SocketAddr;
+use core::time::Duration;
+use stack_core::{EndpointId, Error, Instant};
+
+/// The inside of a connection at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TcpInfo {
+    /// Our end.
+    pub local: SocketAddr,
+    /// The peer's end.
+    pub remote: SocketAddr,
+    /// Where it is in its life.
+    pub state: State,
+    /// Name of the congestion control.
+    pub congestion: &'static str,
+    /// Retransmission timeout that counts now, back-off included.
+    pub rto: Duration,
+    /// Timeouts in a row.
+    pub timeouts: u8,
+    /// Smoothed round-trip time; `None` before the first sample.
+    pub srtt: Option<Duration>,
+    /// Its variation.
+    pub rttvar: Duration,
+    /// The smallest round-trip time seen.
+    pub min_rtt: Option<Duration>,
+    /// Octets of text in a full-sized segment of ours.
+    pub mss: u32,
+    /// Text of the largest segment received.
+    pub rcv_mss: u32,
+    /// Largest IP packet on the path.
+    pub path_mtu: u32,
+    /// Congestion window, in bytes.
+    pub cwnd: u32,
+    /// Slow-start threshold, in bytes; `u32::MAX` before the first loss.
+    pub ssthresh: u32,
+    /// The peer's window, in bytes.
+    pub snd_wnd: u32,
+    /// Our window as it was offered, in bytes.
+    pub rcv_wnd: u32,
+    /// Shifts of the two: ours, the peer's; `None` without window scaling.
+    pub window_scale: Option<(u8, u8)>,
+    /// Timestamps are on.
+    pub timestamps: bool,
+    /// Sent and not acknowledged, in sequence numbers.
+    pub unacked: u32,
+    /// Written and not acknowledged, in bytes (`Send-Q`).
+    pub send_queue: usize,
+    /// Written and never sent, in bytes.
+    pub not_sent: u32,
+    /// Received and not read, in bytes (`Recv-Q`).
+    pub receive_queue: usize,
+    /// Memory behind what was received, in order and out of order, in bytes.
+    pub receive_memory: usize,
+    /// Bytes that the peer has acknowledged.
+    pub bytes_acked: u64,
+    /// Bytes received in order.
+    pub bytes_received: u64,
+    /// Segments received.
+    pub segs_in: u32,
+    /// Segments sent.
+    pub segs_out: u32,
+    /// Segments with data received.
+    pub data_segs_in: u32,
+    /// Segments with data sent.
+    pub data_segs_out: u32,
+    /// Segments retransmitted.
+    pub retrans: u32,
+    /// When data was sent last.
+    pub last_data_sent: Instant,
+    /// When a segment was received last.
+    pub last_received: Instant,
+    /// What ICMP said last that did not end the connection.
+    pub soft_error: Option<Error>,
+    /// Why it ended, once it has.
+    pub close_reason: Option<CloseReason>,
+}
+
+/// A line of a listing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TcpEntry {
+    /// Its name; records of half-open peers and TIME-WAIT have one too, but are no sockets.
+    pub id: EndpointId,
+    /// Where it is in its life.
+    pub state: State,
+    /// Our end, as far as it is bound; the port is 0 otherwise.
+    pub local: Option<SocketAddr>,
+    /// The peer's end.
+    pub remote: Option<SocketAddr>,
+    /// Bytes to be read; of a listener, connections to be accepted.
+    pub receive_queue: usize,
+    /// Bytes not acknowledged; of a listener, its backlog.
+    pub send_queue: usize,
+}
+
+impl Tcp {
+    /// The inside of a connection.
+    ///
+    /// # Errors
+    /// [`Error::UnknownEndpoint`], [`Error::NotConnected`] if it is no connection.
+    pub fn info(&self, id: EndpointId) -> Result<TcpInfo, Error> {
+        if self.sockets.get(id).is_none() {
+            return Err(Error::UnknownEndpoint);
+        }
+        let c = self.connection(id).ok_or(Error::NotConnected)?;
+        Ok(TcpInfo {
+            local: c.tuple.local_address(),
+            remote: c.tuple.remote_address(),
+            state: c.state,
+            congestion: c.congestion.name(),
+            rto: c.rtt.rto(&self.shared.config),
+            timeouts: c.recovery.timeouts,
+            srtt: c.rtt.srtt(),
+            rttvar: c.rtt.rttvar(),
+            min_rtt: c.rtt.min_rtt(),
+            mss: c.mss(),
+            rcv_mss: c.rcv.segment_size(),
+            path_mtu: c.path.mtu,
+            cwnd: c.window.cwnd,
+            ssthresh: c.window.ssthresh,
+            snd_wnd: c.snd.wnd,
+            rcv_wnd: c.rcv.wnd(),
+            window_scale: c.scaling.then_some((c.rcv.scale, c.snd.scale)),
+            timestamps: c.ts.on,
+            unacked: c.snd.outstanding(),
+            send_queue: c.snd.buffered() as usize,
+            not_sent: c.snd.unsent(),
+            receive_queue: c.rcv.readable(),
+            receive_memory: c.rcv.memory() as usize,
+            bytes_acked: c.stats.bytes_acked,
+            bytes_received: c.rcv.received,
+            segs_in: c.stats.segs_in,
+            segs_out: c.stats.segs_out,
+            data_segs_in: c.stats.data_segs_in,
+            data_segs_out: c.stats.data_segs_out,
+            retrans: c.stats.retrans,
+            last_data_sent: c.last_sent,
+            last_received: c.last_received,
+            soft_error: c.soft_error,
+            close_reason: c.close_reason,
+        })
+    }
+
+    /// The state of a socket; [`State::Closed`] for one that was never connected.
+    ///
+    /// # Errors
+    /// [`Error::UnknownEndpoint`].
+    pub fn state(&self, id: EndpointId) -> Result<State, Error> {
+        Ok(match self.sockets.get(id).ok_or(Error::UnknownEndpoint)? {
+            Socket::Fresh(_) => State::Closed,
+            Socket::Listener(_) => State::Listen,
+            Socket::Connection(connection) => connection.state,
+        })
+    }
+
+    /// Everything that there is, for listings: sockets, half-open peers, TIME-WAIT records.
+    pub fn connections(&self) -> impl Iterator<Item = TcpEntry> + '_ {
+        let sockets = self.sockets.iter().filter_map(|(id, socket)| self.entry(id, socket));
+        let half_open = self.half_open.iter().map(|(id, record)| TcpEntry {
+            id,
+            state: State::SynReceived,
+            local: Some(record.tuple.local_address()),
+            remote: Some(record.tuple.remote_address()),
+            receive_queue: 0,
+            send_queue: 0,
+        });
+        let time_wait = self.time_wait.iter().map(|(id, record)| TcpEntry {
+            id,
+            state: State::TimeWait,
+            local: Some(record.tuple.local_address()),
+            remote: Some(record.tuple.remote_address()),
+            receive_queue: 0,
+            send_queue: 0,
+        });
+        sockets.chain(half_open).chain(time_wait)
+    }
+
+    /// Sockets, half-open peers and TIME-WAIT records that there are.
+    pub fn table_sizes(&self) -> (usize, usize, usize) {
+        (self.sockets.len(), self.half_open.len(), self.time_wait.len())
+    }
+
+    /// A socket's line; a connection in TIME-WAIT is listed by its record.
+    fn entry(&self, id: EndpointId, socket: &Socket) -> Option<TcpEntry> {
+        let local = self.local_address(id).ok();
+        Some(match socket {
+            Socket::Connection(c) if c.state == State::TimeWait => return None,
+            Socket::Connection(c) => TcpEntry {
+                id,
+                state: c.state,
+                local,
+                remote: Some(c.tuple.remote_address()),
+                receive_queue: c.rcv.readable(),
+                send_queue: c.snd.buffered() as usize,
+            },
+            Socket::Listener(l) => TcpEntry {
+                id,
+                state: State::Listen,
+                local,
+                remote: None,
+                receive_queue: l.accepted.len(),
+                send_queue: l.backlog,
+            },
+            Socket::Fresh(_) => {
+                TcpEntry { id, state: State::Closed, local, remote: None, receive_queue: 0, send_queue: 0 }
+            }
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! TCP: RFC 9293 and its companions, one file per mechanism.
+//!
+//! A protocol crate of `ustack`: it knows the contract (`stack-core`) and the ground below it, no sibling and no
+//! conductor. It never reads a clock, never sends by itself: segments come in through
+//! [`receive`](stack_core::TransportProtocol::receive), time through
+//! [`handle_timeout`](stack_core::TransportProtocol::handle_timeout), and what is to be sent is asked for by
+//! [`poll_transmit`](stack_core::TransportProtocol::poll_transmit).
+//!
+//! ```text
+//!               CLOSED ──connect──► SYN-SENT ──SYN──► SYN-RECEIVED        LISTEN ──SYN──► half-open record
+//!                                      │ SYN+ACK          │ ACK                              │ ACK
+//!                                      └────────► ESTABLISHED ◄──────────────────────────────┘
+//!                             shutdown ┌──────────────┴───────────────┐ FIN
+//!                                 FIN-WAIT-1 ──FIN──► CLOSING     CLOSE-WAIT
+//!                                      │ ACK             │ ACK        │ shutdown
+//!                                 FIN-WAIT-2 ──FIN──► TIME-WAIT    LAST-ACK ──ACK──► CLOSED
+//! ```
+//!
+//! | RFC | what | file |
+//! | --- | --- | --- |
+//! | 9293 §3.3.2 | states and the ways between them | `state` |
+//! | 9293 §3.10.7 | segment arrives: the spine, and a file for each check | `arrive/` |
+//! | 9293 §3.10.7.2 | listeners, half-open peers | `listener`, `syn_queue` |
+//! | 9293 §3.6.1, 1337, 6191 | TIME-WAIT | `time_wait` |
+//! | 9293 §3.8 | what to send now: the spine | `transmit` |
+//! | 9293 §3.3.1 | send and receive variables and buffers | `sender`, `receiver`, `reassembly` |
+//! | 9293 §3.7.4, §3.8.6.2 | Nagle, silly windows | `nagle`, `receiver` |
+//! | 9293 §3.8.6.1 | closed windows | `persist` |
+//! | 9293 §3.8.6.3 | delayed ACKs | `delayed_ack` |
+//! | 9293 §3.8.4 | keepalive | `keepalive` |
+//! | 9293 §3.8.5 | urgent data | `arrive/urgent`, `sender` |
+//! | 9293 §3.9.2.2, 5927 | ICMP errors | `icmp_error` |
+//! | 1191, 8201, 6691 | segment sizes, path MTU | `pmtu` |
+//! | 5482 | user timeout | `user_timeout` |
+//! | 5681, 6928, 3465 | congestion control | [`congestion`] |
+//! | 5961 | blind attacks | `arrive/`, `challenge_ack` |
+//! | 6298 | round-trip times, timeouts | `rtt`, `recovery/rto` |
+//! | 6528, 7323 §5.4 | initial sequence numbers, timestamp offsets | `isn` |
+//! | 6582, 3042 | NewReno | `recovery/newreno` |
+//! | 7323 | timestamps, PAWS, window scale | `timestamps`, `sender`, `receiver` |
+//!
+//! Super-packets go through in both directions: an inbound one is one segment whose text is as long as many, an
+//! outbound one carries `gso_size`, and whoever owns the wire cuts it.
+//!
+//! ```
+//! use trans_tcp::{Tcp, TcpConfig};
+//! use stack_core::TransportProtocol;
+//!
+//! let tcp = Tcp::new(TcpConfig { receive_buffer: 256 * 1024, ..TcpConfig::default() });
+//! assert_eq!((tcp.number(), tcp.connections().count()), (6, 0));
+//! ```
+//!
+//! Deliberately not here: sockets that wait (the shell's), demultiplexing and ports (the host's). Not here yet: SACK,
+//! RACK-TLP, CUBIC, ECN, Fast Open, SYN cookies, buffer autotuning, PLPMTUD.
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod arrive;
+mod challenge_ack;
+mod config;
+pub mod congestion;
+mod connection;
+mod counters;
+mod delayed_ack;
+mod endpoints;
+mod env;
+mod error;
+mod event;
+mod icmp_error;
+mod info;
+mod isn;
+mod keepalive;
+mod listener;
+mod nagle;
+mod options;
+mod persist;
+mod pmtu;
+mod reassembly;
+mod receiver;
+mod recovery;
+mod reservation;
+mod rtt;
+mod segment;
+mod sender;
+mod settings;
+mod slab;
+mod socket;
+mod state;
+mod stream;
+mod syn_queue;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod time_wait;
+mod timers;
+mod timestamps;
+mod transmit;
+mod tuple;
+mod user_timeout;
+
+pub use config::TcpConfig;
+pub use counters::TcpCounters;
+pub use error::CloseReason;
+pub use event::{Cause, Probe, TcpEvent};
+pub use info::{TcpEntry, TcpInfo};
+pub use state::{Event, State};
+pub use tcp::Tcp;

@@ -1,0 +1,138 @@
+//! The header of our own segments: fields, options, checksum state, and what the packet says about itself.
+//!
+//! The checksum field gets the folded pseudo-header sum (`Checksum::Partial`); the host or the link completes it.
+
+use crate::connection::Connection;
+use crate::env::Reply;
+use crate::pmtu::Path;
+use crate::tuple::Tuple;
+use stack_core::{Cast, Checksum, Instant, IpMeta, TxPacket};
+use stack_wire::checksum::pseudo_header;
+use stack_wire::ip::protocol;
+use stack_wire::seq::SeqNum;
+use stack_wire::tcp::{CHECKSUM_OFFSET, Emit, Flags, MAX_OPTIONS_LEN};
+use stack_wire::tcp_options::TcpOptions;
+
+/// What differs from segment to segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub(crate) seq: SeqNum,
+    pub(crate) flags: Flags,
+    pub(crate) urgent: u16,
+}
+
+/// What is the same for all packets of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) tuple: &'a Tuple,
+    pub(crate) path: &'a Path,
+    pub(crate) nic: Option<stack_core::NicId>,
+    pub(crate) hop_limit: u8,
+    pub(crate) traffic_class: u8,
+    pub(crate) mark: u32,
+    pub(crate) hash: u32,
+}
+
+impl Envelope<'_> {
+    /// Puts the TCP header in front of the payload and addresses the packet; `false` if the headroom is too small.
+    pub(crate) fn seal(&self, packet: &mut TxPacket, emit: &Emit<'_>) -> bool {
+        let (src, dst) = (self.tuple.local, self.tuple.remote);
+        let len = emit.header_len() + packet.payload_len();
+        let pseudo = pseudo_header(src, dst, protocol::TCP, len as u32);
+        let Some(header) = packet.prepend(emit.header_len()) else { return false };
+        if emit.write_partial(header, pseudo) == 0 {
+            return false;
+        }
+        packet.checksum = Checksum::Partial { start: 0, offset: CHECKSUM_OFFSET as u16 }; // R9293-MUST-2
+        packet.ip = IpMeta {
+            src,
+            dst,
+            protocol: protocol::TCP,
+            hop_limit: self.hop_limit,
+            traffic_class: self.traffic_class,
+            dont_fragment: true,
+            cast: Cast::Unicast,
+        };
+        packet.hop = self.path.hop;
+        packet.bound_nic = self.nic;
+        packet.mark = self.mark;
+        packet.hash = self.hash;
+        true
+    }
+}
+
+impl Connection {
+    /// Writes the header of a segment whose text is already in the packet.
+    pub(crate) fn write_header(&mut self, now: Instant, header: Header, packet: &mut TxPacket) -> bool {
+        let limit = self.window_limit();
+        let syn = header.flags.syn();
+        let window = if syn { self.rcv.syn_window(limit) } else { self.rcv.offer(limit, self.receive_mss()) };
+        let options = if syn { self.syn_options(now) } else { plain_options(self.ts.option(now)) };
+        let mut area = [0; MAX_OPTIONS_LEN];
+        let options_len = options.write(&mut area);
+        let emit = Emit {
+            src_port: self.tuple.local_port,
+            dst_port: self.tuple.remote_port,
+            seq: header.seq,
+            ack: if header.flags.ack() { self.rcv.nxt } else { SeqNum(0) },
+            flags: header.flags,
+            window,
+            urgent: header.urgent,
+            options: area.get(..options_len).unwrap_or_default(),
+        };
+        self.envelope().seal(packet, &emit)
+    }
+
+    fn envelope(&self) -> Envelope<'_> {
+        Envelope {
+            tuple: &self.tuple,
+            path: &self.path,
+            nic: self.nic,
+            hop_limit: self.settings.hop_limit,
+            traffic_class: self.settings.traffic_class,
+            mark: self.settings.mark,
+            hash: self.hash,
+        }
+    }
+
+    /// R9293-SHLD-5, R9293-MUST-65; in an answer only what the peer offered (R7323-2.2-a, R7323-3.2-a).
+    fn syn_options(&self, now: Instant) -> TcpOptions {
+        TcpOptions {
+            mss: Some(self.path.receive_mss(&self.tuple, self.settings.max_segment)),
+            window_scale: self.scaling.then_some(self.rcv.scale),
+            timestamps: self.ts.option(now),
+            ..TcpOptions::NONE
+        }
+    }
+}
+
+/// Options of a segment without SYN.
+pub(crate) fn plain_options(timestamps: Option<(u32, u32)>) -> TcpOptions {
+    TcpOptions { timestamps, ..TcpOptions::NONE }
+}
+
+/// Writes a control packet that belongs to no connection.
+pub(crate) fn write_reply(reply: &Reply, packet: &mut TxPacket) -> bool {
+    let mut area = [0; MAX_OPTIONS_LEN];
+    let len = plain_options(reply.timestamps).write(&mut area);
+    let emit = Emit {
+        src_port: reply.tuple.local_port,
+        dst_port: reply.tuple.remote_port,
+        seq: reply.seq,
+        ack: reply.ack,
+        flags: reply.flags,
+        window: reply.window,
+        urgent: 0,
+        options: area.get(..len).unwrap_or_default(),
+    };
+    let envelope = Envelope {
+        tuple: &reply.tuple,
+        path: &Path::UNKNOWN,
+        nic: reply.nic,
+        hop_limit: 0,
+        traffic_class: 0,
+        mark: reply.mark,
+        hash: 0,
+    };
+    envelope.seal(packet, &emit)
+}

@@ -1,0 +1,78 @@
+//! Probing a closed or silly window: RFC 9293 §3.8.6.1, R9293-MUST-35, 36, 37.
+//!
+//! The probe is the next octet of the stream, beyond the window (RFC 9293; Linux sends an old one). The first goes
+//! one RTO after there was nothing else to do (R9293-SHLD-29), the next ones at doubled intervals (R9293-SHLD-30).
+//! Answers keep the connection alive for ever; [`TcpConfig::data_retries`](crate::TcpConfig::data_retries) probes
+//! without any end it. When the window is open but too small for a sensible segment, the same timer overrides the
+//! silly-window rule (RFC 9293 §3.8.6.2.1).
+
+use crate::connection::Connection;
+use crate::env::Env;
+use crate::error::CloseReason;
+use crate::event::Cause;
+use crate::timers::Timer;
+use stack_core::Error;
+
+/// The state of probing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Persist {
+    /// A probe has to go.
+    pub(crate) due: bool,
+    /// Probes since the window closed.
+    pub(crate) probes: u8,
+    /// Probes since the peer was heard of.
+    pub(crate) unanswered: u8,
+}
+
+impl Connection {
+    /// Chooses between the retransmission timer and the persist timer, after something was sent or acknowledged.
+    pub(crate) fn schedule_retransmission(&mut self, env: &mut Env<'_, '_>) {
+        let outstanding = self.snd.outstanding() > 0;
+        if self.state.is_opening() {
+            return;
+        }
+        let waiting = self.snd.unsent() > 0 || self.snd.fin_unsent();
+        let closed = self.snd.wnd == 0 && (outstanding || waiting);
+        let blocked = waiting && !outstanding;
+        if closed || blocked {
+            self.timers.clear(Timer::Retransmit);
+            let wait = self.rtt.rto_backed_off(self.persist.probes, env.config());
+            self.start_waiting(env, self.persist.probes == 0);
+            self.timers.set_if_off(Timer::Persist, env.now + wait);
+            return;
+        }
+        self.timers.clear(Timer::Persist);
+        if outstanding {
+            let rto = self.rtt.rto(env.config());
+            self.timers.set_if_off(Timer::Retransmit, env.now + rto);
+        } else {
+            self.timers.clear(Timer::Retransmit); // R6298-5.1-a
+            self.timers.clear(Timer::User);
+        }
+    }
+
+    /// The persist timer went off.
+    pub(crate) fn on_persist_timeout(&mut self, env: &mut Env<'_, '_>) {
+        if self.persist.unanswered >= env.config().data_retries {
+            let error = self.soft_error.unwrap_or(Error::Timeout);
+            return self.close(env, CloseReason::TimedOut(error));
+        }
+        self.persist.probes = self.persist.probes.saturating_add(1);
+        self.persist.unanswered += 1;
+        self.persist.due = true;
+    }
+
+    /// An acceptable ACK came: the peer is alive. If it has opened the window, what was sent into the closed one
+    /// was not taken and goes again.
+    pub(crate) fn persist_on_ack(&mut self) {
+        self.persist.unanswered = 0;
+        if self.snd.wnd == 0 || self.persist.probes == 0 {
+            return;
+        }
+        self.persist = Persist::default();
+        self.timers.clear(Timer::Persist);
+        if self.snd.outstanding() > 0 {
+            self.recovery.mark_lost(self.snd.una, self.snd.nxt, Cause::WindowOpened);
+        }
+    }
+}

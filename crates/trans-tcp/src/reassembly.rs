@@ -1,0 +1,184 @@
+//! Text that arrived out of order: RFC 9293 §3.10.7.4 (R9293-SHLD-31), bounded.
+//!
+//! Pieces are kept by their offset from the beginning of the stream, sorted and never overlapping; what was there
+//! first stays. Each piece is charged the memory that it pins and an overhead of its own, and the sum stays within the
+//! budget that the receiver gives: three quarters of its buffer, so that in-order text always finds room. Small pieces
+//! are copied, so that they don't pin the block that they arrived in.
+
+use alloc::collections::BTreeMap;
+use bytes::Bytes;
+use stack_packet::Rope;
+
+/// Memory of a piece beyond its bytes: tree node, reference, allocation.
+const OVERHEAD: u32 = 96;
+/// Pieces up to this size are copied.
+pub(crate) const COPY_BREAK: usize = 512;
+
+#[derive(Debug)]
+struct Piece {
+    bytes: Bytes,
+    charge: u32,
+}
+
+/// The out-of-order queue of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Reassembly {
+    pieces: BTreeMap<u64, Piece>,
+    charged: u32,
+}
+
+impl Reassembly {
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Memory that it holds, in bytes.
+    pub(crate) fn charged(&self) -> u32 {
+        self.charged
+    }
+
+    /// Queues the bytes at `start` as far as they are new; `pinned` is the memory behind them.
+    /// Returns whether the budget allowed it.
+    pub(crate) fn insert(&mut self, start: u64, mut bytes: Bytes, pinned: u32, budget: u32) -> bool {
+        let mut start = start;
+        if let Some((&at, before)) = self.pieces.range(..=start).next_back() {
+            let covered = (at + before.bytes.len() as u64).saturating_sub(start);
+            if covered >= bytes.len() as u64 {
+                return true;
+            }
+            bytes = bytes.split_off(covered as usize);
+            start += covered;
+        }
+        self.swallow_covered(start, &mut bytes);
+        let charge = charge_of(&bytes, pinned);
+        if bytes.is_empty() {
+            return true;
+        }
+        if self.charged.saturating_add(charge) > budget {
+            return false;
+        }
+        if bytes.len() <= COPY_BREAK {
+            bytes = Bytes::copy_from_slice(&bytes);
+        }
+        self.charged += charge;
+        self.pieces.insert(start, Piece { bytes, charge });
+        true
+    }
+
+    /// Moves everything that follows `next` without a gap to `queue`. Returns the bytes moved and their charge.
+    pub(crate) fn take(&mut self, next: u64, queue: &mut Rope) -> (u32, u32) {
+        let (mut moved, mut charge) = (0u32, 0u32);
+        while let Some(first) = self.pieces.first_entry() {
+            let at = *first.key();
+            let due = next + u64::from(moved);
+            if at > due {
+                break;
+            }
+            let mut piece = first.remove();
+            self.charged -= piece.charge;
+            let stale = (due - at).min(piece.bytes.len() as u64) as usize;
+            let fresh = piece.bytes.split_off(stale);
+            moved += fresh.len() as u32;
+            if fresh.len() <= COPY_BREAK {
+                queue.write(&fresh);
+                charge += fresh.len() as u32;
+            } else {
+                charge += piece.charge - OVERHEAD;
+                queue.push(fresh);
+            }
+        }
+        (moved, charge)
+    }
+
+    /// Drops queued pieces that the new one covers whole, and cuts the new one where another goes on beyond it.
+    fn swallow_covered(&mut self, start: u64, bytes: &mut Bytes) {
+        let end = start + bytes.len() as u64;
+        while let Some((&at, piece)) = self.pieces.range(start..end).next() {
+            if at + piece.bytes.len() as u64 > end {
+                bytes.truncate((at - start) as usize);
+                return;
+            }
+            if let Some(gone) = self.pieces.remove(&at) {
+                self.charged -= gone.charge;
+            }
+        }
+    }
+}
+
+fn charge_of(bytes: &Bytes, pinned: u32) -> u32 {
+    let len = bytes.len() as u32;
+    OVERHEAD + if bytes.len() <= COPY_BREAK { len } else { pinned.max(len) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    const PLENTY: u32 = u32::MAX / 2;
+
+    proptest! {
+        #[test]
+        fn any_order_any_overlap_gives_the_stream_once(
+            cuts in proptest::collection::vec((0usize..3000, 1usize..1500), 1..60)
+        ) {
+            let stream: Vec<u8> = (0..3000u32).map(|i| (i * 7 + i / 251) as u8).collect();
+            let (mut r, mut queue, mut next) = (Reassembly::default(), Rope::new(), 0u64);
+            let all = [(0, 3000)];
+            for &(start, len) in cuts.iter().chain(&all) {
+                let end = (start + len).min(3000);
+                let start = start.max(next as usize);
+                if start >= end { continue; }
+                let piece = Bytes::copy_from_slice(&stream[start..end]);
+                prop_assert!(r.insert(start as u64, piece, 2000, PLENTY));
+                let held: u32 = r.pieces.values().map(|p| p.charge).sum();
+                prop_assert_eq!(held, r.charged());
+                let (moved, _) = r.take(next, &mut queue);
+                next += u64::from(moved);
+            }
+            prop_assert!(r.is_empty() && r.charged() == 0);
+            prop_assert_eq!(&queue.to_bytes()[..], &stream[..]);
+        }
+
+        #[test]
+        fn the_budget_holds(cuts in proptest::collection::vec((0u64..100_000, 1usize..3000), 1..300)) {
+            let mut r = Reassembly::default();
+            for (start, len) in cuts {
+                r.insert(start, Bytes::from(alloc::vec![0; len]), len as u32, 20_000);
+                prop_assert!(r.charged() <= 20_000);
+            }
+        }
+    }
+
+    #[test]
+    fn one_byte_pieces_pay_their_overhead() {
+        let mut r = Reassembly::default();
+        let taken =
+            (0..10_000u64).filter(|i| r.insert(i * 2 + 1, Bytes::from_static(b"x"), 2048, 9_700)).count();
+        assert_eq!(taken, 100);
+    }
+
+    #[test]
+    fn small_pieces_pin_nothing() {
+        let block = Bytes::from(alloc::vec![7; 4096]);
+        let mut r = Reassembly::default();
+        r.insert(10, block.slice(0..100), 4096, PLENTY);
+        assert!(block.is_unique());
+        assert_eq!(r.charged(), 100 + OVERHEAD);
+        r.insert(1000, block.slice(0..1000), 4096, PLENTY);
+        assert!(!block.is_unique());
+        assert_eq!(r.charged(), 100 + 4096 + 2 * OVERHEAD);
+    }
+
+    #[test]
+    fn what_came_first_stays() {
+        let (mut r, mut queue) = (Reassembly::default(), Rope::new());
+        r.insert(2, Bytes::from_static(b"first"), 5, PLENTY);
+        r.insert(0, Bytes::from_static(b"xxxxx"), 5, PLENTY);
+        r.insert(6, Bytes::from_static(b"yyyyy"), 5, PLENTY);
+        r.take(0, &mut queue);
+        assert_eq!(&queue.to_bytes()[..], b"xxfirstyyyy");
+    }
+}

@@ -1,0 +1,375 @@
+//! The receiving half: RCV.NXT, the window, and the text that waits for the application. RFC 9293 §3.3.1, §3.8.6.
+//!
+//! Text is charged the memory that it pins (small pieces are copied and charged what they are). The window offered is
+//! what is left of the buffer; its right edge moves in worthwhile steps only (R9293-MUST-39) and never to the left
+//! (R9293-SHLD-14), except by less than one unit of the window scale, when an unread buffer is full beyond its
+//! limit (RFC 7323 §2.4); what lies before the old edge is still accepted then (R7323-2.4-a).
+
+use crate::reassembly::{COPY_BREAK, Reassembly};
+use alloc::boxed::Box;
+use bytes::Bytes;
+use stack_packet::Rope;
+use stack_wire::seq::SeqNum;
+
+/// Receive sequence variables and the receive buffer.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    pub(crate) irs: SeqNum,
+    pub(crate) nxt: SeqNum,
+    /// The rightmost edge that was ever offered.
+    edge: SeqNum,
+    /// Last.ACK.sent of RFC 7323.
+    pub(crate) last_ack: SeqNum,
+    /// RCV.UP: the octet behind the last urgent one.
+    up: SeqNum,
+    /// A FIN that waits behind a gap.
+    pub(crate) fin: Option<SeqNum>,
+    /// Size of the buffer.
+    pub(crate) buffer: u32,
+    /// Memory behind the text that waits.
+    charged: u32,
+    queue: Option<Box<Rope>>,
+    reassembly: Option<Box<Reassembly>>,
+    /// Octets received in order.
+    pub(crate) received: u64,
+    /// Text of the largest segment seen.
+    segment_size: u16,
+    /// Shift of our windows.
+    pub(crate) scale: u8,
+    urgent: bool,
+    /// The application reads no more: text is counted and dropped.
+    pub(crate) discard: bool,
+}
+
+impl Receiver {
+    /// A receiver that has heard of no peer yet.
+    pub(crate) fn new(buffer: u32) -> Self {
+        let none = SeqNum(0);
+        Self {
+            irs: none,
+            nxt: none,
+            edge: none,
+            last_ack: none,
+            up: none,
+            fin: None,
+            buffer,
+            charged: 0,
+            queue: None,
+            reassembly: None,
+            received: 0,
+            segment_size: 0,
+            scale: 0,
+            urgent: false,
+            discard: false,
+        }
+    }
+
+    /// The peer's SYN has the number `irs`; it was offered `window` octets.
+    pub(crate) fn opened(&mut self, irs: SeqNum, window: u32) {
+        self.irs = irs;
+        self.nxt = irs + 1;
+        self.last_ack = self.nxt;
+        self.up = self.nxt;
+        self.edge = self.nxt + window;
+    }
+
+    /// The window to offer in a SYN: never scaled (R7323-2.2-b).
+    pub(crate) fn syn_window(&self, limit: u32) -> u16 {
+        self.buffer.min(limit).min(0xffff) as u16
+    }
+
+    /// RCV.WND: octets that are accepted from RCV.NXT on.
+    pub(crate) fn wnd(&self) -> u32 {
+        if self.edge.after(self.nxt) { self.edge.distance_from(self.nxt) } else { 0 }
+    }
+
+    /// The window field of a segment that is sent now. `limit` is the path's limit, `mss` what we announced.
+    pub(crate) fn offer(&mut self, limit: u32, mss: u32) -> u16 {
+        let unit = 1u32 << self.scale;
+        let free = self.free(limit);
+        let units = if self.gain(limit) >= self.worthwhile(mss) {
+            free >> self.scale
+        } else {
+            let up = self.wnd().div_ceil(unit);
+            if up << self.scale <= free + self.buffer / 4 { up } else { self.wnd() >> self.scale }
+        };
+        let units = units.min(0xffff);
+        self.edge = self.edge.max(self.nxt + (units << self.scale));
+        units as u16
+    }
+
+    /// Whether the peer should hear of the window now: it could move by two segments or half the buffer, and half
+    /// of what was offered is used up.
+    pub(crate) fn update_is_due(&self, limit: u32, mss: u32) -> bool {
+        let step = (2 * mss).min(self.buffer / 2).min(limit / 2);
+        self.gain(limit) >= step.max(1) && self.wnd() <= self.buffer.min(limit) / 2
+    }
+
+    /// Octets that wait for the application.
+    pub(crate) fn readable(&self) -> usize {
+        self.queue.as_ref().map_or(0, |rope| rope.len())
+    }
+
+    /// The queue, if something waits.
+    pub(crate) fn queue(&self) -> Option<&Rope> {
+        self.queue.as_deref()
+    }
+
+    /// Text of the largest segment seen: what "full-sized" means for the peer.
+    pub(crate) fn segment_size(&self) -> u32 {
+        u32::from(self.segment_size)
+    }
+
+    /// A segment with text of that size came.
+    pub(crate) fn saw_segment(&mut self, size: u32) {
+        self.segment_size = self.segment_size.max(size.min(0xffff) as u16);
+    }
+
+    /// Whether text waits behind a gap.
+    pub(crate) fn has_gap(&self) -> bool {
+        self.reassembly.is_some()
+    }
+
+    /// Memory behind text that waits, in order and out of order.
+    pub(crate) fn memory(&self) -> u32 {
+        self.charged + self.reassembly.as_ref().map_or(0, |r| r.charged())
+    }
+
+    /// Takes the next octets of the stream; `pinned` is the memory behind them. `spare` becomes the queue
+    /// if there is none.
+    pub(crate) fn deliver(&mut self, piece: Bytes, pinned: u32, spare: impl FnOnce() -> Box<Rope>) {
+        let len = piece.len() as u32;
+        self.nxt += len;
+        self.received += u64::from(len);
+        if self.discard {
+            return;
+        }
+        let queue = self.queue.get_or_insert_with(spare);
+        if piece.len() <= COPY_BREAK {
+            queue.write(&piece);
+            self.charged = self.charged.saturating_add(len);
+        } else {
+            queue.push(piece);
+            self.charged = self.charged.saturating_add(pinned.max(len));
+        }
+    }
+
+    /// Keeps octets that are ahead of RCV.NXT. Returns whether there was room for them.
+    pub(crate) fn hold(&mut self, seq: SeqNum, piece: Bytes, pinned: u32) -> bool {
+        let start = self.received + u64::from(seq.distance_from(self.nxt));
+        let budget = self.buffer / 4 * 3;
+        let held = self.reassembly.get_or_insert_default().insert(start, piece, pinned, budget);
+        if self.reassembly.as_ref().is_some_and(|r| r.is_empty()) {
+            self.reassembly = None;
+        }
+        held
+    }
+
+    /// Moves what the gap's end has set free into the queue; returns how many octets.
+    pub(crate) fn take_held(&mut self, spare: impl FnOnce() -> Box<Rope>) -> u32 {
+        let Some(reassembly) = &mut self.reassembly else { return 0 };
+        let queue = self.queue.get_or_insert_with(spare);
+        let before = queue.len();
+        let (moved, charge) = reassembly.take(self.received, queue);
+        if self.discard {
+            queue.truncate(before);
+        } else {
+            self.charged = self.charged.saturating_add(charge);
+        }
+        if reassembly.is_empty() {
+            self.reassembly = None;
+        }
+        self.nxt += moved;
+        self.received += u64::from(moved);
+        moved
+    }
+
+    /// Copies the queue together when it pins half as much again as the buffer allows; returns whether it did.
+    pub(crate) fn collapse(&mut self) -> bool {
+        let Some(queue) = &mut self.queue else { return false };
+        if self.charged < self.buffer + self.buffer / 2 || queue.len() as u32 > self.charged / 8 * 7 {
+            return false;
+        }
+        queue.compact();
+        self.charged = queue.len() as u32;
+        true
+    }
+
+    /// Copies octets out of the queue.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let Some(queue) = &mut self.queue else { return 0 };
+        let before = queue.len();
+        let taken = queue.read(buffer);
+        self.discharge(before, taken);
+        taken
+    }
+
+    /// Takes a piece out of the queue.
+    pub(crate) fn read_bytes(&mut self, max: usize) -> Option<Bytes> {
+        let queue = self.queue.as_mut()?;
+        let before = queue.len();
+        let piece = queue.read_bytes(max)?;
+        self.discharge(before, piece.len());
+        Some(piece)
+    }
+
+    /// Takes the queue away if nothing is in it, so that its memory can serve another connection.
+    pub(crate) fn take_empty_queue(&mut self) -> Option<Box<Rope>> {
+        self.queue.take_if(|queue| queue.is_empty())
+    }
+
+    /// Drops all that waits, and all that comes.
+    pub(crate) fn shut(&mut self) {
+        self.discard = true;
+        self.queue = None;
+        self.charged = 0;
+    }
+
+    /// An urgent pointer that names `up` came; returns whether the application has to be told
+    /// (R9293-MUST-32).
+    pub(crate) fn urgent(&mut self, up: SeqNum) -> bool {
+        let advanced = !self.urgent || up.after(self.up);
+        if up.after(self.read_position()) && advanced {
+            self.up = up;
+            self.urgent = true;
+            return true;
+        }
+        false
+    }
+
+    /// Urgent octets that the application has not read yet (R9293-MUST-33); `None` where nothing is urgent.
+    pub(crate) fn urgent_ahead(&self) -> Option<u32> {
+        let at = self.read_position();
+        (self.urgent && self.up.after(at)).then(|| self.up.distance_from(at))
+    }
+
+    fn read_position(&self) -> SeqNum {
+        self.nxt - self.readable() as u32
+    }
+
+    fn free(&self, limit: u32) -> u32 {
+        self.buffer.saturating_sub(self.charged).min(limit).min(0xffff << self.scale)
+    }
+
+    /// Octets by which the right edge could move.
+    fn gain(&self, limit: u32) -> u32 {
+        let free = self.free(limit) >> self.scale << self.scale;
+        free.saturating_sub(self.wnd())
+    }
+
+    fn worthwhile(&self, mss: u32) -> u32 {
+        mss.min(self.buffer / 2).max(1)
+    }
+
+    /// Memory goes with the octets in proportion; all of it with the last.
+    fn discharge(&mut self, before: usize, taken: usize) {
+        if taken >= before {
+            self.charged = 0;
+        } else {
+            let share = u64::from(self.charged) * taken as u64 / before as u64;
+            self.charged -= share as u32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MSS: u32 = 1000;
+
+    fn receiver(buffer: u32, scale: u8) -> Receiver {
+        let mut rcv = Receiver::new(buffer);
+        rcv.scale = scale;
+        rcv.opened(SeqNum(u32::MAX - 500), buffer.min(0xffff));
+        rcv
+    }
+
+    fn deliver(rcv: &mut Receiver, len: usize) {
+        rcv.deliver(Bytes::from(alloc::vec![1; len]), len as u32, Box::default);
+    }
+
+    #[test]
+    fn the_window_opens_in_worthwhile_steps() {
+        let mut rcv = receiver(10_000, 0);
+        (0..10).for_each(|_| deliver(&mut rcv, 1000));
+        assert_eq!(rcv.offer(u32::MAX, MSS), 0);
+        rcv.read(&mut [0; 999]);
+        assert_eq!((rcv.offer(u32::MAX, MSS), rcv.update_is_due(u32::MAX, MSS)), (0, false));
+        rcv.read(&mut [0; 1]);
+        assert!(!rcv.update_is_due(u32::MAX, MSS));
+        assert_eq!(rcv.offer(u32::MAX, MSS), 1000);
+        rcv.read(&mut [0; 3000]);
+        assert!(rcv.update_is_due(u32::MAX, MSS));
+    }
+
+    #[test]
+    fn a_smaller_buffer_does_not_move_the_edge() {
+        let mut rcv = receiver(60_000, 0);
+        rcv.offer(u32::MAX, MSS);
+        rcv.buffer = 4096;
+        assert_eq!(rcv.offer(u32::MAX, MSS), 60_000);
+        deliver(&mut rcv, 20_000);
+        assert_eq!((rcv.offer(u32::MAX, MSS), rcv.wnd()), (40_000, 40_000));
+    }
+
+    #[test]
+    fn the_paths_queue_limits_what_is_offered() {
+        let mut rcv = receiver(1 << 20, 5);
+        assert_eq!(u32::from(rcv.offer(400_000, MSS)) << 5, 400_000);
+    }
+
+    #[test]
+    fn pinned_memory_closes_the_window_and_is_let_go() {
+        let mut rcv = receiver(10_000, 0);
+        for _ in 0..4 {
+            rcv.deliver(Bytes::from(alloc::vec![1; 600]), 4000, Box::default);
+        }
+        assert_eq!((rcv.memory(), rcv.offer(u32::MAX, MSS)), (16_000, 7600));
+        assert!(rcv.collapse());
+        assert_eq!((rcv.memory(), rcv.readable()), (2400, 2400));
+        assert!(!rcv.collapse());
+    }
+
+    #[test]
+    fn urgent_octets_are_counted_down_as_they_are_read() {
+        let mut rcv = receiver(10_000, 0);
+        let up = rcv.nxt + 5;
+        assert!(rcv.urgent(up) && !rcv.urgent(up));
+        deliver(&mut rcv, 3);
+        assert_eq!(rcv.urgent_ahead(), Some(5));
+        rcv.read(&mut [0; 3]);
+        assert_eq!(rcv.urgent_ahead(), Some(2));
+        deliver(&mut rcv, 10);
+        rcv.read(&mut [0; 10]);
+        assert_eq!(rcv.urgent_ahead(), None);
+        assert!(!rcv.urgent(up), "it lies behind");
+    }
+
+    proptest! {
+        /// Segments of full size: the edge never goes left, whatever is read in between, at any scale.
+        #[test]
+        fn the_right_edge_never_moves_left(
+            scale in 0u8..=14, ops in proptest::collection::vec((any::<bool>(), 0u32..6000), 1..200)
+        ) {
+            let mut rcv = receiver(1 << 20, scale);
+            let mut edge = rcv.nxt + (u32::from(rcv.offer(u32::MAX, MSS)) << scale);
+            for (read, size) in ops {
+                if read {
+                    rcv.read(&mut alloc::vec![0; size as usize]);
+                } else {
+                    let size = size.min(rcv.wnd());
+                    if size > 0 { deliver(&mut rcv, size as usize); }
+                }
+                let field = rcv.offer(u32::MAX, MSS);
+                let new = rcv.nxt + (u32::from(field) << scale);
+                let slack = if scale > 11 { 1i32 << scale } else { 0 };
+                prop_assert!(new - edge >= -slack, "moved left by {}", edge - new);
+                prop_assert!(new.before_eq(rcv.edge));
+                edge = edge.max(new);
+                prop_assert!(rcv.memory() <= rcv.buffer + rcv.buffer / 4 + (1 << scale));
+            }
+        }
+    }
+}

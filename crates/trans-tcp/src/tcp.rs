@@ -1,0 +1,359 @@
+//! The protocol as the host sees it: segments to endpoints, strays, timeouts, and the round robin of transmission.
+//!
+//! The host has found the endpoint: every 4-tuple is in its table, those of half-open peers and TIME-WAIT records
+//! included, and the index says which kind it is. Nothing here hashes a tuple.
+
+use crate::config::TcpConfig;
+use crate::connection::Connection;
+use crate::counters::TcpCounters;
+use crate::delayed_ack::Owed;
+use crate::env::{Control, Env, Shared, answer_nic};
+use crate::listener::Listener;
+use crate::options::{Envelope, write_reply};
+use crate::pmtu::Path;
+use crate::segment::Segment;
+use crate::slab::{Kind, Slab};
+use crate::socket::Fresh;
+use crate::state::State;
+use crate::syn_queue::HalfOpen;
+use crate::time_wait::{Judgement, TimeWait};
+use crate::tuple::{Tuple, can_be_peer};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use stack_core::{
+    Cast, DeliveryError, DropReason, EndpointId, Endpoints, Families, RouteQuery, RxPacket, TransportCx,
+    TransportProtocol, TxBatch, Unknown,
+};
+use stack_wire::ip::protocol;
+use stack_wire::tcp::{Flags, MIN_HEADER_LEN, Quoted};
+
+/// What a handle of the application stands for.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    /// Created, perhaps bound.
+    Fresh(Box<Fresh>),
+    Listener(Box<Listener>),
+    Connection(Box<Connection>),
+}
+
+/// The TCP of one host: its sockets, and all that happens to them.
+#[derive(Debug)]
+pub struct Tcp {
+    pub(crate) shared: Shared,
+    pub(crate) sockets: Slab<Socket>,
+    pub(crate) half_open: Slab<HalfOpen>,
+    pub(crate) time_wait: Slab<TimeWait>,
+    /// Listeners by port: for SYNs that meet a TIME-WAIT record first.
+    pub(crate) listeners: BTreeMap<u16, Vec<EndpointId>>,
+}
+
+impl Tcp {
+    /// A TCP without sockets.
+    pub fn new(config: TcpConfig) -> Self {
+        Self {
+            sockets: Slab::new(Kind::Socket, config.max_sockets),
+            half_open: Slab::new(Kind::HalfOpen, config.max_half_open),
+            time_wait: Slab::new(Kind::TimeWait, config.max_time_wait),
+            listeners: BTreeMap::new(),
+            shared: Shared::new(config),
+        }
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> &TcpCounters {
+        &self.shared.counters
+    }
+
+    /// What it was set to.
+    pub fn config(&self) -> &TcpConfig {
+        &self.shared.config
+    }
+
+    /// Does something with a connection, and then what follows from it for the tables.
+    pub(crate) fn with_connection<T>(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        f: impl FnOnce(&mut Connection, &mut Env<'_, '_>) -> T,
+    ) -> Option<T> {
+        let Some(Socket::Connection(connection)) = self.sockets.get_mut(id) else { return None };
+        let mut env = Env::new(id, cx, &mut self.shared);
+        let result = f(connection, &mut env);
+        if matches!(connection.state, State::Closed | State::TimeWait) {
+            self.settle(cx, id);
+        } else {
+            connection.rearm(&mut env);
+        }
+        Some(result)
+    }
+
+    /// A connection that has ended leaves the host's table; in TIME-WAIT a record takes its place. Its slot is
+    /// freed once the application has given up the handle.
+    fn settle(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Some(Socket::Connection(connection)) = self.sockets.get_mut(id) else { return };
+        connection.timers.clear_all();
+        let mut record_id = None;
+        if core::mem::take(&mut connection.registered) {
+            cx.arm(id, stack_core::Instant::FAR_FUTURE);
+            let identity = connection.tuple.identity(connection.nic);
+            let waits = connection.state == State::TimeWait;
+            let record = TimeWait::of(connection, cx.now);
+            record_id = if waits { self.time_wait.insert(record).ok() } else { None };
+            match record_id {
+                Some(record_id) => cx.replace(&identity, id, record_id),
+                None => cx.unregister(&identity, id),
+            }
+            self.shared.counters.time_wait += u64::from(record_id.is_some());
+            self.shared.counters.time_wait_overflow += u64::from(waits && record_id.is_none());
+        }
+        // With SO_REUSEADDR the port is free at once; the tuple is not.
+        let keeps_port = record_id.is_some() && !connection.settings.reuse_address;
+        if let Some(reservation) = connection.reservation.take().filter(|_| !keeps_port) {
+            reservation.release_tuple(cx, &connection.tuple, connection.nic);
+        }
+        let owes_ack = connection.acks.owed() != Owed::Nothing;
+        if connection.orphan {
+            self.sockets.remove(id);
+        }
+        if let Some(record_id) = record_id {
+            cx.arm(record_id, cx.now + self.shared.config.time_wait);
+            if owes_ack {
+                self.acknowledge_time_wait(cx, record_id);
+            }
+        }
+    }
+
+    fn receive_time_wait(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        packet: &RxPacket,
+        seg: &Segment,
+    ) -> Result<(), DropReason> {
+        let record = self.time_wait.get_mut(id).ok_or(DropReason::NoEndpoint)?;
+        match record.judge(cx.now, seg, &self.shared.config) {
+            Judgement::Drop(reason) => Err(reason),
+            Judgement::Ack(reason, restart) => {
+                if restart {
+                    record.restart(cx.now);
+                }
+                self.acknowledge_time_wait(cx, id);
+                Err(reason)
+            }
+            Judgement::Remove => {
+                self.remove_time_wait(cx, id);
+                Ok(())
+            }
+            Judgement::Reopen => self.reopen(cx, id, packet, seg).inspect_err(|&reason| {
+                if reason == DropReason::TcpTimeWait {
+                    self.acknowledge_time_wait(cx, id);
+                }
+            }),
+        }
+    }
+
+    fn acknowledge_time_wait(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Some(record) = self.time_wait.get(id) else { return };
+        let offset = self.shared.secrets(cx).timestamp_offset(&record.tuple);
+        let reply = record.ack(cx.now, offset);
+        self.shared.push_control(Control::Reply(reply));
+    }
+
+    /// Forgets a TIME-WAIT record.
+    pub(crate) fn remove_time_wait(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Some(record) = self.time_wait.remove(id) else { return };
+        cx.unregister(&record.tuple.identity(record.nic()), id);
+        cx.arm(id, stack_core::Instant::FAR_FUTURE);
+        if let Some(reservation) = record.reservation {
+            reservation.release_tuple(cx, &record.tuple, record.nic());
+        }
+    }
+
+    fn time_wait_timeout(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Some(record) = self.time_wait.get(id) else { return };
+        let remaining = record.remaining(cx.now, &self.shared.config);
+        if remaining.is_zero() {
+            self.remove_time_wait(cx, id);
+        } else {
+            cx.arm(id, cx.now + remaining);
+        }
+    }
+
+    /// Control packets go first, but while connections wait they leave them a quarter of the budget.
+    fn transmit_control(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: &mut usize) {
+        let reserve = if self.shared.ready.is_empty() { 0 } else { *budget / 4 };
+        while *budget > reserve {
+            let Some(control) = self.shared.control.pop_front() else { return };
+            let sent = match control {
+                Control::Reply(reply) => {
+                    let written = write_reply(&reply, out.slot());
+                    self.shared.counters.out_rsts += u64::from(written && reply.flags.contains(Flags::RST));
+                    written
+                }
+                Control::SynAck(id) => self.transmit_syn_ack(cx, out, id),
+            };
+            if sent {
+                self.shared.counters.out_segs += 1;
+                *budget -= 1;
+            } else {
+                out.cancel();
+            }
+        }
+    }
+
+    /// Builds a SYN-ACK from its record; `false` if there is nothing to send.
+    fn transmit_syn_ack(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, id: EndpointId) -> bool {
+        let secrets = self.shared.secrets(cx);
+        let packet = out.slot();
+        let Some(record) = self.half_open.get_mut(id) else { return false };
+        record.queued = false;
+        let Some(Socket::Listener(listener)) = self.sockets.get(record.listener) else { return false };
+        let query =
+            RouteQuery { nic: record.nic, local: Some(record.tuple.local), remote: record.tuple.remote };
+        let Ok(route) = cx.host.route(&query) else { return false };
+        record.sent_at = cx.now;
+        let settings = &listener.settings;
+        let envelope = Envelope {
+            tuple: &record.tuple,
+            path: &Path::new(&route),
+            nic: record.nic,
+            hop_limit: settings.hop_limit,
+            traffic_class: settings.traffic_class,
+            mark: settings.mark,
+            hash: secrets.flow_hash(&record.tuple),
+        };
+        let offset = secrets.timestamp_offset(&record.tuple);
+        let shift = self.shared.config.window_shift();
+        self.shared.counters.syn_retrans += u64::from(record.retries > 0);
+        record.write_syn_ack(packet, cx.now, offset, shift, &envelope, settings.max_segment)
+    }
+
+    /// Deficit round robin over the connections that may have something to send.
+    fn transmit_ready(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: &mut usize) {
+        while *budget > 0 {
+            let Some(id) = self.shared.ready.pop_front() else { return };
+            self.with_connection(cx, id, |connection, env| {
+                connection.queued = false;
+                if connection.transmit(env, out, budget) {
+                    connection.mark_ready(env);
+                } else {
+                    connection.credit = 0;
+                }
+            });
+        }
+    }
+
+    fn parse(&mut self, packet: &RxPacket) -> Result<Segment, DropReason> {
+        let parsed = Segment::parse(packet);
+        match &parsed {
+            Ok(seg) => self.shared.counters.in_segs += seg.count(),
+            Err(reason) => {
+                let counters = &mut self.shared.counters;
+                counters.in_segs += 1;
+                counters.in_errs += 1;
+                counters.in_csum_errors += u64::from(*reason == DropReason::BadTransportChecksum);
+            }
+        }
+        parsed
+    }
+}
+
+/// R9293-MUST-57: nothing about TCP is ever said to many.
+fn check_cast(packet: &RxPacket) -> Result<(), DropReason> {
+    let unicast = packet.ip.cast == Cast::Unicast && packet.meta.cast == Cast::Unicast;
+    if unicast { Ok(()) } else { Err(DropReason::MartianDestination) }
+}
+
+/// The wildcard address of a family; of IPv6 for both.
+pub(crate) fn unspecified(families: Families) -> IpAddr {
+    match families {
+        Families::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Families::V6 | Families::Dual => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+impl TransportProtocol for Tcp {
+    fn number(&self) -> u8 {
+        protocol::TCP
+    }
+
+    fn name(&self) -> &'static str {
+        "TCP"
+    }
+
+    fn min_packet_len(&self) -> usize {
+        MIN_HEADER_LEN
+    }
+
+    fn parse_ports(&self, segment: &[u8]) -> Option<(u16, u16)> {
+        Quoted::parse(segment).map(|quoted| (quoted.src_port, quoted.dst_port))
+    }
+
+    fn receive(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        endpoint: EndpointId,
+        packet: &mut RxPacket,
+    ) -> Result<(), DropReason> {
+        let mut seg = self.parse(packet)?;
+        check_cast(packet)?;
+        match Kind::of(endpoint) {
+            Some(Kind::HalfOpen) => self.receive_half_open(cx, endpoint, packet, &mut seg),
+            Some(Kind::TimeWait) => self.receive_time_wait(cx, endpoint, packet, &seg),
+            Some(Kind::Socket) if matches!(self.sockets.get(endpoint), Some(Socket::Listener(_))) => {
+                self.receive_listen(cx, endpoint, packet, &seg)
+            }
+            _ => self
+                .with_connection(cx, endpoint, |connection, env| connection.receive(env, packet, &mut seg))
+                .unwrap_or(Err(DropReason::NoEndpoint)),
+        }
+    }
+
+    /// CLOSED: everything but a reset is answered with one (R9293-3.10.7.1-a).
+    fn receive_unknown(&mut self, _cx: &mut TransportCx<'_>, packet: &mut RxPacket) -> Unknown {
+        let seg = match self.parse(packet) {
+            Ok(seg) => seg,
+            Err(reason) => return Unknown::Drop(reason),
+        };
+        if let Err(reason) = check_cast(packet) {
+            return Unknown::Drop(reason);
+        }
+        if !can_be_peer(packet.ip.src) {
+            return Unknown::Drop(DropReason::MartianSource);
+        }
+        if seg.flags.rst() {
+            return Unknown::Drop(DropReason::NoEndpoint);
+        }
+        let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);
+        self.shared.reset_stray(tuple, answer_nic(packet), &seg, 0);
+        Unknown::Handled
+    }
+
+    fn receive_error(&mut self, cx: &mut TransportCx<'_>, endpoint: EndpointId, error: &DeliveryError) {
+        self.on_delivery_error(cx, endpoint, error);
+    }
+
+    fn poll_transmit(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: usize) -> bool {
+        let mut left = budget;
+        self.transmit_control(cx, out, &mut left);
+        self.transmit_ready(cx, out, &mut left);
+        self.transmit_control(cx, out, &mut left);
+        !(self.shared.control.is_empty() && self.shared.ready.is_empty())
+    }
+
+    fn handle_timeout(&mut self, cx: &mut TransportCx<'_>, endpoint: EndpointId) {
+        match Kind::of(endpoint) {
+            Some(Kind::HalfOpen) => self.half_open_timeout(cx, endpoint),
+            Some(Kind::TimeWait) => self.time_wait_timeout(cx, endpoint),
+            _ => {
+                self.with_connection(cx, endpoint, |connection, env| connection.handle_timeout(env));
+            }
+        }
+    }
+
+    fn endpoints(&mut self) -> Option<&mut dyn Endpoints> {
+        Some(self)
+    }
+}

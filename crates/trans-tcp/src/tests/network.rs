@@ -1,0 +1,98 @@
+//! Two TCPs over a wire: bytes in are bytes out under any schedule, and afterwards nothing is left.
+
+use super::world::{Application, Wire, World, pattern};
+use crate::{State, TcpConfig};
+use core::time::Duration;
+
+fn transfer(seed: u64, wire: Wire, config: TcpConfig, up: usize, down: usize) -> World {
+    transfer_in(World::new(seed, wire, config), seed, up, down)
+}
+
+/// Moves `up` bytes one way and `down` the other, closes both ends, and waits until TIME-WAIT is over.
+fn transfer_in(mut world: World, seed: u64, up: usize, down: usize) -> World {
+    let listener = world.listen(4);
+    let client = world.connect();
+    let (there, back) = (pattern(seed, up), pattern(!seed, down));
+    let mut client = Application::new(0, client, there.clone());
+    let mut server: Option<Application> = None;
+    let limit = world.now + Duration::from_secs(3600);
+    loop {
+        let mut done = client.run(&mut world);
+        if server.is_none() {
+            server = world.accept(listener).map(|id| Application::new(1, id, back.clone()));
+        }
+        done &= server.as_mut().is_some_and(|server| server.run(&mut world));
+        if done {
+            break;
+        }
+        assert!(world.step(limit), "seed {seed}: nothing happens any more");
+        assert!(world.now < limit, "seed {seed}: it takes too long");
+    }
+    let server = server.unwrap();
+    assert!(client.got == back && server.got == there, "seed {seed}: the streams differ");
+    world.nodes[0].with(|tcp, cx| tcp.close(cx, client.id));
+    world.nodes[1].with(|tcp, cx| tcp.close(cx, server.id));
+    world.nodes[1].with(|tcp, cx| tcp.close(cx, listener));
+    world.run(Duration::from_secs(1000));
+    for node in &world.nodes {
+        assert_eq!(node.tcp.table_sizes(), (0, 0, 0), "seed {seed}: {:?}", node.tcp.connections().next());
+        assert!(node.timers.is_empty(), "seed {seed}: a timer is left");
+        assert!(node.services.table.is_empty() && node.services.ports.is_empty(), "seed {seed}");
+        assert_eq!(node.tcp.counters().curr_estab, 0);
+    }
+    world
+}
+
+#[test]
+fn a_handshake_establishes_both_ends() {
+    let mut world = World::new(1, Wire::GOOD, TcpConfig::default());
+    let listener = world.listen(4);
+    let client = world.connect();
+    world.run(Duration::from_millis(100));
+    let server = world.accept(listener).unwrap();
+    assert_eq!((world.state(0, client), world.state(1, server)), (State::Established, State::Established));
+    assert_eq!(world.sent, [2, 1]);
+}
+
+#[test]
+fn streams_arrive_whole_over_a_good_wire() {
+    for (up, down) in [(0, 0), (1, 0), (0, 1), (1000, 1000), (1 << 20, 0), (0, 1 << 20), (1 << 19, 1 << 19)] {
+        let world = transfer(7, Wire::GOOD, TcpConfig::default(), up, down);
+        let counters = world.nodes[0].tcp.counters();
+        assert_eq!((counters.retrans_segs, counters.timeouts), (0, 0), "{up} up, {down} down");
+    }
+}
+
+#[test]
+fn streams_arrive_whole_over_bad_wires() {
+    for seed in 0..60u64 {
+        let wire = Wire {
+            delay: Duration::from_millis(seed % 40),
+            jitter: Duration::from_millis(seed % 7 * 3),
+            loss: seed % 11 * 10,
+            duplicate: seed % 5 * 10,
+        };
+        let size = |n: u64| (n * 7919 % 100_000) as usize;
+        transfer(seed, wire, TcpConfig::default(), size(seed), size(seed + 13));
+    }
+}
+
+#[test]
+fn streams_arrive_whole_without_options() {
+    let plain = TcpConfig { timestamps: false, window_scaling: false, ..TcpConfig::default() };
+    for seed in 0..10 {
+        let wire = Wire { loss: 50, ..Wire::GOOD };
+        transfer(seed, wire, plain.clone(), 100_000, 50_000);
+    }
+}
+
+#[test]
+fn super_packets_go_whole() {
+    let wire = Wire { loss: 20, ..Wire::GOOD };
+    for seed in 0..10 {
+        let mut world = World::new(seed, wire, TcpConfig::default());
+        world.nodes.iter_mut().for_each(|node| node.services.max_gso = 65_535);
+        let world = transfer_in(world, seed, 1 << 20, 1 << 18);
+        assert!(world.sent[0] < 700, "{} packets for 1 MiB", world.sent[0]);
+    }
+}

@@ -1,0 +1,165 @@
+//! What time can do to a connection: six deadlines, of which the host knows the earliest, or an earlier one.
+//!
+//! Arming is lazy: a deadline that moves later is not reported. When the reported one comes, the connection looks at
+//! its table, finds nothing due, and reports the next. Setting a timer again costs two stores.
+
+use stack_core::Instant;
+
+/// A reason to look at a connection again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Timer {
+    /// Data, SYN or FIN was not acknowledged in time (RFC 6298).
+    Retransmit,
+    /// The peer's window is closed, or too small to use (RFC 9293 §3.8.6.1).
+    Persist,
+    /// An ACK has been delayed long enough (RFC 9293 §3.8.6.3).
+    DelayedAck,
+    /// The peer has been silent (RFC 9293 §3.8.4).
+    KeepAlive,
+    /// Data has been unacknowledged for longer than the application allows (RFC 9293 §3.9.1, RFC 5482).
+    User,
+    /// A closed socket has waited long enough: for the peer's FIN in FIN-WAIT-2, or lingering.
+    Close,
+}
+
+impl Timer {
+    const ALL: [Self; 6] =
+        [Self::User, Self::Retransmit, Self::Persist, Self::DelayedAck, Self::KeepAlive, Self::Close];
+}
+
+/// The deadlines of a connection; [`Instant::FAR_FUTURE`] where a timer is off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timers {
+    retransmit: Instant,
+    persist: Instant,
+    delayed_ack: Instant,
+    keep_alive: Instant,
+    user: Instant,
+    close: Instant,
+    /// What the host has been told.
+    armed: Instant,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        let off = Instant::FAR_FUTURE;
+        Self {
+            retransmit: off,
+            persist: off,
+            delayed_ack: off,
+            keep_alive: off,
+            user: off,
+            close: off,
+            armed: off,
+        }
+    }
+}
+
+impl Timers {
+    /// Sets a timer, whether it was on or off.
+    pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
+        *self.slot(timer) = deadline;
+    }
+
+    /// Sets a timer that is off.
+    pub(crate) fn set_if_off(&mut self, timer: Timer, deadline: Instant) {
+        let slot = self.slot(timer);
+        if *slot == Instant::FAR_FUTURE {
+            *slot = deadline;
+        }
+    }
+
+    /// Turns a timer off.
+    pub(crate) fn clear(&mut self, timer: Timer) {
+        *self.slot(timer) = Instant::FAR_FUTURE;
+    }
+
+    /// Turns all off.
+    pub(crate) fn clear_all(&mut self) {
+        *self = Self { armed: self.armed, ..Self::default() };
+    }
+
+    /// When a timer is due; `None` if it is off.
+    pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {
+        let deadline = match timer {
+            Timer::Retransmit => self.retransmit,
+            Timer::Persist => self.persist,
+            Timer::DelayedAck => self.delayed_ack,
+            Timer::KeepAlive => self.keep_alive,
+            Timer::User => self.user,
+            Timer::Close => self.close,
+        };
+        Some(deadline).filter(|&deadline| deadline != Instant::FAR_FUTURE)
+    }
+
+    /// Takes a timer that is due and turns it off.
+    pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
+        let due = Timer::ALL.into_iter().find(|&timer| *self.slot(timer) <= now)?;
+        self.clear(due);
+        Some(due)
+    }
+
+    /// The deadline that the host has to be told, if it has to be told one.
+    pub(crate) fn unreported(&mut self) -> Option<Instant> {
+        let next = self.next();
+        if next >= self.armed {
+            return None;
+        }
+        self.armed = next;
+        Some(next)
+    }
+
+    /// The host's deadline has come, or was early: it knows of none now.
+    pub(crate) fn fired(&mut self) {
+        self.armed = Instant::FAR_FUTURE;
+    }
+
+    fn next(&self) -> Instant {
+        self.retransmit
+            .min(self.persist)
+            .min(self.delayed_ack)
+            .min(self.keep_alive)
+            .min(self.user)
+            .min(self.close)
+    }
+
+    fn slot(&mut self, timer: Timer) -> &mut Instant {
+        match timer {
+            Timer::Retransmit => &mut self.retransmit,
+            Timer::Persist => &mut self.persist,
+            Timer::DelayedAck => &mut self.delayed_ack,
+            Timer::KeepAlive => &mut self.keep_alive,
+            Timer::User => &mut self.user,
+            Timer::Close => &mut self.close,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_earlier_deadlines_are_reported() {
+        let at = Instant::from_secs;
+        let mut timers = Timers::default();
+        assert_eq!(timers.unreported(), None);
+        timers.set(Timer::Retransmit, at(5));
+        assert_eq!((timers.unreported(), timers.unreported()), (Some(at(5)), None));
+        timers.set(Timer::Retransmit, at(9));
+        assert_eq!(timers.unreported(), None, "later: the host may come early");
+        timers.set(Timer::DelayedAck, at(3));
+        assert_eq!(timers.unreported(), Some(at(3)));
+        timers.fired();
+        assert_eq!(timers.expired(at(3)), Some(Timer::DelayedAck));
+        assert_eq!((timers.expired(at(3)), timers.unreported()), (None, Some(at(9))));
+    }
+
+    #[test]
+    fn a_running_timer_is_not_moved_by_set_if_off() {
+        let mut timers = Timers::default();
+        timers.set_if_off(Timer::Persist, Instant::from_secs(1));
+        timers.set_if_off(Timer::Persist, Instant::from_secs(2));
+        assert_eq!(timers.deadline(Timer::Persist), Some(Instant::from_secs(1)));
+    }
+}

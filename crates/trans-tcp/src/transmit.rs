@@ -1,0 +1,357 @@
+//! What to send now: a SYN, what was lost, a probe, new data, a FIN, an ACK, nothing. RFC 9293 §3.8, RFC 5681 §3.
+//!
+//! The spine is [`Connection::next_segment`]; it decides and changes nothing. [`Connection::emit`] builds the
+//! segment in the batch where it will lie; [`Connection::sent`] notes what follows from it. Control bits other than
+//! SYN are decided here and nowhere else: every segment after the SYN carries an ACK.
+
+use crate::connection::Connection;
+use crate::delayed_ack::Owed;
+use crate::env::Env;
+use crate::event::{Cause, TcpEvent};
+use crate::nagle::Small;
+use crate::options::Header;
+use crate::persist::Persist;
+use crate::recovery::Phase;
+use crate::state::State;
+use crate::timers::Timer;
+use stack_core::TxBatch;
+use stack_wire::seq::SeqNum;
+use stack_wire::tcp::Flags;
+
+/// Bytes that a connection may send in one turn of the round robin: a super-packet.
+const QUANTUM: i32 = 64 * 1024;
+
+/// A segment to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Outgoing {
+    seq: SeqNum,
+    /// Octets of text; fewer go if the packet can't hold the pieces.
+    len: u32,
+    flags: Flags,
+    kind: Sending,
+}
+
+/// Why a segment is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sending {
+    New,
+    Again(Cause),
+    Probe,
+    Ack,
+}
+
+impl Connection {
+    /// Sends what may be sent, within the packets that are left and the connection's share. Returns whether it ended
+    /// because of these limits.
+    pub(crate) fn transmit(&mut self, env: &mut Env<'_, '_>, out: &mut TxBatch, budget: &mut usize) -> bool {
+        if matches!(self.state, State::Closed | State::TimeWait) {
+            return false;
+        }
+        if !self.refresh_path(env) {
+            return self.wait_for_route(env);
+        }
+        self.credit = self.credit.saturating_add(QUANTUM).min(QUANTUM);
+        let limited = loop {
+            if *budget == 0 || self.credit <= 0 {
+                break true;
+            }
+            let Some(next) = self.next_segment(env) else { break false };
+            if !self.emit(env, out, next) {
+                break false;
+            }
+            *budget -= 1;
+        };
+        self.after_turn(env);
+        limited
+    }
+
+    /// Nothing can be sent now; the timers try again.
+    fn wait_for_route(&mut self, env: &mut Env<'_, '_>) -> bool {
+        if self.state.is_opening() {
+            let rto = self.rtt.rto(env.config());
+            self.timers.set_if_off(Timer::Retransmit, env.now + rto);
+        }
+        self.after_turn(env);
+        false
+    }
+
+    /// The spine.
+    fn next_segment(&mut self, env: &Env<'_, '_>) -> Option<Outgoing> {
+        if self.state.is_opening() {
+            return self.handshake();
+        }
+        if self.snd.outstanding() == 0 {
+            self.restart_after_idle(env);
+        }
+        self.lost_data()
+            .or_else(|| self.window_probe())
+            .or_else(|| self.new_data())
+            .or_else(|| self.lone_fin())
+            .or_else(|| self.keep_alive_probe())
+            .or_else(|| self.pure_ack())
+    }
+
+    fn handshake(&self) -> Option<Outgoing> {
+        let flags = if self.state == State::SynSent { Flags::SYN } else { Flags::SYN | Flags::ACK };
+        let kind = if self.syn_was_lost || self.recovery.timeouts > 0 {
+            Sending::Again(Cause::Timeout)
+        } else {
+            Sending::New
+        };
+        self.syn_due.then_some(Outgoing { seq: self.snd.iss, len: 0, flags, kind })
+    }
+
+    /// What is lost, within both windows. The segment that a fast retransmit repairs waits for neither ACKs nor room.
+    fn lost_data(&self) -> Option<Outgoing> {
+        let (start, end, cause) = self.recovery.lost()?;
+        let mss = self.mss();
+        let room = self.window.cwnd.saturating_sub(self.pipe());
+        let room = if cause == Cause::FastRetransmit { room.max(mss) } else { room };
+        let edge = self.snd.una + self.snd.wnd; // R9293-SHLD-16
+        if !edge.after(start) {
+            return None;
+        }
+        let text = self.snd.text_end().max(start).distance_from(start);
+        let lost = end.distance_from(start).min(text);
+        let len = lost.min(edge.distance_from(start)).min(self.burst(room));
+        if len < lost.min(mss) && room < mss {
+            return None;
+        }
+        let fin = self.snd.ends_with_fin(start + len) && end.after(start + len);
+        if len == 0 && !fin {
+            return None;
+        }
+        let flags = if fin { Flags::ACK | Flags::FIN } else { Flags::ACK };
+        Some(Outgoing { seq: start, len, flags, kind: Sending::Again(cause) })
+    }
+
+    /// The persist timer went off: what the window allows after all, or one octet or the FIN beyond it.
+    fn window_probe(&self) -> Option<Outgoing> {
+        if !self.persist.due {
+            return None;
+        }
+        let (seq, waiting) = if self.snd.outstanding() > 0 {
+            let text = self.snd.text_end().max(self.snd.una).distance_from(self.snd.una);
+            (self.snd.una, text.min(1))
+        } else {
+            let room = u32::try_from(self.snd.window_room()).unwrap_or(0).max(1);
+            (self.snd.nxt, self.snd.unsent().min(room).min(self.mss()))
+        };
+        let fin = self.snd.ends_with_fin(seq + waiting);
+        let flags = if fin { Flags::ACK | Flags::FIN } else { Flags::ACK };
+        Some(Outgoing { seq, len: waiting, flags, kind: Sending::Probe })
+    }
+
+    /// New text, as much as both windows allow, in whole segments where there is more.
+    fn new_data(&self) -> Option<Outgoing> {
+        let unsent = self.snd.unsent();
+        if unsent == 0 || self.recovery.lost().is_some() {
+            return None;
+        }
+        let mss = self.mss();
+        let wnd = u32::try_from(self.snd.window_room()).ok().filter(|&room| room > 0)?; // R9293-SHLD-15
+        let cwnd = self.cwnd_room();
+        let all = unsent.min(wnd).min(self.burst(cwnd));
+        let whole = all / mss * mss;
+        let rest = all - whole;
+        let len = if rest == 0 || self.may_send_small(rest, all == unsent, cwnd - whole.min(cwnd)) {
+            all
+        } else {
+            whole
+        };
+        if len == 0 {
+            return None;
+        }
+        let fin = self.snd.ends_with_fin(self.snd.nxt + len) && wnd > len;
+        let flags = if fin { Flags::ACK | Flags::FIN } else { Flags::ACK };
+        Some(Outgoing { seq: self.snd.nxt, len, flags, kind: Sending::New })
+    }
+
+    fn may_send_small(&self, len: u32, all: bool, cwnd: u32) -> bool {
+        if !all && cwnd < self.mss() {
+            return false; // the congestion window cut it: ACKs will come, and full segments with them
+        }
+        Small {
+            len,
+            all,
+            small_in_flight: self.snd.small_end.after(self.snd.una) && self.snd.outstanding() > 0,
+            no_delay: self.settings.no_delay
+                || self.snd.fin.is_some()
+                || self.snd.urgent_pointer(self.snd.nxt).is_some(),
+            max_wnd: self.snd.max_wnd,
+        }
+        .may_go()
+    }
+
+    /// A FIN that could not ride on text.
+    fn lone_fin(&self) -> Option<Outgoing> {
+        let ready = self.snd.fin_unsent() && self.snd.unsent() == 0 && self.snd.window_room() > 0;
+        let flags = Flags::ACK | Flags::FIN;
+        ready.then_some(Outgoing { seq: self.snd.nxt, len: 0, flags, kind: Sending::New })
+    }
+
+    fn keep_alive_probe(&self) -> Option<Outgoing> {
+        let seq = self.snd.nxt - 1;
+        self.keep_alive_due.then_some(Outgoing { seq, len: 0, flags: Flags::ACK, kind: Sending::Ack })
+    }
+
+    fn pure_ack(&self) -> Option<Outgoing> {
+        let seq = self.snd.acceptable_seq();
+        let due = self.acks.owed() == Owed::Now;
+        due.then_some(Outgoing { seq, len: 0, flags: Flags::ACK, kind: Sending::Ack })
+    }
+
+    /// Room in the congestion window for new text.
+    fn cwnd_room(&self) -> u32 {
+        let cwnd = self.window.cwnd.saturating_add(self.recovery.limited_transmit(self.mss()));
+        cwnd.saturating_sub(self.pipe())
+    }
+
+    /// The largest packet that fits `room`: whole segments up to a super-packet.
+    fn burst(&self, room: u32) -> u32 {
+        let most = self.path.max_burst(&self.tuple, self.mss(), self.ts.on);
+        most.min(room)
+    }
+
+    /// R5681-4.1-a: after a pause the ACK clock has stopped, and the window tells nothing any more.
+    fn restart_after_idle(&mut self, env: &Env<'_, '_>) {
+        let waits = self.snd.unsent() > 0;
+        if waits && env.now.saturating_since(self.last_sent) > self.rtt.rto(env.config()) {
+            let restart = crate::congestion::initial_window(env.config().initial_window, self.mss(), false);
+            if self.window.cwnd > restart {
+                self.window.cwnd = restart;
+                self.congestion.on_restart();
+                self.show_window(env);
+            }
+        }
+    }
+
+    /// Builds the segment. `false` if the packet could not be built.
+    fn emit(&mut self, env: &mut Env<'_, '_>, out: &mut TxBatch, next: Outgoing) -> bool {
+        let mss = self.mss();
+        let packet = out.slot();
+        let len = self.snd.fill(next.seq, next.len, mss, packet);
+        let mut flags = next.flags;
+        if len < next.len {
+            flags = flags & !Flags::FIN;
+        }
+        let end = next.seq + len;
+        if len > 0 && end == self.snd.text_end() {
+            flags |= Flags::PSH; // R9293-MUST-61, R9293-SHLD-27
+        }
+        let urgent = self.snd.urgent_pointer(next.seq).filter(|_| !flags.syn());
+        if urgent.is_some() {
+            flags |= Flags::URG;
+        }
+        let header = Header { seq: next.seq, flags, urgent: urgent.unwrap_or(0) };
+        if len == 0 && next.len > 0 || !self.write_header(env.now, header, packet) {
+            out.cancel();
+            return false;
+        }
+        if len > mss {
+            packet.gso_size = self.mss;
+        }
+        self.credit = self.credit.saturating_sub(packet.len() as i32);
+        self.sent(env, &next, len, flags);
+        true
+    }
+
+    /// What follows from a segment that was sent.
+    fn sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, len: u32, flags: Flags) {
+        let end = segment.seq + len + flags.sequence_len();
+        self.count_sent(env, segment, len, end);
+        if end.after(self.snd.nxt) {
+            if self.snd.outstanding() == 0 {
+                self.start_waiting(env, true);
+            }
+            if segment.kind == Sending::New {
+                self.sampler.sent(end, env.now);
+            }
+            self.snd.nxt = end;
+        }
+        if len > 0 {
+            self.acks.answered();
+            self.last_sent = env.now;
+            if len % self.mss() != 0 && segment.kind == Sending::New {
+                self.snd.small_end = end;
+            }
+        }
+        self.clear_due(env, segment, flags);
+        if flags.ack() {
+            self.acks.sent(end == segment.seq);
+            self.rcv.last_ack = self.rcv.nxt;
+            if self.acks.owed() == Owed::Nothing {
+                self.timers.clear(Timer::DelayedAck);
+            }
+        }
+    }
+
+    /// What was due is done.
+    fn clear_due(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, flags: Flags) {
+        match segment.kind {
+            Sending::Again(_) => {
+                self.recovery.retransmitted(segment.seq + segment.len + flags.sequence_len());
+                self.sampler.retransmitted();
+            }
+            Sending::Probe => {
+                self.persist.due = false;
+                self.sampler.retransmitted();
+                if self.snd.wnd > 0 {
+                    self.persist = Persist::default();
+                }
+            }
+            Sending::Ack => self.keep_alive_due = false,
+            Sending::New => {}
+        }
+        if flags.syn() {
+            self.syn_due = false;
+            self.syn_was_lost |= self.recovery.timeouts > 0;
+            let rto = self.rtt.rto(env.config());
+            self.timers.set_if_off(Timer::Retransmit, env.now + rto);
+        }
+    }
+
+    fn count_sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, len: u32, end: SeqNum) {
+        let segments = len.div_ceil(self.mss()).max(1);
+        self.stats.segs_out = self.stats.segs_out.wrapping_add(segments);
+        if len > 0 {
+            self.stats.data_segs_out = self.stats.data_segs_out.wrapping_add(segments);
+        }
+        let count = u64::from(segments);
+        match segment.kind {
+            Sending::Again(cause) => {
+                self.stats.retrans = self.stats.retrans.wrapping_add(segments);
+                let is_opening = self.state.is_opening();
+                let counters = env.counters();
+                counters.retrans_segs += count;
+                match cause {
+                    _ if is_opening => counters.syn_retrans += 1,
+                    Cause::FastRetransmit => counters.fast_retrans += count,
+                    Cause::PathMtu => counters.mtu_retrans += count,
+                    Cause::Timeout | Cause::WindowOpened => counters.slow_start_retrans += count,
+                }
+                let seq = segment.seq;
+                env.emit(|| TcpEvent::Retransmit { seq, len: end.distance_from(seq), cause });
+            }
+            Sending::Probe => env.counters().win_probe += 1,
+            Sending::New => env.counters().orig_data_sent += if len > 0 { count } else { 0 },
+            Sending::Ack if self.keep_alive_due => env.counters().keep_alive += 1,
+            Sending::Ack => {}
+        }
+        if !matches!(segment.kind, Sending::Again(_)) {
+            env.counters().out_segs += count;
+        }
+    }
+
+    /// The connection's turn is over: timers for what was sent, and for an ACK that may wait.
+    fn after_turn(&mut self, env: &mut Env<'_, '_>) {
+        self.schedule_retransmission(env);
+        if self.acks.owed() == Owed::Later {
+            let delay = env.config().delayed_ack;
+            self.timers.set_if_off(Timer::DelayedAck, env.now + delay); // R9293-MUST-40
+        }
+        if self.recovery.phase == Phase::Open && self.snd.outstanding() == 0 && self.snd.unsent() == 0 {
+            self.release_send_buffer(env);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The user timeout: how long data, or a closed window, may stay without any progress. RFC 9293 §3.9.1 (R9293-MUST-21),
+//! RFC 5482 (the option on the wire is not spoken). Without one, the number of retransmissions decides.
+
+use crate::connection::Connection;
+use crate::env::Env;
+use crate::error::CloseReason;
+use crate::timers::Timer;
+use core::time::Duration;
+use stack_core::Error;
+
+impl Connection {
+    /// Something waits for the peer from now on; `fresh` if nothing did before.
+    pub(crate) fn start_waiting(&mut self, env: &Env<'_, '_>, fresh: bool) {
+        let Some(limit) = self.settings.user_timeout else { return };
+        let limit = Duration::from_millis(u64::from(limit));
+        if fresh && self.timers.deadline(Timer::User).is_none() {
+            self.waiting_since = env.now;
+        }
+        self.timers.set_if_off(Timer::User, self.waiting_since + limit);
+    }
+
+    /// The peer has made progress.
+    pub(crate) fn restart_waiting(&mut self, env: &Env<'_, '_>) {
+        self.waiting_since = env.now;
+        self.timers.clear(Timer::User);
+        if self.snd.outstanding() > 0 {
+            self.start_waiting(env, true);
+        }
+    }
+
+    /// The timer went off: the connection ends, and nothing is sent about it.
+    pub(crate) fn on_user_timeout(&mut self, env: &mut Env<'_, '_>) {
+        self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));
+    }
+}
