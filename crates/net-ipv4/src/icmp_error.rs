@@ -133,6 +133,7 @@ fn redirect(cx: &NetCx<'_>, packet: &RxPacket, header: &Header, to: Ipv4Addr) ->
 mod tests {
     use super::*;
     use crate::testing::{Net, datagram, icmp, with_options};
+    use bytes::Bytes;
     use stack_wire::icmpv4::Emit;
 
     const US: &str = "10.0.0.1";
@@ -216,6 +217,20 @@ mod tests {
         assert_eq!(error.origin, ErrorOrigin::Icmp { from: "10.0.0.254".parse().unwrap() });
         assert_eq!((error.local, error.remote), (US.parse().unwrap(), PEER.parse().unwrap()));
         assert_eq!((error.protocol, &error.quoted[..]), (17, &b"12345678rest"[..]));
+    }
+
+    #[test]
+    fn quotes_in_pieces_are_read_as_well() {
+        let quoted = datagram(US, PEER, 17, b"12345678rest");
+        let bytes = datagram("10.0.0.254", US, 1, &icmp(Emit::unreachable(3), &quoted));
+        for cut in [20, 28, 48, bytes.len() - 1] {
+            let mut net = Net::new();
+            let mut packet = net.packet(&bytes[..cut]);
+            bytes[cut..].chunks(9).for_each(|piece| packet.more.push(Bytes::copy_from_slice(piece)));
+            assert_eq!(net.receive_packet(&mut packet), Verdict::Held, "cut at {cut}");
+            let Some(Effect::Error(error)) = net.effects.pop() else { panic!("cut at {cut}") };
+            assert_eq!(&error.quoted[..], b"12345678rest");
+        }
     }
 
     #[test]
