@@ -385,6 +385,7 @@ mod tests {
         assert_eq!(net.receive(&claim), CONFLICT);
         assert!(sent(&mut net).is_some() && net.effects.is_empty());
         step(&mut net);
+        assert_eq!(net.poll_timeout(), Some(Instant::ZERO + DEFEND_INTERVAL));
         net.now = Instant::from_secs(9);
         assert_eq!(net.receive(&claim), CONFLICT);
         assert!(matches!(net.effects[..], [Effect::AddressConflict { .. }]));

@@ -5,12 +5,10 @@
 //! ends (R4443-2.4-b).
 
 use crate::{Endpoint, icmp_error, ndp};
-use bytes::Bytes;
 use core::net::{IpAddr, Ipv6Addr};
 use stack_core::{
     AddressState, Cast, Checksum, DropReason, IpMeta, NetCx, NicView, RxPacket, TxPacket, Verdict,
 };
-use stack_packet::Rope;
 use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::icmpv6::{Emit, HEADER_LEN, Header, Icmpv6, kind};
 use stack_wire::ip::protocol;
@@ -83,7 +81,7 @@ fn echo(cx: &mut NetCx<'_>, packet: &mut RxPacket, request: &Header) -> Verdict 
     out.bound_nic = is_link_scoped(dst).then_some(cx.nic.id);
     // What was never summed is summed on the way out.
     let partial = matches!(packet.meta.checksum, Checksum::Partial { .. });
-    push_all(out, packet.take_payload(HEADER_LEN));
+    out.push_all(packet.take_payload(HEADER_LEN));
     let mut covered = pseudo;
     if !partial {
         out.payload().iter().for_each(|piece| {
@@ -132,24 +130,12 @@ pub(crate) fn source_near(nic: &NicView<'_>, target: IpAddr) -> Option<Ipv6Addr>
     }
 }
 
-/// Appends pieces by reference, or as one copy if they are too many for a packet.
-fn push_all(out: &mut TxPacket, pieces: impl Iterator<Item = Bytes>) {
-    let mut rope = Rope::new();
-    pieces.for_each(|piece| rope.push(piece));
-    if rope.piece_count() > stack_packet::MAX_PIECES {
-        rope.compact();
-    }
-    for piece in rope.into_pieces() {
-        // As many as fit, by the line above.
-        let _ = out.push(piece);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Ipv6Config;
     use crate::testing::{NIC, Net, icmp, packet};
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     fn ping(src: &str, dst: &str, data: &[u8]) -> alloc::vec::Vec<u8> {
