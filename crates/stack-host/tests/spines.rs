@@ -168,6 +168,24 @@ fn an_unresolved_neighbour_holds_packets_and_then_fails() {
 }
 
 #[test]
+fn addresses_of_a_disabled_interface_are_announced_when_it_is_enabled() {
+    let builder = stack_host::Host::builder().network(net_ipv4::Ipv4::new(Default::default()));
+    let mut host = builder.network(net_arp::Arp::default()).rng(Box::new(Seeded(1))).build().unwrap();
+    let link_address = Some(LinkAddress([2, 0, 0, 0, 0, 1]));
+    let config = NicConfig::new("eth", LinkCapabilities::plain(Medium::Ethernet, 1500));
+    host.add_nic(T0, NicId(1), NicConfig { link_address, enabled: false, ..config }).unwrap();
+    host.add_address(T0, NicId(1), net("10.0.0.1/24")).unwrap();
+    assert!(host.out(NicId(1)).unwrap().is_empty());
+    assert_eq!(host.nic_counters(NicId(1)).unwrap().drops.total(), 0);
+    for _ in 0..2 {
+        host.enable_nic(T0, NicId(1)).unwrap();
+        let announcement = host.out(NicId(1)).unwrap().pop().expect("an announcement");
+        assert_eq!((announcement.ether_type, announcement.link_dst), (0x0806, LinkAddress::BROADCAST));
+        host.disable_nic(T0, NicId(1)).unwrap();
+    }
+}
+
+#[test]
 fn broadcast_and_multicast_need_no_neighbour() {
     let mut host = host_with(HostConfig::default(), LinkCapabilities::plain(Medium::Ethernet, 1500));
     for (to, link) in [
