@@ -6,3 +6,5 @@ mod script;
 mod world;
 
 mod network;
+mod open;
+mod reset;
