@@ -112,12 +112,15 @@ impl Connection {
             return None;
         }
         let text = self.snd.text_end().max(start).distance_from(start);
-        let lost = end.distance_from(start).min(text);
+        let mut lost = end.distance_from(start).min(text);
+        if end == self.snd.nxt && lost < mss {
+            lost = text.min(mss); // R9293-SHLD-28: a probe's octet does not go again alone
+        }
         let len = lost.min(edge.distance_from(start)).min(self.burst(room));
         if len < lost.min(mss) && room < mss {
             return None;
         }
-        let fin = self.snd.ends_with_fin(start + len) && end.after(start + len);
+        let fin = self.snd.ends_with_fin(start + len) && (end.after(start + len) || self.snd.fin_unsent());
         if len == 0 && !fin {
             return None;
         }

@@ -5,6 +5,8 @@ mod host;
 mod script;
 mod world;
 
+mod data;
 mod network;
 mod open;
 mod reset;
+mod window;
