@@ -289,6 +289,9 @@ impl Connection {
         let user = self.settings.max_segment;
         let mss = self.path.send_mss(&self.tuple, self.peer_mss, user, self.ts.on);
         self.mss = mss.min(0xffff) as u16;
+        if self.window.cwnd > 0 {
+            self.window.cwnd = self.window.cwnd.max(self.mss()); // one segment may always go
+        }
     }
 
     pub(crate) fn mss(&self) -> u32 {
