@@ -30,6 +30,7 @@ fn our_window_opens_only_by_worthwhile_steps() {
     s.expect(&format!(". 1:1 ack {seq} win 0"));
     s.read(1601).unwrap();
     s.expect(&format!(". 1:1 ack {seq} win 2921"));
+    assert_eq!((s.counters().to_zero_window_adv, s.counters().from_zero_window_adv), (1, 1));
 }
 
 #[test]
