@@ -48,6 +48,8 @@ drop_reasons! {
     BadHeaderChecksum = "bad-header-checksum",
     /// An IP option or extension header is malformed.
     BadOption = "bad-option",
+    /// The packet has a source route that goes on from here, and nobody's route leads through us.
+    SourceRoute = "source-route",
     /// The source address can't be on the network.
     MartianSource = "martian-source",
     /// The destination address can't be on the network.

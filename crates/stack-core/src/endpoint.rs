@@ -70,6 +70,12 @@ pub enum SocketOption {
     MulticastHopLimit(u8),
     /// Whether our own multicast comes back to us (`IP_MULTICAST_LOOP`).
     MulticastLoop(bool),
+    /// Interface of outbound multicast where the destination names none (`IP_MULTICAST_IF`).
+    MulticastNic(Option<NicId>),
+    /// Forbid fragments: what is larger than the path is [`Error::MessageTooLarge`] (`IP_MTU_DISCOVER`, `IPV6_DONTFRAG`).
+    DontFragment(bool),
+    /// Keep errors about sent packets, with who reported them, for the protocol's error queue (`IP_RECVERR`).
+    ReceiveErrors(bool),
     /// Traffic class of outbound packets; the ECN bits are the protocol's (`IP_TOS`, `IPV6_TCLASS`).
     TrafficClass(u8),
     /// Receive a group on an interface (`IP_ADD_MEMBERSHIP`).

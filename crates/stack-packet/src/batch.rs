@@ -156,9 +156,10 @@ mod tests {
         let packet = batch.slot();
         packet.push(bytes::Bytes::from_static(b"old")).unwrap();
         packet.mark = 7;
+        packet.multicast_loop = false;
         batch.cancel();
         let packet = batch.slot();
-        assert!(packet.is_empty() && packet.mark == 0);
+        assert!(packet.is_empty() && packet.mark == 0 && packet.multicast_loop);
         batch.clear();
         assert_eq!(batch.len(), 0);
     }

@@ -2,7 +2,7 @@
 
 use crate::meta::{Cast, Checksum, IpMeta, LinkAddress, NicId, Token};
 use crate::{Instant, Rope};
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// What the link says of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,6 +17,9 @@ pub struct RxMeta {
     pub cast: Cast,
     /// Who sent the frame, on links with addresses.
     pub link_src: LinkAddress,
+    /// It never left this host: turned around on its way out. Set by the host; such a packet may carry
+    /// source addresses that no wire may bring, our own above all.
+    pub loopback: bool,
     /// Whether the transport checksum is vouched for.
     pub checksum: Checksum,
     /// Payload bytes of each segment that this super-packet stands for; 0 if it is an ordinary packet.
@@ -89,6 +92,35 @@ impl RxPacket {
         }
     }
 
+    /// Makes the first `len` bytes contiguous in [`data`](Self::data), or all if there are fewer.
+    /// Copies only if they are not, and then what lies in `data` and the part of `more` that is missing.
+    pub fn pull_up(&mut self, len: usize) {
+        let want = len.min(self.len());
+        if want <= self.data.len() {
+            return;
+        }
+        let mut flat = BytesMut::with_capacity(want);
+        flat.extend_from_slice(&self.data);
+        while let Some(piece) = self.more.read_bytes(want - flat.len()) {
+            flat.extend_from_slice(&piece);
+        }
+        self.data = flat.freeze();
+    }
+
+    /// The first `len` bytes, or all if there are fewer, as one piece: by reference if they lie in
+    /// [`data`](Self::data), else a copy. For quotes.
+    pub fn front(&self, len: usize) -> Bytes {
+        let len = len.min(self.len());
+        if len <= self.data.len() {
+            return self.data.slice(..len);
+        }
+        let mut flat = BytesMut::with_capacity(len);
+        for piece in core::iter::once(&self.data[..]).chain(self.more.pieces()) {
+            flat.extend_from_slice(&piece[..piece.len().min(len - flat.len())]);
+        }
+        flat.freeze()
+    }
+
     /// Takes the payload that starts `header_len` bytes after the transport header, piece by piece, by reference.
     /// The packet keeps its headers and loses its payload.
     pub fn take_payload(&mut self, header_len: usize) -> impl Iterator<Item = Bytes> + use<> {
@@ -134,6 +166,25 @@ mod tests {
         assert_eq!((p.len(), p.more.len()), (5, 0));
         p.truncate(500);
         assert_eq!(p.len(), 5);
+    }
+
+    #[test]
+    fn pulling_up_moves_bytes_and_loses_none() {
+        for (len, in_data) in [(0, 9), (9, 9), (10, 10), (12, 12), (99, 12)] {
+            let mut p = packet();
+            p.pull_up(len);
+            assert_eq!((p.data.len(), p.len()), (in_data, 12), "{len}");
+            p.pull_up(99);
+            assert_eq!(&p.data[..], b"IIIITTabcdef");
+        }
+    }
+
+    #[test]
+    fn the_front_is_one_piece() {
+        let packet = packet();
+        for (len, want) in [(0, &b""[..]), (9, b"IIIITTabc"), (10, b"IIIITTabcd"), (99, b"IIIITTabcdef")] {
+            assert_eq!(packet.front(len), want);
+        }
     }
 
     #[test]

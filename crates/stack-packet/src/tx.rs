@@ -2,7 +2,7 @@
 
 use crate::meta::{Checksum, Hop, IpMeta, LinkAddress, NicId};
 use crate::{Instant, RxMeta, RxPacket};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// Inline bytes for headers: Ethernet with two VLAN tags (22), IPv4 with all options (60), TCP with all options (60), and spare.
 pub const HEADROOM: usize = 160;
@@ -27,6 +27,9 @@ pub struct TxPacket {
     pub link_dst: LinkAddress,
     /// EtherType of the outermost network header; set by `encapsulate`.
     pub ether_type: u16,
+    /// Bytes of network header in front of the transport header; set by the host. 0 where there is none (yet), and
+    /// in fragments without a transport header.
+    pub network_len: u16,
     /// State of the transport checksum.
     pub checksum: Checksum,
     /// Payload bytes of each segment that this super-packet is to be cut into; 0 if it is an ordinary packet.
@@ -35,6 +38,8 @@ pub struct TxPacket {
     pub hash: u32,
     /// Free mark for policies (`SO_MARK`).
     pub mark: u32,
+    /// Whether our own members of the destination group hear it too (`IP_MULTICAST_LOOP`); true unless the sender objects.
+    pub multicast_loop: bool,
 }
 
 impl TxPacket {
@@ -51,10 +56,12 @@ impl TxPacket {
             bound_nic: None,
             link_dst: LinkAddress::UNSPECIFIED,
             ether_type: 0,
+            network_len: 0,
             checksum: Checksum::Unverified,
             gso_size: 0,
             hash: 0,
             mark: 0,
+            multicast_loop: true,
         }
     }
 
@@ -66,10 +73,12 @@ impl TxPacket {
         self.bound_nic = None;
         self.link_dst = LinkAddress::UNSPECIFIED;
         self.ether_type = 0;
+        self.network_len = 0;
         self.checksum = Checksum::Unverified;
         self.gso_size = 0;
         self.hash = 0;
         self.mark = 0;
+        self.multicast_loop = true;
     }
 
     /// Drops headers and payload and keeps what is said about the packet.
@@ -104,6 +113,24 @@ impl TxPacket {
         *slot = piece;
         self.count += 1;
         Ok(())
+    }
+
+    /// Appends pieces by reference, or as one copy if they are too many for the room that is left.
+    /// Returns whether they fitted at all; if not, nothing changed.
+    pub fn push_all(&mut self, pieces: impl Iterator<Item = Bytes>) -> bool {
+        let mut rope = crate::Rope::new();
+        pieces.for_each(|piece| rope.push(piece));
+        let room = MAX_PIECES - usize::from(self.count);
+        if rope.piece_count() > room {
+            rope.compact();
+        }
+        let fits = rope.piece_count() <= room;
+        if fits {
+            rope.into_pieces().for_each(|piece| {
+                let _ = self.push(piece); // there is room: see above
+            });
+        }
+        fits
     }
 
     /// Whether no further piece fits.
@@ -158,6 +185,32 @@ impl TxPacket {
             *from = from.saturating_sub(len as u16);
         }
         self.start += len as u8;
+    }
+
+    /// Makes the first `len` bytes of the packet lie in the headers, where they can be changed, by copying them
+    /// out of the payload. `None`, with nothing changed, if the packet is shorter or the headroom does not suffice.
+    pub fn pull_up(&mut self, len: usize) -> Option<()> {
+        let have = self.header().len();
+        let Some(need) = len.checked_sub(have).filter(|need| *need > 0) else { return Some(()) };
+        let start = usize::from(self.start).checked_sub(need)?;
+        if need > self.payload_len() {
+            return None;
+        }
+        self.head.copy_within(usize::from(self.start).., start);
+        self.start = start as u8;
+        let (mut at, mut left) = (HEADROOM - need, need);
+        for piece in &mut self.pieces[..usize::from(self.count)] {
+            let take = left.min(piece.len());
+            self.head[at..at + take].copy_from_slice(&piece[..take]);
+            piece.advance(take);
+            (at, left) = (at + take, left - take);
+        }
+        self.payload_len -= need as u32;
+        let count = usize::from(self.count);
+        let gone = self.pieces[..count].iter().take_while(|piece| piece.is_empty()).count();
+        self.pieces[..count].rotate_left(gone);
+        self.count -= gone as u8;
+        Some(())
     }
 
     /// All bytes in one new buffer: for captures and for links that need it contiguous.
@@ -275,6 +328,19 @@ mod tests {
     }
 
     #[test]
+    fn any_number_of_pieces_fits_into_one_place() {
+        for (had, pieces, count) in
+            [(0, 0, Some(0)), (0, 6, Some(6)), (0, 7, Some(1)), (5, 9, Some(6)), (6, 1, None)]
+        {
+            let mut p = TxPacket::new();
+            (0..had).for_each(|_| p.push(Bytes::from_static(b"x")).unwrap());
+            let fits = p.push_all((0..pieces).map(|_| Bytes::from_static(b"yz")));
+            assert_eq!(fits.then_some(p.payload().len()), count, "{had} + {pieces}");
+            assert_eq!(p.len(), if fits { had + 2 * pieces } else { had });
+        }
+    }
+
+    #[test]
     fn slices_of_payload_cross_pieces() {
         let mut p = TxPacket::new();
         for piece in [&b"abc"[..], b"defg", b"h"] {
@@ -286,6 +352,21 @@ mod tests {
         let mut q = TxPacket::new();
         assert_eq!(p.slice_payload_to(7, 9, &mut q), 1);
         assert_eq!(p.slice_payload_to(9, 1, &mut TxPacket::new()), 0);
+    }
+
+    #[test]
+    fn pulling_up_keeps_the_bytes() {
+        for len in 0..=9 {
+            let mut p = TxPacket::new();
+            p.push(Bytes::from_static(b"ab")).unwrap();
+            p.push(Bytes::from_static(b"cdefg")).unwrap();
+            p.prepend(2).unwrap().copy_from_slice(b"HH");
+            p.pull_up(len).unwrap();
+            assert_eq!(p.header().len(), len.max(2));
+            assert_eq!(p.to_bytes(), &b"HHabcdefg"[..]);
+            assert!(p.payload().iter().all(|piece| !piece.is_empty()));
+            assert!(p.pull_up(10).is_none());
+        }
     }
 
     #[test]

@@ -254,6 +254,9 @@ mod tests {
             ("routing, then cut", packet(43, &hbh_then(60)), None),
             ("first fragment", packet(44, fragment(0).as_bytes()), Some((17, 48))),
             ("later fragment", packet(44, fragment(8).as_bytes()), None),
+            ("fragment, then options", packet(44, &fragment_then(0)), Some((58, 56))),
+            ("the same, but later", packet(44, &fragment_then(8)), None),
+            ("header of 40 octets", packet(60, &[[6, 4].as_slice(), &[0; 38]].concat()), Some((6, 80))),
             ("cut inside", packet(0, &hbh_then(58)[..7]), None),
             ("length beyond the packet", packet(60, &[6, 1, 0, 0, 0, 0, 0, 0]), None),
             ("cut fixed header", packet(6, &[])[..39].to_vec(), None),
@@ -262,6 +265,22 @@ mod tests {
         ] {
             assert_eq!(upper_layer(&bytes), want, "{situation}");
         }
+    }
+
+    fn fragment_then(offset: u16) -> Vec<u8> {
+        let mut bytes = Fragment::new(60, offset, true, 7).as_bytes().to_vec();
+        bytes.extend([58, 0, 1, 4, 0, 0, 0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn the_walk_stops_at_a_later_fragment() {
+        let walk = |offset| {
+            let packet = packet(44, &fragment_then(offset));
+            Chain::walk(&packet).map(|chain| (chain.protocol, chain.offset))
+        };
+        assert_eq!(walk(0), Some((58, 56)));
+        assert_eq!(walk(8), Some((60, 48)));
     }
 
     fn chain(count: usize) -> Vec<u8> {

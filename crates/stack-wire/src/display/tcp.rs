@@ -3,9 +3,8 @@
 use core::fmt::{self, Write};
 
 use super::{Upper, show_bad};
-use crate::seq::SeqNum;
 use crate::tcp::{Flags, Tcp};
-use crate::tcp_options::{Options, kind};
+use crate::tcp_options::{Options, SackBlocks, kind};
 
 pub(super) fn show(f: &mut fmt::Formatter<'_>, upper: &Upper<'_>) -> fmt::Result {
     upper.show_endpoints(f)?;
@@ -60,7 +59,9 @@ fn show_option(f: &mut fmt::Formatter<'_>, kind: u8, data: &[u8]) -> fmt::Result
             let val = u32::from_be_bytes([v0, v1, v2, v3]);
             write!(f, "TS val {val} ecr {}", u32::from_be_bytes([e0, e1, e2, e3]))
         }
-        (kind::SACK, blocks) if !blocks.is_empty() && blocks.len() % 8 == 0 => show_sack(f, blocks),
+        (kind::SACK, blocks) if !blocks.is_empty() && blocks.len() % 8 == 0 => {
+            show_sack(f, &SackBlocks::parse(blocks))
+        }
         (kind::FAST_OPEN, []) => f.write_str("tfo cookiereq"),
         (kind::FAST_OPEN, cookie) => {
             f.write_str("tfo cookie ")?;
@@ -70,13 +71,7 @@ fn show_option(f: &mut fmt::Formatter<'_>, kind: u8, data: &[u8]) -> fmt::Result
     }
 }
 
-fn show_sack(f: &mut fmt::Formatter<'_>, blocks: &[u8]) -> fmt::Result {
-    write!(f, "sack {} ", blocks.len() / 8)?;
-    for block in blocks.chunks_exact(8) {
-        if let &[l0, l1, l2, l3, r0, r1, r2, r3] = block {
-            let left = SeqNum(u32::from_be_bytes([l0, l1, l2, l3]));
-            write!(f, "{{{left}:{}}}", SeqNum(u32::from_be_bytes([r0, r1, r2, r3])))?;
-        }
-    }
-    Ok(())
+fn show_sack(f: &mut fmt::Formatter<'_>, blocks: &SackBlocks) -> fmt::Result {
+    write!(f, "sack {} ", blocks.len())?;
+    blocks.iter().try_for_each(|block| write!(f, "{{{}:{}}}", block.left, block.right))
 }

@@ -1,3 +1,5 @@
+//! Tests of the one-line display: each case is a packet as bytes and the line it has to give.
+
 use super::describe;
 use crate::checksum::Sum;
 use crate::ethernet::{EtherType, MacAddr};

@@ -1,0 +1,32 @@
+//! What ended here.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Frames and packets that went no further, by reason.
+#[derive(Debug, Default)]
+pub struct EthernetCounters {
+    pub(crate) not_for_this_station: AtomicUsize,
+    pub(crate) truncated: AtomicUsize,
+    pub(crate) no_headroom: AtomicUsize,
+}
+
+impl EthernetCounters {
+    /// Inbound frames that were addressed to another station.
+    pub fn not_for_this_station(&self) -> usize {
+        self.not_for_this_station.load(Ordering::Relaxed)
+    }
+
+    /// Inbound frames shorter than a header.
+    pub fn truncated(&self) -> usize {
+        self.truncated.load(Ordering::Relaxed)
+    }
+
+    /// Outbound packets whose headers left no room for ours.
+    pub fn no_headroom(&self) -> usize {
+        self.no_headroom.load(Ordering::Relaxed)
+    }
+}
+
+pub(crate) fn count(counter: &AtomicUsize) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

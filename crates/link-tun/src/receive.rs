@@ -1,0 +1,172 @@
+//! Packets from the kernel: one `readv` each, straight into the arenas.
+//!
+//! The first [`SLOT`] bytes of a packet go to an arena of small blocks, the rest to one of large blocks. An ordinary
+//! packet so pins little memory and is one contiguous buffer; of a super-packet all headers are contiguous in `data`
+//! and the rest is one piece of `more`. Nothing is copied and nothing is zeroed in either case.
+
+use crate::device::BATCH;
+use crate::vnet::{self, VnetHeader};
+use crate::{Mode, sys};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::io::Errno;
+use stack_core::{Instant, LinkError, LinkReceive, RxBatch, RxPacket};
+use stack_packet::{BIG_BLOCK, RxArena, SMALL_BLOCK};
+use std::sync::Arc;
+use std::task::Waker;
+
+/// Bytes of a packet that lie in a small block: a frame of the usual MTU with room to spare, and any chain of headers.
+const SLOT: usize = 2048;
+/// Bytes that a packet can have behind those: the largest IP packet and an Ethernet header in all.
+const REST: usize = 65_536 + 14 - SLOT;
+/// Bytes after which a batch ends, so that its first packets don't wait for many super-packets.
+const BATCH_BYTES: usize = 256 * 1024;
+/// EtherType of IPv4 (RFC 894).
+const IPV4: u16 = 0x0800;
+/// EtherType of IPv6 (RFC 2464 §3).
+const IPV6: u16 = 0x86dd;
+
+pub(crate) struct TunReceive {
+    fd: Arc<OwnedFd>,
+    mode: Mode,
+    vnet_len: usize,
+    small: RxArena,
+    big: RxArena,
+}
+
+impl TunReceive {
+    pub(crate) fn new(fd: Arc<OwnedFd>, mode: Mode, vnet_len: usize) -> Self {
+        Self { fd, mode, vnet_len, small: RxArena::new(SMALL_BLOCK), big: RxArena::new(BIG_BLOCK) }
+    }
+
+    fn read(&mut self, now: Instant) -> Result<RxPacket, Errno> {
+        let mut header = [0; vnet::MAX_LEN];
+        let (small, big) = (self.small.reserve(SLOT), self.big.reserve(REST));
+        let header_bytes = &mut header[..self.vnet_len];
+        let (_, in_big) = sys::read_packet(self.fd.as_fd(), header_bytes, (small, SLOT), (big, REST))?;
+        let data = self.small.take();
+        let ether_type = match self.mode {
+            Mode::Tun => ether_type(&data),
+            Mode::Tap => 0,
+        };
+        let mut packet = RxPacket::new(data, ether_type, now);
+        if in_big > 0 {
+            packet.more.push(self.big.take());
+            packet.meta.truesize += in_big as u32;
+        }
+        if let Some(header) = header[..self.vnet_len].first_chunk() {
+            VnetHeader::decode(header).annotate(packet.len(), &mut packet.meta);
+        }
+        Ok(packet)
+    }
+}
+
+/// The EtherType of an IP packet, by its version; 0, which no protocol has, if it is none.
+fn ether_type(packet: &[u8]) -> u16 {
+    match packet.first().map(|byte| byte >> 4) {
+        Some(4) => IPV4,
+        Some(6) => IPV6,
+        _ => 0,
+    }
+}
+
+impl LinkReceive for TunReceive {
+    fn receive(&mut self, now: Instant, batch: &mut RxBatch) -> Result<usize, LinkError> {
+        let (mut count, mut bytes) = (0, 0);
+        while count < BATCH && bytes < BATCH_BYTES {
+            match self.read(now) {
+                Ok(packet) => {
+                    bytes += packet.len();
+                    count += 1;
+                    batch.push(packet);
+                }
+                Err(Errno::AGAIN) => break,
+                // The next call meets the same error; first what arrived is handed out.
+                Err(_) if count > 0 => break,
+                Err(errno) => return Err(link_error(errno)),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Nothing: the descriptor polls readable.
+    fn register(&mut self, _: &Waker) {}
+
+    fn descriptor(&self) -> Option<i32> {
+        Some(self.fd.as_raw_fd())
+    }
+}
+
+/// The device was removed (`EBADFD`), or the descriptor is no device any more.
+pub(crate) fn link_error(errno: Errno) -> LinkError {
+    match errno {
+        Errno::BADFD | Errno::NODEV | Errno::BADF | Errno::IO => LinkError::Closed,
+        other => LinkError::Os(other.raw_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    /// A datagram socket keeps the bounds of what is written, as a device does.
+    fn device(vnet_len: usize) -> (OwnedFd, TunReceive) {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::NONBLOCK, None).unwrap();
+        (theirs, TunReceive::new(Arc::new(ours), Mode::Tun, vnet_len))
+    }
+
+    #[test]
+    fn packets_of_all_sizes_arrive_whole_with_their_headers_contiguous() {
+        let (kernel, mut receive) = device(12);
+        for len in [0, 1, 40, 1500, SLOT, SLOT + 1, 9000, 65_535] {
+            let packet: Vec<u8> = (0..len).map(|i| if i == 0 { 0x60 } else { i as u8 }).collect();
+            let mut sent = vec![0; 12];
+            sent.extend_from_slice(&packet);
+            rustix::io::write(&kernel, &sent).unwrap();
+            let mut batch = Vec::new();
+            assert_eq!(receive.receive(Instant::from_secs(1), &mut batch), Ok(1));
+            let got = &batch[0];
+            assert_eq!((got.len(), got.data.len()), (len, len.min(SLOT)));
+            assert!(got.more.piece_count() <= 1);
+            let bytes: Vec<u8> =
+                got.data.iter().copied().chain(got.more.pieces().flatten().copied()).collect();
+            assert_eq!(bytes, packet);
+            assert_eq!(got.meta.ether_type, if len == 0 { 0 } else { IPV6 });
+            assert!(got.meta.truesize as usize >= len);
+        }
+        assert_eq!(receive.receive(Instant::ZERO, &mut Vec::new()), Ok(0));
+    }
+
+    #[test]
+    fn a_batch_ends_after_enough_packets() {
+        let (kernel, mut receive) = device(0);
+        let mut sent = 0;
+        while sent < BATCH + 5 && rustix::io::write(&kernel, &[0x45; 100]).is_ok() {
+            sent += 1;
+        }
+        let mut batch = Vec::new();
+        while receive.receive(Instant::ZERO, &mut batch).unwrap() > 0 {}
+        assert_eq!(batch.len(), sent);
+    }
+
+    #[test]
+    fn packets_outlive_the_blocks_that_follow() {
+        let (kernel, mut receive) = device(0);
+        let mut kept = Vec::new();
+        for i in 0..500u32 {
+            rustix::io::write(&kernel, &vec![i as u8; 3000]).unwrap();
+            receive.receive(Instant::ZERO, &mut kept).unwrap();
+        }
+        for (i, packet) in kept.iter().enumerate() {
+            assert!(packet.data.iter().chain(packet.more.pieces().flatten()).all(|byte| *byte == i as u8));
+        }
+    }
+
+    #[test]
+    fn error_numbers_say_whether_the_device_is_gone() {
+        assert_eq!(link_error(Errno::BADFD), LinkError::Closed);
+        assert_eq!(link_error(Errno::NODEV), LinkError::Closed);
+        assert_eq!(link_error(Errno::PERM), LinkError::Os(Errno::PERM.raw_os_error()));
+    }
+}

@@ -1,0 +1,68 @@
+//! What packets caused beyond their verdicts, applied when the calls have returned.
+
+use crate::Host;
+use crate::demux::Flow;
+use stack_core::{AddressState, DeliveryError, DropReason, Effect, Instant};
+
+impl Host {
+    /// Applies everything that is pending; after it nothing is.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        while !self.effects.is_empty() || self.tables.neighbors.has_actions() {
+            for effect in core::mem::take(&mut self.effects) {
+                self.apply(now, effect);
+            }
+            self.act_on_neighbors(now);
+        }
+        self.flush_wires(now);
+    }
+
+    fn apply(&mut self, now: Instant, effect: Effect) {
+        match effect {
+            Effect::Neighbor(update) => {
+                let tables = &mut self.tables;
+                tables.neighbors.update(now, &update, &mut *tables.rng);
+            }
+            Effect::Error(error) => self.tell_endpoint(now, &error),
+            Effect::Redirect { from, destination, gateway } => {
+                let believed = self.tables.redirect(from, destination, gateway);
+                tracing::debug!(%from, %destination, %gateway, believed, "redirect");
+            }
+            Effect::AddressReady { nic, address } => {
+                if let Ok(interface) = self.tables.interface_mut(nic) {
+                    interface.set_state(address, AddressState::Preferred);
+                    self.tables.invalidate_routes();
+                }
+            }
+            Effect::AddressConflict { nic, address, link } => {
+                tracing::warn!(%nic, %address, %link, "another station uses our address: it is removed");
+                self.counters.drops.count(DropReason::AddressConflict);
+                // An address that is gone already needs no removal.
+                let _ = self.remove_address(now, nic, address);
+            }
+            Effect::Dropped { nic, reason, packets } => self.count_late_drops(nic, reason, packets),
+            Effect::Group { nic, group, join } => {
+                if let Ok(interface) = self.tables.interface_mut(nic) {
+                    // Leaving a group that was not joined, or joining one too many, changes nothing.
+                    let _ = interface.set_group(group, join);
+                }
+            }
+        }
+    }
+
+    /// Finds the endpoint that sent a quoted packet and tells it what became of that.
+    pub(crate) fn tell_endpoint(&mut self, now: Instant, error: &DeliveryError) {
+        let Some(slot) = self.slots.iter().find(|slot| slot.number == error.protocol) else { return };
+        let Some((local_port, remote_port)) = slot.protocol.parse_quoted_ports(&error.quoted) else { return };
+        let flow = Flow {
+            protocol: error.protocol,
+            nic: error.nic.unwrap_or(crate::LOCAL_NIC),
+            local: error.local,
+            local_port,
+            remote: error.remote,
+            remote_port,
+        };
+        if let Some(endpoint) = self.tables.demux.find(&flow) {
+            self.with_slot(error.protocol, now, |protocol, cx| protocol.receive_error(cx, endpoint, error));
+        }
+    }
+}

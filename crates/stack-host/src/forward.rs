@@ -1,0 +1,103 @@
+//! Packets that are not for us, sent on between interfaces (RFC 1812 §5).
+//!
+//! Checksums stay what they were: a partial one stays partial and is completed where the packet leaves, and the hop
+//! limit's change is mended incrementally by the network protocol.
+
+use crate::Host;
+use crate::tables::Claim;
+use alloc::boxed::Box;
+use stack_core::{Cast, DropReason, ErrorKind, Instant, RouteQuery, RxPacket, TxPacket};
+
+impl Host {
+    /// Sends an inbound packet on, or tells its sender why not.
+    pub(crate) fn forward(
+        &mut self,
+        now: Instant,
+        nic: usize,
+        endpoint: usize,
+        packet: &mut RxPacket,
+    ) -> Result<(), DropReason> {
+        if packet.ip.dst.is_multicast() || !self.tables.interfaces[nic].visible.forwarding {
+            let forwards = self.tables.interfaces[nic].visible.forwarding;
+            return Err(if forwards { DropReason::ForwardingDisabled } else { DropReason::NotLocal });
+        }
+        // RFC 1812 §5.3.4: what came as a link broadcast is not forwarded. RFC 3927 §2.7: nor are link-local addresses.
+        if packet.meta.cast != Cast::Unicast || is_link_local(packet) {
+            return Err(DropReason::MartianDestination);
+        }
+        self.ask(packet, |hook, packet| hook.forward(now, packet))?;
+        let query = RouteQuery { nic: None, local: None, remote: packet.ip.dst };
+        let Ok(route) = self.tables.route(&query, Claim::Own) else {
+            self.answer(now, nic, endpoint, packet, ErrorKind::NetUnreachable);
+            return Err(DropReason::NoRoute);
+        };
+        let egress = self.tables.index(route.hop.nic).ok_or(DropReason::NoRoute)?;
+        let original = packet.clone();
+        let mut out = Box::new(TxPacket::new());
+        let forwarded =
+            self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.forward(cx, packet, &mut out));
+        let result = forwarded.and_then(|()| {
+            out.hop = route.hop;
+            out.ip.cast = route.cast;
+            self.send_on(now, egress, endpoint, route.mtu as usize, out)
+        });
+        match result {
+            Ok(()) => {
+                self.counters.forwarded += 1;
+                Ok(())
+            }
+            Err(kind) => {
+                self.answer(now, nic, endpoint, &original, kind);
+                Err(match kind {
+                    ErrorKind::PacketTooBig { .. } => DropReason::PacketTooBig,
+                    ErrorKind::HopLimitExceeded => DropReason::HopLimitExceeded,
+                    _ => DropReason::NoRoute,
+                })
+            }
+        }
+    }
+
+    fn send_on(
+        &mut self,
+        now: Instant,
+        egress: usize,
+        endpoint: usize,
+        mtu: usize,
+        mut out: Box<TxPacket>,
+    ) -> Result<(), ErrorKind> {
+        // A super-packet is as large as its segments: what headers add to `gso_size` is what it has beyond its payload.
+        let header = transport_end(&out).unwrap_or(0);
+        let size = if out.gso_size > 0 { header + usize::from(out.gso_size) } else { out.len() };
+        if size <= mtu {
+            self.launch(now, egress, out);
+            return Ok(());
+        }
+        if out.gso_size > 0 {
+            return Err(ErrorKind::PacketTooBig { mtu: mtu as u32 });
+        }
+        self.send_fragments(now, egress, endpoint, &mut out, mtu)
+    }
+}
+
+fn is_link_local(packet: &RxPacket) -> bool {
+    [packet.ip.src, packet.ip.dst].into_iter().any(|address| match address {
+        core::net::IpAddr::V4(v4) => v4.is_link_local(),
+        core::net::IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    })
+}
+
+/// Bytes of network and transport header of a super-packet, whose checksum tells where the transport header is.
+fn transport_end(packet: &TxPacket) -> Option<usize> {
+    const TCP: u8 = 6;
+    let stack_core::Checksum::Partial { start, .. } = packet.checksum else { return None };
+    let start = usize::from(start);
+    let data_offset = || {
+        let mut skip = start + 12;
+        packet.all_pieces().find_map(|piece| {
+            let byte = piece.get(skip).copied();
+            skip = skip.saturating_sub(piece.len());
+            byte
+        })
+    };
+    Some(start + if packet.ip.protocol == TCP { usize::from(data_offset()? >> 4) * 4 } else { 8 })
+}

@@ -1,0 +1,67 @@
+//! One host in the sense of RFC 1122: interfaces, addresses, routes, neighbours, demultiplexing, ports and timers.
+//!
+//! [`Host`] conducts the protocols that were registered with its builder and names none of them. It owns no link, reads
+//! no clock, takes no lock and has one owner: whoever has it calls
+//!
+//! - [`Host::receive`] with a batch from a link,
+//! - [`Host::poll`] when [`Host::next_deadline`] has come,
+//! - [`Host::transmit`] after either, and after each call on a socket, and sends what is in [`Host::out`].
+//!
+//! The same object serves a caller's own loop, a simulator in virtual time, and the threads of the shell.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what happens to a received packet? | `receive.rs` |
+//! | what happens to a written byte? | `transmit.rs`, `launch.rs`, `offload.rs` |
+//! | who gets a packet? | `demux.rs`, `ports.rs` |
+//! | which way does it go? | `tables.rs`, `route.rs`, `neighbor/`, `pmtu.rs` |
+//! | what does an interface accept? | `interface.rs`, `admin.rs` |
+//! | what else did a packet cause? | `effects.rs`, `forward.rs`, `icmp_limit.rs` |
+//! | what does time do? | `timers.rs`, [`Host::poll`] |
+//!
+//! ```
+//! use stack_host::{Host, HostConfig};
+//! # struct Seeded(u64);
+//! # impl stack_core::Rng for Seeded {
+//! #     fn next_u64(&mut self) -> u64 { self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1); self.0 }
+//! # }
+//! let host = Host::builder().rng(Box::new(Seeded(1))).config(HostConfig::default()).build()?;
+//! assert_eq!(host.next_deadline(), None);
+//! # Ok::<(), stack_host::BuildError>(())
+//! ```
+//!
+//! Layer: conductor. It knows `stack-core` and the ground, no protocol and no shell.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod admin;
+mod builder;
+mod counters;
+mod demux;
+mod effects;
+mod forward;
+mod hash;
+mod host;
+mod icmp_limit;
+mod interface;
+mod launch;
+mod neighbor;
+mod nic;
+mod offload;
+mod pmtu;
+mod ports;
+mod receive;
+mod route;
+mod services;
+mod tables;
+mod timers;
+mod transmit;
+
+pub use admin::{NicConfig, NicInfo};
+pub use builder::{BuildError, HostBuilder, HostConfig};
+pub use counters::{Counters, Drops, NicCounters, Traffic};
+pub use host::{Host, LOCAL_NIC};
+pub use neighbor::{Neighbor, NeighborState};
+pub use route::{Route, RouteEntry, RouteOrder};

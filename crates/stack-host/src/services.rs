@@ -1,0 +1,124 @@
+//! The tables as protocols see them: the services of the contract.
+
+use crate::tables::{Claim, Tables};
+use core::net::IpAddr;
+use stack_core::{
+    CachedRoute, Cast, Destination, EndpointId, EndpointIdentity, Error, Hop, Instant, LinkAddress,
+    LinkAddressCache, NeighborUpdate, NetServices, NicId, PortRequest, RouteQuery, TransportServices,
+};
+
+impl LinkAddressCache for Tables {
+    fn check_local_address(&self, nic: Option<NicId>, address: IpAddr) -> Option<NicId> {
+        let owns = |interface: &&crate::interface::Interface| {
+            nic.is_none_or(|nic| interface.id() == nic) && interface.owns(address)
+        };
+        self.interfaces.iter().find(owns).map(|interface| interface.id())
+    }
+
+    fn add_link_address(&mut self, now: Instant, nic: NicId, address: IpAddr, link: LinkAddress) {
+        let link = Some(link);
+        let update = NeighborUpdate {
+            nic,
+            address,
+            link,
+            solicited: false,
+            overrides: true,
+            router: None,
+            create: true,
+        };
+        self.neighbors.update(now, &update, &mut *self.rng);
+    }
+}
+
+impl NetServices for Tables {
+    fn destination(&self, nic: NicId, address: IpAddr) -> Destination {
+        let Ok(interface) = self.interface(nic) else { return Destination::Remote };
+        if interface.is_loopback() && self.interfaces.iter().any(|other| other.is_broadcast(address)) {
+            return Destination::Local(Cast::Broadcast);
+        }
+        match interface.destination(address) {
+            Destination::Remote if interface.visible.forwarding && self.owner(address).is_some() => {
+                Destination::Local(Cast::Unicast)
+            }
+            destination => destination,
+        }
+    }
+
+    fn allow_icmp(&mut self, now: Instant, to: IpAddr) -> bool {
+        self.icmp.allow(now, to)
+    }
+
+    fn random(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+}
+
+impl TransportServices for Tables {
+    fn register(
+        &mut self,
+        protocol: u8,
+        identity: &EndpointIdentity,
+        endpoint: EndpointId,
+    ) -> Result<(), Error> {
+        if let Some(nic) = identity.nic {
+            self.interface(nic)?;
+        }
+        self.demux.register(protocol, identity, endpoint)
+    }
+
+    fn unregister(&mut self, protocol: u8, identity: &EndpointIdentity, endpoint: EndpointId) {
+        self.demux.unregister(protocol, identity, endpoint);
+    }
+
+    fn replace(&mut self, protocol: u8, identity: &EndpointIdentity, from: EndpointId, to: EndpointId) {
+        self.demux.replace(protocol, identity, from, to);
+    }
+
+    fn reserve_port(&mut self, protocol: u8, request: &PortRequest) -> Result<u16, Error> {
+        let random = self.rng.next_u64();
+        self.ports.reserve(protocol, request, random)
+    }
+
+    fn release_port(&mut self, protocol: u8, request: &PortRequest) {
+        self.ports.release(protocol, request);
+    }
+
+    fn route(&mut self, query: &RouteQuery) -> Result<CachedRoute, Error> {
+        Tables::route(self, query, Claim::Answer)
+    }
+
+    fn is_current(&self, hop: &Hop) -> bool {
+        hop.generation == self.generation
+    }
+
+    fn owner(&self, nic: Option<NicId>, address: IpAddr) -> Option<NicId> {
+        let owns = self.check_local_address(nic, address);
+        let accepts = |interface: &&crate::interface::Interface| {
+            nic.is_none_or(|nic| interface.id() == nic)
+                && (interface.may_claim(address) || interface.accepts(address))
+        };
+        owns.or_else(|| self.interfaces.iter().find(accepts).map(|interface| interface.id()))
+    }
+
+    fn set_path_mtu(&mut self, now: Instant, remote: IpAddr, mtu: u32) {
+        self.path_mtus.set_path_mtu(now, remote, mtu);
+        self.invalidate_routes();
+    }
+
+    fn confirm_reachable(&mut self, now: Instant, hop: &Hop) {
+        self.neighbors.confirm(now, hop.nic, hop.next_hop, &mut *self.rng);
+    }
+
+    fn set_group(&mut self, _: Instant, nic: Option<NicId>, group: IpAddr, join: bool) -> Result<(), Error> {
+        let query = RouteQuery { nic, local: None, remote: group };
+        let nic = match nic {
+            Some(nic) => nic,
+            None => Tables::route(self, &query, Claim::Own)?.hop.nic,
+        };
+        self.interface_mut(nic)?.set_group(group, join)
+    }
+
+    fn random(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+}

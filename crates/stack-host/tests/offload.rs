@@ -1,0 +1,130 @@
+//! Super-packets and partial checksums on links with and without offload, judged by a decoder that is not ours.
+
+mod common;
+
+use bytes::Bytes;
+use common::{Seeded, T0, ip, net};
+use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use net_ipv4::{Ipv4, Ipv4Config};
+use stack_core::{Checksum, LinkCapabilities, Medium, NicId, RouteQuery, TxPacket};
+use stack_host::{Host, NicConfig};
+use stack_wire::checksum::pseudo_header;
+
+const MSS: usize = 1460;
+
+fn host(capabilities: LinkCapabilities) -> Host {
+    let builder = Host::builder().network(Ipv4::new(Ipv4Config::default())).rng(Box::new(Seeded(3)));
+    let mut host = builder.build().unwrap();
+    host.add_nic(T0, NicId(1), NicConfig::new("nic1", capabilities)).unwrap();
+    host.add_address(T0, NicId(1), net("10.0.0.1/24")).unwrap();
+    host
+}
+
+fn payload(len: usize) -> Bytes {
+    (0..len).map(|i| (i * 7) as u8).collect()
+}
+
+/// A segment with FIN, PSH, CWR and a checksum that holds the pseudo-header only.
+fn build(packet: &mut TxPacket, protocol: u8, data: &Bytes, pieces: usize) {
+    for piece in data.chunks(data.len().div_ceil(pieces)) {
+        packet.push(data.slice_ref(piece)).unwrap();
+    }
+    let (len, offset) = if protocol == 6 { (20, 16) } else { (8, 6) };
+    let header = packet.prepend(len).unwrap();
+    header.fill(0);
+    header[..4].copy_from_slice(&[0x10, 0, 0, 80]);
+    if protocol == 6 {
+        header[4..8].copy_from_slice(&(u32::MAX - 1000).to_be_bytes());
+        header[12] = 5 << 4;
+        header[13] = 0x01 | 0x08 | 0x10 | 0x80;
+    } else {
+        header[4..6].copy_from_slice(&(8 + data.len() as u16).to_be_bytes());
+    }
+    let sum = pseudo_header(ip("10.0.0.1"), ip("10.0.0.2"), protocol, (len + data.len()) as u32).folded();
+    header[offset..offset + 2].copy_from_slice(&sum.to_be_bytes());
+    packet.checksum = Checksum::Partial { start: 0, offset: offset as u16 };
+    if data.len() > MSS {
+        packet.gso_size = MSS as u16;
+    }
+}
+
+fn send(host: &mut Host, protocol: u8, data: &Bytes, pieces: usize) -> Vec<Box<TxPacket>> {
+    let route = host.find_route(T0, &RouteQuery { nic: None, local: None, remote: ip("10.0.0.2") }).unwrap();
+    host.write_packet(T0, &route, protocol, |packet| build(packet, protocol, data, pieces)).unwrap();
+    while host.transmit(T0, 64) {}
+    std::iter::from_fn(|| host.out(NicId(1)).unwrap().pop()).collect()
+}
+
+#[test]
+fn tcp_is_cut_for_plain_links_and_every_segment_is_right() {
+    for (len, pieces) in [(1, 1), (MSS, 2), (MSS + 1, 3), (10_000, 6), (64_000, 5)] {
+        let data = payload(len);
+        let sent = send(&mut host(LinkCapabilities::plain(Medium::Ip, 1500)), 6, &data, pieces);
+        assert_eq!(sent.len(), len.div_ceil(MSS));
+        let (mut got, mut idents) = (Vec::new(), Vec::new());
+        for (index, packet) in sent.iter().enumerate() {
+            let bytes = packet.to_bytes();
+            assert!(bytes.len() <= 1500 && packet.checksum == Checksum::Unverified);
+            let sliced = SlicedPacket::from_ip(&bytes).unwrap();
+            let Some(NetSlice::Ipv4(v4)) = &sliced.net else { panic!("not IPv4") };
+            let header = v4.header().to_header();
+            assert_eq!(header.calc_header_checksum(), header.header_checksum);
+            idents.push(header.identification);
+            let Some(TransportSlice::Tcp(tcp)) = &sliced.transport else { panic!("not TCP") };
+            let right = tcp.calc_checksum_ipv4(v4.header().source(), v4.header().destination()).unwrap();
+            assert_eq!(tcp.checksum(), right, "segment {index} of {len}");
+            assert_eq!(tcp.sequence_number(), (u32::MAX - 1000).wrapping_add(got.len() as u32));
+            let last = index + 1 == sent.len();
+            assert_eq!((tcp.fin(), tcp.psh(), tcp.cwr()), (last, last, index == 0));
+            got.extend_from_slice(tcp.payload());
+        }
+        assert_eq!(got, data);
+        assert!(header_idents_differ(&idents), "{idents:?}");
+    }
+}
+
+/// RFC 6864 §4: atomic datagrams may all have the same; otherwise they differ.
+fn header_idents_differ(idents: &[u16]) -> bool {
+    idents.windows(2).all(|pair| pair[0] != pair[1]) || idents.iter().all(|ident| *ident == 0)
+}
+
+#[test]
+fn udp_is_cut_into_datagrams() {
+    let data = payload(5_000);
+    let sent = send(&mut host(LinkCapabilities::plain(Medium::Ip, 1500)), 17, &data, 3);
+    let mut got = Vec::new();
+    for packet in &sent {
+        let bytes = packet.to_bytes();
+        let sliced = SlicedPacket::from_ip(&bytes).unwrap();
+        let (Some(NetSlice::Ipv4(v4)), Some(TransportSlice::Udp(udp))) = (&sliced.net, &sliced.transport)
+        else {
+            panic!("not UDP over IPv4")
+        };
+        let ip = v4.header();
+        let right =
+            udp.to_header().calc_checksum_ipv4_raw(ip.source(), ip.destination(), udp.payload()).unwrap();
+        assert_eq!((udp.checksum(), usize::from(udp.length())), (right, 8 + udp.payload().len()));
+        got.extend_from_slice(udp.payload());
+    }
+    assert_eq!((sent.len(), Bytes::from(got)), (4, data));
+}
+
+#[test]
+fn links_that_offload_get_the_super_packet_whole() {
+    let able = LinkCapabilities {
+        tx_checksum: true,
+        tso4: true,
+        max_gso: 65_535,
+        ..LinkCapabilities::plain(Medium::Ip, 1500)
+    };
+    let data = payload(60_000);
+    let sent = send(&mut host(able.clone()), 6, &data, 4);
+    assert_eq!((sent.len(), sent[0].gso_size), (1, MSS as u16));
+    assert_eq!(sent[0].checksum, Checksum::Partial { start: 20, offset: 16 });
+    let small = LinkCapabilities { max_gso: 30_000, ..able.clone() };
+    let sent = send(&mut host(small), 6, &data, 4);
+    assert_eq!(sent.len(), data.len().div_ceil(MSS), "larger than the link takes");
+    assert!(matches!(sent[0].checksum, Checksum::Partial { .. }), "the link completes each segment's");
+    let sent = send(&mut host(able), 17, &payload(4_000), 1);
+    assert_eq!(sent.len(), 3, "no USO");
+}

@@ -1,0 +1,264 @@
+//! How a socket gets its identity: bind, connect, disconnect, and the change of its interface.
+//!
+//! All or nothing: what fails leaves the socket as it was. A port that `connect` took lasts as long as the connection,
+//! so that many connections to different peers can share it (RFC 6056 §2.1); one that `bind` or a first write took stays.
+
+use crate::Udp;
+use crate::address::{Peer, agree};
+use crate::socket::{Binding, Socket};
+use core::net::{IpAddr, SocketAddr};
+use stack_core::{
+    CachedRoute, Cast, EndpointId, EndpointIdentity, Error, Families, NicId, PortRequest, RouteQuery,
+    TransportCx,
+};
+
+impl Udp {
+    pub(crate) fn bind_socket(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        local: Peer,
+    ) -> Result<(), Error> {
+        let socket = self.sockets.open_mut(id)?;
+        if socket.binding.is_some() {
+            return Err(Error::AlreadyBound);
+        }
+        let nic = agree(socket.options.nic, local.zone)?;
+        let (address, families) = match local.ip {
+            // `0.0.0.0` on a dual-stack socket means IPv4 only; `::` means both.
+            any if any.is_unspecified() && any.is_ipv4() => (None, Families::V4),
+            any if any.is_unspecified() => (None, socket.families),
+            address => (Some(address), Families::of(address)),
+        };
+        let source = match address {
+            Some(address) => source_of(cx, nic, address)?,
+            None => None,
+        };
+        let shared = socket.options.shared();
+        let wish = PortRequest { families, local: address, port: local.port, remote: None, nic, shared };
+        socket.binding = Some(take_port(cx, id, wish, source)?);
+        Ok(())
+    }
+
+    /// Binds an unbound socket to any address and an ephemeral port.
+    pub(crate) fn bind_if_unbound(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) -> Result<(), Error> {
+        let socket = self.sockets.open(id)?;
+        if socket.binding.is_some() {
+            return Ok(());
+        }
+        let ip = crate::address::unspecified(socket.families);
+        self.bind_socket(cx, id, Peer { ip, port: 0, zone: None })
+    }
+
+    pub(crate) fn connect_socket(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        peer: Peer,
+    ) -> Result<(), Error> {
+        let socket = self.sockets.open_mut(id)?;
+        if socket.peer == Some(peer) {
+            return Ok(());
+        }
+        let source = socket.bound_source();
+        let route = socket.route_to(cx, peer, source)?;
+        let nic = agree(socket.bound_nic(), peer.zone)?;
+        let binding = match socket.binding {
+            Some(bound) if !bound.by_connect => reconnect(cx, id, bound, peer, nic, route.local)?,
+            previous => {
+                let port = previous.map_or(0, |previous| previous.request.port);
+                let wish = PortRequest {
+                    families: Families::of(peer.ip),
+                    local: Some(route.local),
+                    port,
+                    remote: Some(SocketAddr::new(peer.ip, peer.port)),
+                    nic,
+                    shared: socket.options.shared(),
+                };
+                // The port of the last connection, unless somebody is connected to the new peer by it.
+                let any = PortRequest { port: 0, ..wish };
+                let binding = take_port(cx, id, wish, None).or_else(|_| take_port(cx, id, any, None))?;
+                if let Some(previous) = previous {
+                    cx.unregister(&previous.identity, id);
+                    cx.release_port(&previous.request);
+                }
+                Binding { by_connect: true, source: Some(route.local), ..binding }
+            }
+        };
+        socket.binding = Some(binding);
+        socket.peer = Some(peer);
+        socket.error = None;
+        Ok(())
+    }
+
+    /// Ends the association with the peer: anybody may send again.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`]; [`Error::PortInUse`] if another socket has taken the address without a peer meanwhile
+    /// (then the socket stays connected).
+    pub fn disconnect(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) -> Result<(), Error> {
+        let socket = self.sockets.open_mut(id)?;
+        if socket.peer.is_none() {
+            return Err(Error::NotConnected);
+        }
+        match socket.binding {
+            Some(binding) if binding.by_connect => {
+                cx.unregister(&binding.identity, id);
+                cx.release_port(&binding.request);
+                socket.binding = None;
+            }
+            Some(binding) => {
+                let identity = binding.unconnected;
+                change_identity(cx, id, binding.identity, identity)?;
+                socket.binding = Some(Binding { identity, source: binding.bound_source, ..binding });
+            }
+            None => {}
+        }
+        socket.peer = None;
+        socket.read_closed = false;
+        socket.write_closed = false;
+        Ok(())
+    }
+
+    /// Moves a socket to another interface. The reservation of its port stays: the identity is what must be unique.
+    pub(crate) fn set_nic(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        nic: Option<NicId>,
+    ) -> Result<(), Error> {
+        let socket = self.sockets.open_mut(id)?;
+        if let Some(binding) = socket.binding {
+            let identity = EndpointIdentity { nic, ..binding.identity };
+            change_identity(cx, id, binding.identity, identity)?;
+            let unconnected = EndpointIdentity { nic, ..binding.unconnected };
+            socket.binding = Some(Binding { identity, unconnected, ..binding });
+        }
+        socket.options.nic = nic;
+        Ok(())
+    }
+}
+
+impl Socket {
+    /// What the application bound the socket to; what `connect` did is not part of it.
+    fn bound(&self) -> Option<&Binding> {
+        self.binding.as_ref().filter(|binding| !binding.by_connect)
+    }
+
+    fn bound_source(&self) -> Option<IpAddr> {
+        self.bound().and_then(|bound| bound.bound_source)
+    }
+
+    /// The only interface that the socket uses, by its option or by the zone of its address.
+    pub(crate) fn bound_nic(&self) -> Option<NicId> {
+        self.options.nic.or(self.bound().and_then(|bound| bound.unconnected.nic))
+    }
+
+    /// The source of a datagram to that destination; `None` if the host chooses.
+    pub(crate) fn source_to(&self, peer: Peer) -> Option<IpAddr> {
+        let source = self.binding.as_ref().and_then(|binding| binding.source);
+        source.filter(|source| source.is_ipv4() == peer.ip.is_ipv4())
+    }
+
+    /// The way to a destination that the socket may send to.
+    pub(crate) fn route_to(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        peer: Peer,
+        source: Option<IpAddr>,
+    ) -> Result<CachedRoute, Error> {
+        let bound_elsewhere = self.bound().is_some_and(|bound| !bound.unconnected.families.contains(peer.ip));
+        if bound_elsewhere || source.is_some_and(|source| source.is_ipv4() != peer.ip.is_ipv4()) {
+            return Err(Error::AddressFamily);
+        }
+        let mut nic = agree(self.bound_nic(), peer.zone)?;
+        if nic.is_none() && peer.ip.is_multicast() {
+            nic = self.options.multicast_nic;
+        }
+        let route = self.route(cx, RouteQuery { nic, local: source, remote: peer.ip })?;
+        if route.cast == Cast::Broadcast && !self.options.broadcast {
+            return Err(Error::BroadcastDisabled);
+        }
+        Ok(route)
+    }
+}
+
+/// The source of what is sent by a socket that is bound to `address`; `None` where that is no source.
+///
+/// # Errors
+/// [`Error::BadLocalAddress`] if it is neither ours nor a group nor a broadcast address.
+fn source_of(cx: &mut TransportCx<'_>, nic: Option<NicId>, address: IpAddr) -> Result<Option<IpAddr>, Error> {
+    if address.is_multicast() {
+        return Ok(None);
+    }
+    if cx.host.owner(nic, address).is_some() {
+        return Ok(Some(address));
+    }
+    match cx.host.route(&RouteQuery { nic, local: None, remote: address }) {
+        Ok(route) if route.cast == Cast::Broadcast => Ok(None),
+        _ => Err(Error::BadLocalAddress),
+    }
+}
+
+/// Reserves a port and registers the identity that goes with it.
+fn take_port(
+    cx: &mut TransportCx<'_>,
+    id: EndpointId,
+    wish: PortRequest,
+    source: Option<IpAddr>,
+) -> Result<Binding, Error> {
+    let request = PortRequest { port: cx.reserve_port(&wish)?, ..wish };
+    let identity = EndpointIdentity {
+        nic: request.nic,
+        families: request.families,
+        local: request.local,
+        local_port: request.port,
+        remote: request.remote.map(|remote| remote.ip()),
+        remote_port: request.remote.map_or(0, |remote| remote.port()),
+        shared: request.shared,
+    };
+    if let Err(error) = cx.register(&identity, id) {
+        cx.release_port(&request);
+        return Err(in_use(error));
+    }
+    Ok(Binding { identity, unconnected: identity, request, bound_source: source, source, by_connect: false })
+}
+
+/// Narrows the identity of a bound socket to a peer.
+fn reconnect(
+    cx: &mut TransportCx<'_>,
+    id: EndpointId,
+    bound: Binding,
+    peer: Peer,
+    nic: Option<NicId>,
+    source: IpAddr,
+) -> Result<Binding, Error> {
+    let identity = EndpointIdentity {
+        nic,
+        families: Families::of(peer.ip),
+        local: bound.unconnected.local.or(Some(source)),
+        remote: Some(peer.ip),
+        remote_port: peer.port,
+        ..bound.unconnected
+    };
+    change_identity(cx, id, bound.identity, identity)?;
+    Ok(Binding { identity, source: Some(source), ..bound })
+}
+
+fn change_identity(
+    cx: &mut TransportCx<'_>,
+    id: EndpointId,
+    old: EndpointIdentity,
+    new: EndpointIdentity,
+) -> Result<(), Error> {
+    if new != old {
+        cx.register(&new, id).map_err(in_use)?;
+        cx.unregister(&old, id);
+    }
+    Ok(())
+}
+
+/// Two sockets with one identity are two sockets with one port, to an application.
+fn in_use(error: Error) -> Error {
+    if error == Error::DuplicateAddress { Error::PortInUse } else { error }
+}

@@ -1,0 +1,117 @@
+//! The socket calls that all transports have in common.
+
+use crate::address::Peer;
+use crate::socket::{Membership, Socket};
+use crate::{SendOptions, Udp};
+use core::net::SocketAddr;
+use core::task::Waker;
+use stack_core::{
+    EndpointId, Endpoints, Error, Families, Interest, Readiness, Shutdown, SocketOption, TransportCx,
+};
+
+impl Endpoints for Udp {
+    fn create(&mut self, _: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
+        self.sockets.insert(Socket::new(families, &self.config), self.config.max_sockets)
+    }
+
+    fn bind(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, local: SocketAddr) -> Result<(), Error> {
+        let families = self.sockets.open(id)?.families;
+        self.bind_socket(cx, id, Peer::from_application(families, local)?)
+    }
+
+    fn connect(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, remote: SocketAddr) -> Result<(), Error> {
+        let families = self.sockets.open(id)?.families;
+        self.connect_socket(cx, id, Peer::destination(families, remote)?)
+    }
+
+    fn read(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        buffer: &mut [u8],
+    ) -> Result<(usize, SocketAddr), Error> {
+        self.recv_from(cx, id, buffer).map(|(len, from, _)| (len, from))
+    }
+
+    fn write(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<usize, Error> {
+        self.send_message(cx, id, bytes, &SendOptions { to, ..SendOptions::default() })
+    }
+
+    /// `Read` makes reads end after what is queued; `Write` makes writes fail. Nothing is sent.
+    fn shutdown(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, how: Shutdown) -> Result<(), Error> {
+        let socket = self.sockets.open_mut(id)?;
+        if socket.peer.is_none() {
+            return Err(Error::NotConnected);
+        }
+        socket.read_closed |= matches!(how, Shutdown::Read | Shutdown::Both);
+        socket.write_closed |= matches!(how, Shutdown::Write | Shutdown::Both);
+        socket.wake_both(cx);
+        Ok(())
+    }
+
+    /// Datagrams that were written are still sent.
+    fn close(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Ok(socket) = self.sockets.open_mut(id) else { return };
+        socket.wake_both(cx);
+        for Membership { group, nic, .. } in core::mem::take(&mut socket.groups) {
+            // The interface may be gone, and its groups with it.
+            let _ = cx.host.set_group(cx.now, Some(nic), group, false);
+        }
+        if let Some(binding) = socket.binding.take() {
+            cx.unregister(&binding.identity, id);
+            cx.release_port(&binding.request);
+        }
+        self.memory -= socket.receive.clear();
+        if socket.send.is_empty() {
+            self.sockets.remove(id);
+        } else {
+            socket.closed = true;
+        }
+    }
+
+    fn readiness(&self, id: EndpointId) -> Readiness {
+        let gone = Readiness { read_closed: true, write_closed: true, ..Readiness::default() };
+        self.sockets.open(id).map_or(gone, Socket::readiness)
+    }
+
+    fn register(&mut self, id: EndpointId, interest: Interest, waker: &Waker) {
+        let Ok(socket) = self.sockets.open_mut(id) else { return };
+        let place = match interest {
+            Interest::Readable => &mut socket.readable,
+            Interest::Writable => &mut socket.writable,
+        };
+        match place {
+            Some(old) => old.clone_from(waker),
+            None => *place = Some(waker.clone()),
+        }
+    }
+
+    fn local_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
+        Ok(self.sockets.open(id)?.local_address())
+    }
+
+    fn remote_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
+        let socket = self.sockets.open(id)?;
+        let peer = socket.peer.ok_or(Error::NotConnected)?;
+        Ok(peer.to_application(socket.families))
+    }
+
+    fn set_option(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        option: SocketOption,
+    ) -> Result<(), Error> {
+        self.change_option(cx, id, option)
+    }
+
+    fn take_error(&mut self, id: EndpointId) -> Option<Error> {
+        self.sockets.open_mut(id).ok()?.error.take()
+    }
+}

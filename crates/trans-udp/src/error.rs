@@ -1,0 +1,165 @@
+//! Errors about datagrams that were sent: RFC 1122 §4.1.3.3, RFC 1191, RFC 8201.
+//!
+//! A connected socket has one pending error, the newest, which the next call reports once. A socket that asked for it
+//! (`IP_RECVERR`) has a queue of reports as well, connected or not: what happened, to which datagram, who says so.
+//! A path MTU is believed if the quoted datagram really was larger; anything below what every link must carry is
+//! raised to that, and where a router gives none, the next lower plateau is taken (RFC 1191 §7.1).
+
+use crate::address::Peer;
+use crate::{Udp, socket::Socket};
+use bytes::Bytes;
+use core::net::{IpAddr, SocketAddr};
+use stack_core::{DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, Instant, NicId, TransportCx};
+use stack_wire::udp;
+
+/// Payload bytes of a quoted datagram that a report keeps; longer quotes would pin their packet's memory.
+const MAX_QUOTE: usize = 128;
+/// RFC 791 §3.2: what every IPv4 link carries.
+const MIN_MTU_V4: u32 = 68;
+/// RFC 8200 §5: what every IPv6 link carries.
+const MIN_MTU_V6: u32 = 1280;
+/// RFC 1191 §7.1, table 7-1, without its largest.
+const PLATEAUS: [u32; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+
+/// What became of a datagram that was sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeliveryReport {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// Who found it.
+    pub origin: ErrorOrigin,
+    /// The interface that heard of it.
+    pub nic: Option<NicId>,
+    /// Where the datagram was sent to.
+    pub to: SocketAddr,
+    /// The beginning of its payload, as far as it was quoted: up to 128 bytes.
+    pub payload: Bytes,
+    /// When the report reached this protocol.
+    pub received_at: Instant,
+}
+
+impl DeliveryReport {
+    fn new(now: Instant, error: &DeliveryError, quoted: &Quoted<'_>, socket: &Socket) -> Self {
+        let to = Peer { ip: error.remote, port: quoted.dst_port, zone: error.nic };
+        let payload = quoted.payload.get(..MAX_QUOTE).unwrap_or(quoted.payload);
+        Self {
+            kind: error.kind,
+            origin: error.origin,
+            nic: error.nic,
+            to: to.to_application(socket.families),
+            payload: Bytes::copy_from_slice(payload),
+            received_at: now,
+        }
+    }
+}
+
+/// The datagram that an error is about, as far as it is quoted.
+struct Quoted<'a> {
+    dst_port: u16,
+    length: u16,
+    payload: &'a [u8],
+}
+
+impl<'a> Quoted<'a> {
+    fn parse(quoted: &'a [u8]) -> Option<Self> {
+        let (header, payload) = quoted.split_first_chunk::<{ udp::HEADER_LEN }>()?;
+        let [_, _, d0, d1, l0, l1, _, _] = *header;
+        Some(Self { dst_port: u16::from_be_bytes([d0, d1]), length: u16::from_be_bytes([l0, l1]), payload })
+    }
+}
+
+impl Udp {
+    pub(crate) fn error_received(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, error: &DeliveryError) {
+        let Some(quoted) = Quoted::parse(&error.quoted) else { return };
+        let Ok(socket) = self.sockets.open_mut(id) else { return };
+        let from_peer =
+            socket.peer.is_none_or(|peer| peer.ip == error.remote && peer.port == quoted.dst_port);
+        if !from_peer {
+            return;
+        }
+        if let ErrorKind::PacketTooBig { mtu } = error.kind {
+            socket.forget_route();
+            // Our own stack knows its links already.
+            if let (Some(mtu), ErrorOrigin::Icmp { .. }) =
+                (believable_mtu(error.remote, mtu, quoted.length), error.origin)
+            {
+                cx.host.set_path_mtu(cx.now, error.remote, mtu);
+            }
+            if !socket.options.dont_fragment {
+                return;
+            }
+        }
+        if socket.options.receive_errors && socket.reports.len() < self.config.max_error_reports {
+            let report = DeliveryReport::new(cx.now, error, &quoted, socket);
+            socket.reports.push_back(report);
+        }
+        // R1122-4.1.3.3-a. An unconnected socket could not tell which of its peers is meant.
+        if socket.peer.is_some() || socket.options.receive_errors {
+            socket.error = Some(as_error(error.kind));
+            socket.wake_both(cx);
+        }
+    }
+
+    /// Takes the oldest report about a datagram that could not be delivered. Only sockets with
+    /// [`ReceiveErrors`](stack_core::SocketOption::ReceiveErrors) have them.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] if there is none, [`Error::UnknownEndpoint`].
+    pub fn recv_report(&mut self, id: EndpointId) -> Result<DeliveryReport, Error> {
+        self.sockets.open_mut(id)?.reports.pop_front().ok_or(Error::WouldBlock)
+    }
+}
+
+/// What a socket call says.
+fn as_error(kind: ErrorKind) -> Error {
+    match kind {
+        ErrorKind::PortUnreachable => Error::ConnectionRefused,
+        ErrorKind::ProtocolUnreachable | ErrorKind::ParameterProblem { .. } => Error::ProtocolUnreachable,
+        ErrorKind::NetUnreachable => Error::NetworkUnreachable,
+        ErrorKind::PacketTooBig { .. } => Error::MessageTooLarge,
+        ErrorKind::HostUnreachable
+        | ErrorKind::SourceRouteFailed
+        | ErrorKind::Prohibited
+        | ErrorKind::HopLimitExceeded
+        | ErrorKind::ReassemblyTimeout => Error::HostUnreachable,
+    }
+}
+
+/// The path MTU to remember; `None` if the datagram was not larger, so that the message can't be true.
+fn believable_mtu(remote: IpAddr, mtu: u32, udp_length: u16) -> Option<u32> {
+    let (header_len, floor) = match remote {
+        IpAddr::V4(_) => (20, MIN_MTU_V4),
+        IpAddr::V6(_) => (40, MIN_MTU_V6),
+    };
+    let sent = u32::from(udp_length) + header_len;
+    if mtu == 0 && remote.is_ipv4() {
+        // RFC 1191 §5: a router that does not know of path MTU discovery.
+        return PLATEAUS.into_iter().find(|&plateau| plateau < sent);
+    }
+    (mtu < sent).then_some(mtu.max(floor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_mtus_that_can_be_true() {
+        let (v4, v6) = ("10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        for (remote, mtu, length, believed) in [
+            (v4, 1400, 1480, Some(1400)),
+            (v4, 1500, 1480, None),
+            (v4, 1499, 1480, Some(1499)),
+            (v4, 20, 1480, Some(68)),
+            (v4, 0, 1480, Some(1492)),
+            (v4, 0, 1472, Some(1006)),
+            (v4, 0, 8, None),
+            (v6, 1400, 1460, Some(1400)),
+            (v6, 1500, 1460, None),
+            (v6, 600, 1460, Some(1280)),
+            (v6, 0, 1460, Some(1280)),
+        ] {
+            assert_eq!(believable_mtu(remote, mtu, length), believed, "{remote} {mtu} {length}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The settings of a socket.
+//!
+//! What decides how a socket shares its port must be set before it is bound; the rest holds from the next datagram on.
+
+use crate::Udp;
+use crate::socket::Membership;
+use core::net::IpAddr;
+use stack_core::{EndpointId, Error, NicId, RouteQuery, SocketOption, TransportCx};
+
+impl Udp {
+    pub(crate) fn change_option(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        option: SocketOption,
+    ) -> Result<(), Error> {
+        let max_buffer = self.config.max_buffer;
+        let socket = self.sockets.open_mut(id)?;
+        let options = &mut socket.options;
+        match option {
+            SocketOption::ReceiveBuffer(bytes) => socket.receive.set_limit(bytes.min(max_buffer)),
+            SocketOption::SendBuffer(bytes) => {
+                socket.send.set_limit(bytes.min(max_buffer));
+                if socket.send.has_room() {
+                    cx.wake(&mut socket.writable);
+                }
+            }
+            SocketOption::ReuseAddress(_) | SocketOption::ReusePort(_) if socket.binding.is_some() => {
+                return Err(Error::InvalidState);
+            }
+            SocketOption::ReuseAddress(on) => options.shared_address = on,
+            SocketOption::ReusePort(on) => options.shared_port = on,
+            SocketOption::Broadcast(on) => options.broadcast = on,
+            SocketOption::BindToNic(nic) => return self.set_nic(cx, id, nic),
+            SocketOption::Mark(mark) => options.mark = mark,
+            // 0 would be the default in a packet, and no packet of ours may leave with it (RFC 1122 §3.2.1.7).
+            SocketOption::HopLimit(0) | SocketOption::MulticastHopLimit(0) => {
+                return Err(Error::InvalidArgument);
+            }
+            SocketOption::HopLimit(limit) => options.hop_limit = limit,
+            SocketOption::MulticastHopLimit(limit) => options.multicast_hop_limit = limit,
+            SocketOption::MulticastLoop(on) => options.multicast_loop = on,
+            SocketOption::MulticastNic(nic) => options.multicast_nic = nic,
+            SocketOption::DontFragment(on) => options.dont_fragment = on,
+            SocketOption::ReceiveErrors(on) => {
+                options.receive_errors = on;
+                if !on {
+                    socket.reports.clear();
+                }
+            }
+            // All eight bits: it is the application that speaks ECN over UDP (RFC 8085 §3.1.7).
+            SocketOption::TrafficClass(class) => options.traffic_class = class,
+            SocketOption::JoinGroup(group, nic) => return self.join(cx, id, group, nic),
+            SocketOption::LeaveGroup(group, nic) => return self.leave(cx, id, group, nic),
+            _ => return Err(Error::NotSupported),
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`Error::DuplicateAddress`] if the socket is a member, [`Error::LimitReached`], [`Error::InvalidArgument`] if it
+    /// is no group, [`Error::UnknownNic`], [`Error::NoRoute`] if no interface is named and none leads to the group.
+    fn join(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        group: IpAddr,
+        nic: Option<NicId>,
+    ) -> Result<(), Error> {
+        let max_groups = self.config.max_groups;
+        let socket = self.sockets.open_mut(id)?;
+        let group = group.to_canonical();
+        if !group.is_multicast() {
+            return Err(Error::InvalidArgument);
+        }
+        if !socket.families.contains(group) {
+            return Err(Error::AddressFamily);
+        }
+        let named = nic.or(socket.options.nic);
+        if socket.groups.iter().any(|member| member.group == group && member.named == named) {
+            return Err(Error::DuplicateAddress);
+        }
+        if socket.groups.len() >= max_groups {
+            return Err(Error::LimitReached);
+        }
+        let nic = match named {
+            Some(nic) => nic,
+            None => cx.host.route(&RouteQuery { nic: None, local: None, remote: group })?.hop.nic,
+        };
+        cx.host.set_group(cx.now, Some(nic), group, true)?;
+        socket.groups.push(Membership { group, named, nic });
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`Error::BadLocalAddress`] if the socket is no member.
+    fn leave(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        group: IpAddr,
+        nic: Option<NicId>,
+    ) -> Result<(), Error> {
+        let socket = self.sockets.open_mut(id)?;
+        let (group, named) = (group.to_canonical(), nic.or(socket.options.nic));
+        let found = socket.groups.iter().position(|member| member.group == group && member.named == named);
+        let Membership { nic, .. } = socket.groups.swap_remove(found.ok_or(Error::BadLocalAddress)?);
+        cx.host.set_group(cx.now, Some(nic), group, false)
+    }
+}

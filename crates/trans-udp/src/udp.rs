@@ -1,0 +1,105 @@
+//! The protocol as the host sees it: RFC 768.
+//!
+//! Invariants: `memory` is the sum of what all receive queues are charged; a socket with something to send stands in
+//! `round` exactly once (its `scheduled` flag).
+
+use crate::table::Table;
+use crate::{UdpConfig, UdpCounters};
+use alloc::collections::VecDeque;
+use stack_core::{
+    DeliveryError, DropReason, EndpointId, Endpoints, RxPacket, TransportCx, TransportProtocol, TxBatch,
+    Unknown,
+};
+use stack_wire::{ip::protocol, udp};
+
+/// UDP with its sockets.
+#[derive(Debug)]
+pub struct Udp {
+    pub(crate) config: UdpConfig,
+    pub(crate) counters: UdpCounters,
+    pub(crate) sockets: Table,
+    /// Who has something to send, in the order of their turns.
+    pub(crate) round: VecDeque<EndpointId>,
+    /// Bytes that all receive queues pin.
+    pub(crate) memory: usize,
+}
+
+impl Udp {
+    /// UDP without a socket.
+    pub fn new(config: UdpConfig) -> Self {
+        Self {
+            config,
+            counters: UdpCounters::default(),
+            sockets: Table::default(),
+            round: VecDeque::new(),
+            memory: 0,
+        }
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &UdpCounters {
+        &self.counters
+    }
+
+    /// Sockets that exist, those included that are closed but have datagrams to send.
+    pub fn socket_count(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Bytes of memory that received datagrams pin, all sockets together.
+    pub fn queued_bytes(&self) -> usize {
+        self.memory
+    }
+}
+
+impl Default for Udp {
+    fn default() -> Self {
+        Self::new(UdpConfig::default())
+    }
+}
+
+impl TransportProtocol for Udp {
+    fn number(&self) -> u8 {
+        protocol::UDP
+    }
+
+    fn name(&self) -> &'static str {
+        "UDP"
+    }
+
+    fn min_packet_len(&self) -> usize {
+        udp::HEADER_LEN
+    }
+
+    fn parse_ports(&self, segment: &[u8]) -> Option<(u16, u16)> {
+        udp::parse_ports(segment)
+    }
+
+    fn receive(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        endpoint: EndpointId,
+        packet: &mut RxPacket,
+    ) -> Result<(), DropReason> {
+        self.deliver(cx, endpoint, packet)
+    }
+
+    fn receive_unknown(&mut self, _: &mut TransportCx<'_>, packet: &mut RxPacket) -> Unknown {
+        self.nobody_listens(packet)
+    }
+
+    fn receive_error(&mut self, cx: &mut TransportCx<'_>, endpoint: EndpointId, error: &DeliveryError) {
+        self.error_received(cx, endpoint, error);
+    }
+
+    fn poll_transmit(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: usize) -> bool {
+        self.transmit(cx, out, budget)
+    }
+
+    /// UDP has no timers.
+    fn handle_timeout(&mut self, _: &mut TransportCx<'_>, _: EndpointId) {}
+
+    fn endpoints(&mut self) -> Option<&mut dyn Endpoints> {
+        Some(self)
+    }
+}

@@ -1,0 +1,227 @@
+//! Who is measured, and where: each peer has namespaces of its own for the
+//! whole run and a fresh process for each round.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::{yardstick, yardstick_target};
+use crate::run::{captured, checked};
+use crate::wire::namespace::Namespace;
+use crate::wire::process::{Input, Process};
+use crate::workspace::{Target, Workspace};
+
+/// The address that every peer serves.
+pub(crate) const ADDRESS: &str = "10.9.0.2";
+/// Prefix and count of further client addresses.
+pub(crate) const SOURCES: [&str; 2] = ["10.9.1", "32"];
+const DEVICE: &str = "tun0";
+/// The device's queue towards us, in packets; 500, the default, drops.
+const QUEUE: &str = "1000";
+const READY: Duration = Duration::from_secs(5);
+/// No peer lives longer than this.
+const LIFE: Duration = Duration::from_secs(600);
+/// Our own peer program: the package and its binary.
+const OUR_PACKAGE: &str = "benches";
+const OUR_BINARY: &str = "wire-peer";
+
+/// Settings of the kernel's side, the same for every peer.
+const SETTINGS: [&str; 7] = [
+    "net.ipv6.conf.all.disable_ipv6=1",
+    "net.ipv4.tcp_tw_reuse=1",
+    "net.ipv4.ip_local_port_range=1024 65535",
+    "net.ipv4.tcp_rmem=4096 131072 33554432",
+    "net.ipv4.tcp_wmem=4096 1048576 16777216",
+    "net.ipv4.tcp_max_syn_backlog=8192",
+    "net.core.somaxconn=8192",
+];
+
+/// One thing to measure.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    /// The peer of the same attachment that it is compared with.
+    pub(crate) limit: &'static str,
+    attachment: Attachment,
+    program: Program,
+    args: &'static [&'static str],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attachment {
+    /// A TUN device in the client's namespace, MTU 1500.
+    Tun,
+    /// A veth pair into a namespace of the peer's own.
+    Veth,
+    /// The same with all offloads off.
+    PlainVeth,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Program {
+    /// `wire-bench`, the yardstick's own.
+    Yardstick,
+    /// Our stack behind the same services.
+    Ours,
+}
+
+/// Every peer, in the order of the table.
+pub(crate) const PEERS: &[Peer] = &[
+    Peer {
+        name: "null-vnet",
+        limit: "null-vnet",
+        attachment: Attachment::Tun,
+        program: Program::Yardstick,
+        args: &["null", DEVICE, "vnet", "1460"],
+    },
+    Peer {
+        name: "null-1500",
+        limit: "null-1500",
+        attachment: Attachment::Tun,
+        program: Program::Yardstick,
+        args: &["null", DEVICE, "plain", "1460"],
+    },
+    Peer {
+        name: "veth",
+        limit: "null-vnet",
+        attachment: Attachment::Veth,
+        program: Program::Yardstick,
+        args: &["serve"],
+    },
+    Peer {
+        name: "veth-1500",
+        limit: "null-1500",
+        attachment: Attachment::PlainVeth,
+        program: Program::Yardstick,
+        args: &["serve"],
+    },
+    Peer {
+        name: "ustack",
+        limit: "null-vnet",
+        attachment: Attachment::Tun,
+        program: Program::Ours,
+        args: &[DEVICE, "--sockets", "blocking"],
+    },
+    Peer {
+        name: "ustack-1500",
+        limit: "null-1500",
+        attachment: Attachment::Tun,
+        program: Program::Ours,
+        args: &[DEVICE, "--sockets", "blocking", "--no-offload"],
+    },
+    Peer {
+        name: "ustack-loop",
+        limit: "null-vnet",
+        attachment: Attachment::Tun,
+        program: Program::Ours,
+        args: &[DEVICE, "--sockets", "loop"],
+    },
+    Peer {
+        name: "ustack-tokio",
+        limit: "null-vnet",
+        attachment: Attachment::Tun,
+        program: Program::Ours,
+        args: &[DEVICE, "--sockets", "tokio"],
+    },
+];
+
+/// The programs that were built for a run.
+pub(crate) struct Programs {
+    /// `wire-bench`: loads and reference peers.
+    pub(crate) yardstick: PathBuf,
+    ours: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Builds the yardstick, and our own peer where the workspace has it.
+    pub(crate) fn build(workspace: &Workspace) -> Result<Self, String> {
+        checked(&mut yardstick(workspace, &["build", "--release"]))?;
+        let is_ours = |target: &&Target| target.kind == "bin" && target.name == OUR_BINARY;
+        let package = workspace.package(OUR_PACKAGE);
+        let ours = package.and_then(|package| package.targets.iter().find(is_ours));
+        if ours.is_some() {
+            checked(&mut workspace.cargo(&["build", "--release", "-p", OUR_PACKAGE, "--bin", OUR_BINARY]))?;
+        }
+        let ours = ours.map(|_| workspace.target.join("release").join(OUR_BINARY));
+        Ok(Self { yardstick: yardstick_target(workspace).join("release/wire-bench"), ours })
+    }
+
+    fn of(&self, peer: &Peer) -> Option<&PathBuf> {
+        match peer.program {
+            Program::Yardstick => Some(&self.yardstick),
+            Program::Ours => self.ours.as_ref(),
+        }
+    }
+}
+
+/// A peer's namespaces, and its process while a round lasts.
+pub(crate) struct Stand {
+    pub(crate) peer: &'static Peer,
+    client: Namespace,
+    /// The peer's own, where it has one.
+    server: Option<Namespace>,
+    program: PathBuf,
+}
+
+impl Stand {
+    /// Makes the namespaces; `None` if the peer's program isn't there.
+    pub(crate) fn new(peer: &'static Peer, programs: &Programs) -> Result<Option<Self>, String> {
+        let Some(program) = programs.of(peer) else { return Ok(None) };
+        let client = namespace()?;
+        let server = match peer.attachment {
+            Attachment::Tun => {
+                client.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tun"])?;
+                None
+            }
+            Attachment::Veth | Attachment::PlainVeth => Some(veth(&client, peer.attachment)?),
+        };
+        client.ip(&["address", "add", "10.9.0.1/8", "dev", DEVICE])?;
+        client.ip(&["link", "set", DEVICE, "txqueuelen", QUEUE, "up"])?;
+        for last in 1..=32 {
+            client.ip(&["address", "add", &format!("10.9.1.{last}/32"), "dev", DEVICE])?;
+        }
+        Ok(Some(Self { peer, client, server, program: program.clone() }))
+    }
+
+    /// Starts the peer and waits until it answers.
+    pub(crate) fn start(&self) -> Result<Process, String> {
+        let inside = self.server.as_ref().unwrap_or(&self.client);
+        let mut command = inside.command(&self.program.to_string_lossy());
+        command.args(self.peer.args);
+        let mut process = Process::spawn(&mut command, self.peer.name, Input::End, Instant::now() + LIFE)?;
+        process.wait_for_line("ready", READY)?;
+        Ok(process)
+    }
+
+    /// A program on the client's side.
+    pub(crate) fn client(&self, program: &str) -> Command {
+        self.client.command(program)
+    }
+
+    /// The client's congestion control.
+    pub(crate) fn congestion_control(&self) -> String {
+        let mut command = self.client.command("sysctl");
+        let answer = captured(command.args(["-n", "net.ipv4.tcp_congestion_control"])).unwrap_or_default();
+        answer.trim().to_owned()
+    }
+}
+
+fn namespace() -> Result<Namespace, String> {
+    let namespace = Namespace::new()?;
+    SETTINGS.iter().try_for_each(|setting| namespace.sysctl(setting))?;
+    Ok(namespace)
+}
+
+fn veth(client: &Namespace, attachment: Attachment) -> Result<Namespace, String> {
+    let server = namespace()?;
+    client.ip(&["link", "add", DEVICE, "type", "veth", "peer", "name", DEVICE, "netns", server.name()])?;
+    server.ip(&["address", "add", &format!("{ADDRESS}/8"), "dev", DEVICE])?;
+    server.ip(&["link", "set", DEVICE, "up"])?;
+    if attachment == Attachment::PlainVeth {
+        for end in [client, &server] {
+            let mut command = end.command("ethtool");
+            let off = ["tso", "gso", "gro", "tx", "rx"].iter().flat_map(|feature| [*feature, "off"]);
+            captured(command.args(["-K", DEVICE]).args(off))?;
+        }
+    }
+    Ok(server)
+}

@@ -1,0 +1,41 @@
+//! tshark as the referee of our captures: no malformed packet and no bad
+//! checksum, with every checksum check switched on.
+
+use std::time::Duration;
+
+use super::lab::Lab;
+use super::{Outcome, ensure};
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// Checks that tshark leaves off by default, because it usually sees packets
+/// before the card has completed them. Ours are complete.
+const CHECKS: [&str; 6] =
+    ["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"];
+/// What must not occur. Status 0 is a bad checksum.
+const WRONG: &str = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || \
+    udp.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0";
+/// How many wrong packets a message names.
+const NAMED: usize = 5;
+
+/// Fails unless the capture has packets and tshark finds all of them right.
+pub(crate) fn check(lab: &Lab, path: &str) -> Outcome<usize> {
+    let all = tshark(lab, path, &["-T", "fields", "-e", "frame.number"])?;
+    let packets = all.lines().count();
+    ensure!(packets > 0, "the capture {path} has no packets");
+    let wrong = tshark(lab, path, &["-Y", WRONG])?;
+    let lines: Vec<&str> = wrong.lines().collect();
+    ensure!(
+        lines.is_empty(),
+        "tshark finds {} of {packets} packets malformed or with a bad checksum:\n    {}",
+        lines.len(),
+        lines.iter().take(NAMED).copied().collect::<Vec<_>>().join("\n    ")
+    );
+    Ok(packets)
+}
+
+fn tshark(lab: &Lab, path: &str, args: &[&str]) -> Outcome<String> {
+    let mut all = vec!["-r", path, "-n"];
+    all.extend(CHECKS);
+    all.extend(args);
+    Ok(lab.check("tshark", &all, LIMIT)?.text())
+}

@@ -1,0 +1,24 @@
+//! Many connections: at once, and one after the other.
+
+use std::time::Duration;
+
+use crate::wire::Outcome;
+use crate::wire::lab::Lab;
+use crate::wire::serve;
+
+const ECHO: &str = "10.77.0.2:7";
+
+/// 100 connections open at the same time, each echoing 256 KiB.
+pub(crate) fn parallel(lab: &Lab) -> Outcome {
+    let serve = serve::start(lab)?;
+    let probe = lab.probe(&["parallel", ECHO, "100", "262144"])?;
+    probe.wait(Duration::from_secs(40))?.success()?;
+    serve.stop()
+}
+
+/// 1,000 connections in a row, each opened, used and closed.
+pub(crate) fn in_a_row(lab: &Lab) -> Outcome {
+    let serve = serve::start_captured(lab)?;
+    lab.probe(&["connect", ECHO, "1000"])?.wait(Duration::from_secs(40))?.success()?;
+    serve.stop()
+}

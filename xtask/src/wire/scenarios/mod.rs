@@ -1,0 +1,236 @@
+//! The table of scenarios: what each checks, in which modes, with which tools
+//! and in what time.
+
+mod connections;
+mod echo;
+mod faults;
+mod framework;
+mod http;
+mod icmp;
+mod iperf;
+
+use std::time::Duration;
+
+use super::Outcome;
+use super::lab::Lab;
+use super::needs::{CURL, IPERF3, NC, Need, PING, SHA256SUM, TRACEROUTE, TSHARK};
+
+/// One thing that has to work on the wire.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// What it checks, for `--list`.
+    pub(crate) about: &'static str,
+    pub(crate) needs: &'static [Need],
+    modes: &'static [Mode],
+    /// How long it may take in one mode.
+    pub(crate) limit: Duration,
+    pub(crate) run: fn(&Lab) -> Outcome,
+}
+
+/// How our stack is attached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// Not at all: the scenario is about the driver itself.
+    Alone,
+    /// TUN with all offloads.
+    Tun,
+    /// TUN without offloads.
+    TunPlain,
+    /// TAP with all offloads.
+    Tap,
+    /// TAP without offloads.
+    TapPlain,
+}
+
+/// A scenario in one of its modes.
+pub(crate) struct Case {
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) mode: Mode,
+}
+
+const ALONE: &[Mode] = &[Mode::Alone];
+const ALL: &[Mode] = &[Mode::Tun, Mode::TunPlain, Mode::Tap, Mode::TapPlain];
+
+impl Mode {
+    /// The flags of `ustack serve`.
+    pub(crate) fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Alone | Self::Tun => &[],
+            Self::TunPlain => &["--no-offload"],
+            Self::Tap => &["--tap"],
+            Self::TapPlain => &["--tap", "--no-offload"],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "driver",
+            Self::Tun => "tun",
+            Self::TunPlain => "tun-plain",
+            Self::Tap => "tap",
+            Self::TapPlain => "tap-plain",
+        }
+    }
+
+    /// Whether the device carries Ethernet frames.
+    pub(crate) fn is_tap(self) -> bool {
+        matches!(self, Self::Tap | Self::TapPlain)
+    }
+}
+
+impl Scenario {
+    /// Whether it needs the program under test.
+    pub(crate) fn talks_to_us(&self) -> bool {
+        self.modes != ALONE
+    }
+}
+
+impl Case {
+    /// `scenario/mode`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.scenario.name, self.mode.name())
+    }
+}
+
+/// Every scenario in every mode that it names.
+pub(crate) fn cases() -> Vec<Case> {
+    let modes = |scenario: &'static Scenario| scenario.modes.iter().map(move |&mode| Case { scenario, mode });
+    SCENARIOS.iter().flat_map(modes).collect()
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "framework",
+        about: "namespaces, processes and the clean-up keep their promises",
+        needs: &[PING],
+        modes: ALONE,
+        limit: Duration::from_secs(30),
+        run: framework::guards,
+    },
+    Scenario {
+        name: "referee",
+        about: "the capture check accepts a right packet and refuses a wrong one",
+        needs: &[TSHARK],
+        modes: ALONE,
+        limit: Duration::from_secs(60),
+        run: framework::referee,
+    },
+    Scenario {
+        name: "ping",
+        about: "echo of 0 to 65,507 bytes, one packet and fragments",
+        needs: &[PING, TSHARK],
+        modes: ALL,
+        limit: Duration::from_secs(90),
+        run: icmp::ping,
+    },
+    Scenario {
+        name: "traceroute",
+        about: "one hop, by UDP, ICMP and TCP",
+        needs: &[TRACEROUTE, TSHARK],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: icmp::traceroute,
+    },
+    Scenario {
+        name: "curl",
+        about: "a page and 1 MB down and up, every packet checked by tshark",
+        needs: &[CURL, SHA256SUM, TSHARK],
+        modes: ALL,
+        limit: Duration::from_secs(90),
+        run: http::small,
+    },
+    Scenario {
+        name: "curl-100mb",
+        about: "100 MB down and up, compared by SHA-256",
+        needs: &[CURL, SHA256SUM],
+        modes: ALL,
+        limit: Duration::from_secs(120),
+        run: http::large,
+    },
+    Scenario {
+        name: "parallel",
+        about: "100 connections at once, bytes compared",
+        needs: &[],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: connections::parallel,
+    },
+    Scenario {
+        name: "connects",
+        about: "1,000 connections in a row",
+        needs: &[TSHARK],
+        modes: ALL,
+        limit: Duration::from_secs(90),
+        run: connections::in_a_row,
+    },
+    Scenario {
+        name: "iperf3",
+        about: "TCP both directions, 8 streams, both at once, and UDP; bytes checked",
+        needs: &[IPERF3],
+        modes: ALL,
+        limit: Duration::from_secs(120),
+        run: iperf::all,
+    },
+    Scenario {
+        name: "udp-echo",
+        about: "datagrams of 0 to 65,507 bytes come back unchanged",
+        needs: &[TSHARK],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: echo::udp,
+    },
+    Scenario {
+        name: "nc",
+        about: "netcat against TCP and UDP echo and discard",
+        needs: &[NC, TSHARK],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: echo::nc,
+    },
+    Scenario {
+        name: "peer-killed",
+        about: "clients killed in the middle of transfers harm nobody else",
+        needs: &[CURL, SHA256SUM],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: faults::peer_killed,
+    },
+    Scenario {
+        name: "device-removed",
+        about: "the device goes in the middle of a transfer: the program says so and ends",
+        needs: &[CURL],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: faults::device_removed,
+    },
+    Scenario {
+        name: "killed",
+        about: "SIGKILL in the middle of a transfer leaves nothing behind",
+        needs: &[CURL],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: faults::killed,
+    },
+    Scenario {
+        name: "adopted",
+        about: "a device that exists is used as it is and stays",
+        needs: &[PING],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: faults::adopted,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<String> = cases().iter().map(Case::name).collect();
+        names.sort();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
