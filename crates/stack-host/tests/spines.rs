@@ -200,6 +200,20 @@ fn groups_are_received_after_joining_and_loop_back_to_members() {
 }
 
 #[test]
+fn broadcasts_reach_all_of_our_own_sockets_too() {
+    let mut host = host();
+    register(&mut host, 1, identity(None, None, 7)).unwrap();
+    register(&mut host, 2, identity(None, Some("10.0.0.255"), 7)).unwrap();
+    for to in ["10.0.0.255", "255.255.255.255"] {
+        send(&mut host, None, to, b"all");
+        let mut heard: Vec<u32> = inbox(&mut host).into_iter().map(|(id, _)| id).collect();
+        heard.sort_unstable();
+        assert_eq!(heard, if to == "10.0.0.255" { vec![1, 2] } else { vec![1] });
+        assert_eq!(sent(&mut host, 1).len(), 1);
+    }
+}
+
+#[test]
 fn outcomes_name_each_dropped_packet_for_links_that_ask() {
     let capabilities = LinkCapabilities { wants_outcomes: true, ..LinkCapabilities::plain(Medium::Ip, 1500) };
     let mut host = host_with(HostConfig::default(), capabilities);
