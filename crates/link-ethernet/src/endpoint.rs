@@ -80,10 +80,9 @@ impl<L: LinkEndpoint> LinkEndpoint for Ethernet<L> {
         let wants_outcomes = self.inner.capabilities().wants_outcomes;
         let (receive, transmit) = Box::new(self.inner).split();
         let counters = Arc::clone(&self.counters);
-        (
-            Box::new(EthernetReceive { inner: receive, address: self.address, wants_outcomes, counters }),
-            Box::new(EthernetTransmit { inner: transmit, address: self.address, counters: self.counters }),
-        )
+        let receive = EthernetReceive::new(receive, self.address, wants_outcomes, counters);
+        let transmit = EthernetTransmit { inner: transmit, address: self.address, counters: self.counters };
+        (Box::new(receive), Box::new(transmit))
     }
 }
 

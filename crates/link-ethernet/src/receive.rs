@@ -10,14 +10,28 @@ use stack_core::{
 };
 use stack_wire::ethernet::{self, HEADER_LEN};
 
+/// Batches without a frame for us that are looked through in one call.
+const FOREIGN_BATCHES: usize = 8;
+
 pub(crate) struct EthernetReceive {
-    pub(crate) inner: Box<dyn LinkReceive>,
-    pub(crate) address: LinkAddress,
-    pub(crate) wants_outcomes: bool,
-    pub(crate) counters: Arc<EthernetCounters>,
+    inner: Box<dyn LinkReceive>,
+    address: LinkAddress,
+    wants_outcomes: bool,
+    counters: Arc<EthernetCounters>,
+    /// When to look again, because a call ended among foreign frames.
+    again: Option<Instant>,
 }
 
 impl EthernetReceive {
+    pub(crate) fn new(
+        inner: Box<dyn LinkReceive>,
+        address: LinkAddress,
+        wants_outcomes: bool,
+        counters: Arc<EthernetCounters>,
+    ) -> Self {
+        Self { inner, address, wants_outcomes, counters, again: None }
+    }
+
     /// Takes the header off the frames from `first` on and drops those that are not for us, keeping the order.
     fn unframe(&mut self, batch: &mut RxBatch, first: usize) {
         let mut kept = first;
@@ -85,15 +99,23 @@ fn behind_header(checksum: Checksum) -> Checksum {
 impl LinkReceive for EthernetReceive {
     fn receive(&mut self, now: Instant, batch: &mut RxBatch) -> Result<usize, LinkError> {
         let first = batch.len();
-        // Zero would say that nothing is there; so as long as all frames are for others, the next ones are looked at.
-        while batch.len() == first && self.inner.receive(now, batch)? > 0 {
+        self.again = None;
+        // Zero would say that nothing is there; so where all frames are for others, the next ones are looked at.
+        for _ in 0..FOREIGN_BATCHES {
+            if self.inner.receive(now, batch)? == 0 {
+                return Ok(0);
+            }
             self.unframe(batch, first);
+            if batch.len() > first {
+                return Ok(batch.len() - first);
+            }
         }
-        Ok(batch.len() - first)
+        self.again = Some(now);
+        Ok(0)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.inner.poll_timeout()
+        self.again.or_else(|| self.inner.poll_timeout())
     }
 
     fn register(&mut self, waker: &Waker) {
@@ -181,6 +203,18 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_foreign_frames_does_not_keep_the_caller() {
+        let (port, mut receive, _transmit, counters) = station();
+        for _ in 0..FOREIGN_BATCHES * 32 + 1 {
+            port.inject_bytes(frame(PEER, 0x0800, b"not ours")).unwrap();
+        }
+        let (mut got, now) = (Vec::new(), Instant::from_secs(3));
+        assert_eq!((receive.receive(now, &mut got), receive.poll_timeout()), (Ok(0), Some(now)));
+        assert_eq!(counters.not_for_this_station(), FOREIGN_BATCHES * 32);
+        assert_eq!((receive.receive(now, &mut got), receive.poll_timeout()), (Ok(0), None));
+    }
+
+    #[test]
     fn incomplete_checksums_count_from_the_network_header() {
         let cases = [
             (Checksum::Partial { start: 34, offset: 16 }, Checksum::Partial { start: 20, offset: 16 }),
@@ -237,8 +271,7 @@ mod tests {
         let mut foreign = RxPacket::new(frame(PEER, 0x0800, b""), 0, Instant::ZERO);
         foreign.meta.token = Token(7);
         let inner = Box::new(Witness([foreign].into(), outcomes));
-        let mut receive =
-            EthernetReceive { inner, address: US, wants_outcomes: true, counters: Arc::default() };
+        let mut receive = EthernetReceive::new(inner, US, true, Arc::default());
         assert_eq!(receive.receive(Instant::ZERO, &mut Vec::new()), Ok(0));
         receive.outcome(Token(8), DropReason::NoRoute);
         let heard: Vec<_> = heard.try_iter().collect();

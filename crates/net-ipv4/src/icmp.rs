@@ -36,6 +36,8 @@ impl Endpoint {
             }
             kind::SOURCE_QUENCH => Verdict::Drop(DropReason::IcmpIgnored), // RFC 6633 §3
             _ if header.is_error() && packet.ip.cast == Cast::Unicast => {
+                // The quoted packet is read as one slice; one that never touched a device may lie in pieces.
+                packet.pull_up(usize::from(packet.transport) + HEADER_LEN + icmp_error::MAX_QUOTED);
                 icmp_error::receive(cx, packet, &header)
             }
             _ => Verdict::Drop(DropReason::IcmpIgnored),

@@ -21,6 +21,9 @@ const MIN_MTU: u32 = 68;
 /// of today has.
 const PLATEAUS: [u32; 9] = [32_000, 17_914, 8_166, 4_352, 2_002, 1_492, 1_006, 508, 296];
 
+/// Octets of a quoted packet that are looked at. 576: what every host takes and no router exceeds (RFC 1812 §4.3.2.3).
+pub(crate) const MAX_QUOTED: usize = 576;
+
 /// What becomes of an error message to us.
 pub(crate) fn receive(cx: &mut NetCx<'_>, packet: &RxPacket, header: &Header) -> Verdict {
     match effect_of(cx, packet, header) {

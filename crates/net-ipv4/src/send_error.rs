@@ -46,25 +46,27 @@ pub(crate) fn send_error(cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind)
 /// The rules of RFC 1122 §3.2.2 and RFC 1812 §4.3.2.7.
 fn may_answer(cx: &NetCx<'_>, packet: &RxPacket, kind: ErrorKind) -> bool {
     let (IpAddr::V4(src), IpAddr::V4(dst)) = (packet.ip.src, packet.ip.dst) else { return false };
+    let Ok(header) = Ipv4::parse_quoted(&packet.data) else { return false };
     let to_one = packet.meta.cast == Cast::Unicast && packet.ip.cast == Cast::Unicast; // R1122-3.2.2-d
     to_one
         && !dst.is_multicast()
         && !dst.is_broadcast()
-        && !is_about_icmp(packet, kind)
-        && !is_later_fragment(packet) // R1122-3.2.2-e
+        && header.fragment_offset() == 0 // R1122-3.2.2-e
+        && !is_about_icmp(packet, &header, kind)
         && addresses::is_single_host(cx, packet, src) // R1122-3.2.2-f
 }
 
 /// R1122-3.2.2-c: no error about an error, nor about a message too short to tell. And we do speak ICMP, whether or
 /// not somebody here waits for an answer to a ping.
-fn is_about_icmp(packet: &RxPacket, kind: ErrorKind) -> bool {
+fn is_about_icmp(packet: &RxPacket, header: &Ipv4<'_>, kind: ErrorKind) -> bool {
+    if header.protocol() != protocol::ICMP {
+        return false;
+    }
     let unspoken = matches!(kind, ErrorKind::ProtocolUnreachable | ErrorKind::PortUnreachable);
-    let is_error = || Icmpv4::parse(packet.transport()).map_or(true, |message| message.is_error());
-    packet.ip.protocol == protocol::ICMP && (unspoken || is_error())
-}
-
-fn is_later_fragment(packet: &RxPacket) -> bool {
-    Ipv4::parse_quoted(&packet.data).map_or(true, |header| header.fragment_offset() != 0)
+    let behind = header.payload().iter().chain(packet.more.pieces().flatten());
+    let mut message = [0; HEADER_LEN];
+    let len = message.iter_mut().zip(behind).map(|(to, from)| *to = *from).count();
+    unspoken || len < HEADER_LEN || Icmpv4::parse(&message).map_or(true, |message| message.is_error())
 }
 
 /// The packet as it came, as much of it as fits: R1122-3.2.2-b, RFC 1812 §4.3.2.3.
@@ -227,6 +229,20 @@ mod tests {
             net.out.clear();
             net.send_error(&packet, ErrorKind::HopLimitExceeded);
             assert_eq!(net.out.pop().is_some(), answered, "{situation}");
+        }
+    }
+
+    #[test]
+    fn packets_on_their_way_back_are_judged_by_their_bytes() {
+        // What waited for a neighbour comes back without annotations, its payload in pieces.
+        for (message, answered) in [(Emit::unreachable(0), false), (Emit::echo_request(1, 1), true)] {
+            let mut net = Net::new();
+            let bytes = datagram(PEER, "192.0.2.1", 1, &icmp(message, &[0; 28]));
+            let mut packet = net.packet(&bytes[..20]);
+            bytes[20..].chunks(3).for_each(|piece| packet.more.push(Bytes::copy_from_slice(piece)));
+            (packet.ip.src, packet.ip.dst) = (PEER.parse().unwrap(), "192.0.2.1".parse().unwrap());
+            net.send_error(&packet, ErrorKind::HostUnreachable);
+            assert_eq!(net.out.pop().is_some(), answered, "{message:?}");
         }
     }
 

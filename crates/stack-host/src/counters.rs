@@ -1,5 +1,6 @@
 //! What happened, in numbers.
 
+use core::fmt;
 use core::ops::AddAssign;
 use stack_core::DropReason;
 
@@ -21,8 +22,15 @@ impl AddAssign<usize> for Traffic {
 }
 
 /// Dropped packets by reason.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Drops([u64; DropReason::COUNT]);
+
+impl fmt::Debug for Drops {
+    /// The reasons that occurred.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
 
 impl Default for Drops {
     fn default() -> Self {

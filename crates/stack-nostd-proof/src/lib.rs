@@ -24,12 +24,14 @@ use core::mem::size_of_val;
 
 use link_channel as _;
 use link_ethernet as _;
+use link_impair as _;
 use link_loopback as _;
 use net_ipv4 as _;
 use stack_core as _;
 use stack_host as _;
 use stack_packet as _;
 use stack_wire as _;
+use trans_icmp as _;
 use trans_udp as _;
 
 /// Links every crate into the library; returns a figure that depends on them.

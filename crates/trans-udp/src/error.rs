@@ -9,7 +9,7 @@ use crate::address::Peer;
 use crate::{Udp, socket::Socket};
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
-use stack_core::{DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, NicId, TransportCx};
+use stack_core::{DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, Instant, NicId, TransportCx};
 use stack_wire::udp;
 
 /// Payload bytes of a quoted datagram that a report keeps; longer quotes would pin their packet's memory.
@@ -34,10 +34,12 @@ pub struct DeliveryReport {
     pub to: SocketAddr,
     /// The beginning of its payload, as far as it was quoted: up to 128 bytes.
     pub payload: Bytes,
+    /// When the report reached this protocol.
+    pub received_at: Instant,
 }
 
 impl DeliveryReport {
-    fn new(error: &DeliveryError, quoted: &Quoted<'_>, socket: &Socket) -> Self {
+    fn new(now: Instant, error: &DeliveryError, quoted: &Quoted<'_>, socket: &Socket) -> Self {
         let to = Peer { ip: error.remote, port: quoted.dst_port, zone: error.nic };
         let payload = quoted.payload.get(..MAX_QUOTE).unwrap_or(quoted.payload);
         Self {
@@ -46,6 +48,7 @@ impl DeliveryReport {
             nic: error.nic,
             to: to.to_application(socket.families),
             payload: Bytes::copy_from_slice(payload),
+            received_at: now,
         }
     }
 }
@@ -87,7 +90,7 @@ impl Udp {
             }
         }
         if socket.options.receive_errors && socket.reports.len() < self.config.max_error_reports {
-            let report = DeliveryReport::new(error, &quoted, socket);
+            let report = DeliveryReport::new(cx.now, error, &quoted, socket);
             socket.reports.push_back(report);
         }
         // R1122-4.1.3.3-a. An unconnected socket could not tell which of its peers is meant.

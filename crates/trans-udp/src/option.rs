@@ -3,8 +3,9 @@
 //! What decides how a socket shares its port must be set before it is bound; the rest holds from the next datagram on.
 
 use crate::Udp;
+use crate::socket::Membership;
 use core::net::IpAddr;
-use stack_core::{EndpointId, Error, NicId, SocketOption, TransportCx};
+use stack_core::{EndpointId, Error, NicId, RouteQuery, SocketOption, TransportCx};
 
 impl Udp {
     pub(crate) fn change_option(
@@ -58,7 +59,7 @@ impl Udp {
 
     /// # Errors
     /// [`Error::DuplicateAddress`] if the socket is a member, [`Error::LimitReached`], [`Error::InvalidArgument`] if it
-    /// is no group, [`Error::UnknownNic`].
+    /// is no group, [`Error::UnknownNic`], [`Error::NoRoute`] if no interface is named and none leads to the group.
     fn join(
         &mut self,
         cx: &mut TransportCx<'_>,
@@ -75,15 +76,19 @@ impl Udp {
         if !socket.families.contains(group) {
             return Err(Error::AddressFamily);
         }
-        let nic = nic.or(socket.options.nic);
-        if socket.groups.contains(&(group, nic)) {
+        let named = nic.or(socket.options.nic);
+        if socket.groups.iter().any(|member| member.group == group && member.named == named) {
             return Err(Error::DuplicateAddress);
         }
         if socket.groups.len() >= max_groups {
             return Err(Error::LimitReached);
         }
-        cx.host.set_group(cx.now, nic, group, true)?;
-        socket.groups.push((group, nic));
+        let nic = match named {
+            Some(nic) => nic,
+            None => cx.host.route(&RouteQuery { nic: None, local: None, remote: group })?.hop.nic,
+        };
+        cx.host.set_group(cx.now, Some(nic), group, true)?;
+        socket.groups.push(Membership { group, named, nic });
         Ok(())
     }
 
@@ -97,9 +102,9 @@ impl Udp {
         nic: Option<NicId>,
     ) -> Result<(), Error> {
         let socket = self.sockets.open_mut(id)?;
-        let wanted = (group.to_canonical(), nic.or(socket.options.nic));
-        let found = socket.groups.iter().position(|member| *member == wanted);
-        let (group, nic) = socket.groups.swap_remove(found.ok_or(Error::BadLocalAddress)?);
-        cx.host.set_group(cx.now, nic, group, false)
+        let (group, named) = (group.to_canonical(), nic.or(socket.options.nic));
+        let found = socket.groups.iter().position(|member| member.group == group && member.named == named);
+        let Membership { nic, .. } = socket.groups.swap_remove(found.ok_or(Error::BadLocalAddress)?);
+        cx.host.set_group(cx.now, Some(nic), group, false)
     }
 }

@@ -33,9 +33,19 @@ pub(crate) struct Socket {
     pub(crate) closed: bool,
     pub(crate) readable: Option<Waker>,
     pub(crate) writable: Option<Waker>,
-    pub(crate) groups: Vec<(IpAddr, Option<NicId>)>,
+    pub(crate) groups: Vec<Membership>,
     /// The last question to the routing table, with its answer.
     route: Option<(RouteQuery, CachedRoute)>,
+}
+
+/// A group that the socket joined.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Membership {
+    pub(crate) group: IpAddr,
+    /// The interface that the application named.
+    pub(crate) named: Option<NicId>,
+    /// The interface that it was: the routing table may choose another one by the time of leaving.
+    pub(crate) nic: NicId,
 }
 
 /// A port that was reserved and an identity that was registered.

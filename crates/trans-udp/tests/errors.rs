@@ -95,6 +95,7 @@ fn too_big_sets_the_path_mtu_and_is_told_only_where_fragments_are_forbidden() {
     let remote = addr(PEER).ip();
     assert_eq!((net.udp.take_error(id), &net.host.path_mtus[..]), (None, &[(remote, 1400)][..]));
     net.set(id, SocketOption::DontFragment(true)).unwrap();
+    net.send(id, b"", None).unwrap();
     let asked = net.host.queries.len();
     net.error(id, &too_big);
     assert_eq!(net.send(id, b"", None), Err(Error::MessageTooLarge));
@@ -133,6 +134,7 @@ fn reports_say_who_what_and_about_which_datagram() {
         assert_eq!(report.kind, ErrorKind::HopLimitExceeded);
         assert_eq!(report.origin, ErrorOrigin::Icmp { from: "10.0.0.254".parse().unwrap() });
         assert_eq!((&report.payload[..], report.nic), (&b"probe"[..], Some(NicId(1))));
+        assert_eq!(report.received_at, Instant::from_secs(1));
     }
     assert_eq!(net.udp.recv_report(id), Err(Error::WouldBlock), "16 are kept");
 }

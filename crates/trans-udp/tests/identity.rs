@@ -238,8 +238,9 @@ fn groups_are_joined_once_left_once_and_limited() {
     let leave = SocketOption::LeaveGroup("239.0.0.1".parse().unwrap(), None);
     assert_eq!(net.set(id, leave), Ok(()));
     assert_eq!(net.set(id, leave), Err(Error::BadLocalAddress));
-    let members: Vec<bool> = net.host.groups.iter().map(|group| group.2).collect();
-    assert_eq!(members, [true, true, false]);
+    let members: Vec<_> = net.host.groups.iter().map(|group| (group.1, group.2)).collect();
+    let (one, two) = (Some(NicId(1)), Some(NicId(2)));
+    assert_eq!(members, [(one, true), (two, true), (one, false)], "left where it was joined");
 }
 
 #[test]

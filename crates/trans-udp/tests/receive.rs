@@ -225,6 +225,20 @@ fn the_receive_buffer_counts_the_memory_that_is_pinned() {
 }
 
 #[test]
+fn wishes_for_buffers_are_cut_to_the_largest() {
+    let mut net = Net::new(UdpConfig { max_buffer: 8192, ..UdpConfig::default() });
+    let id = net.bound("0.0.0.0:53");
+    net.set(id, SocketOption::ReceiveBuffer(usize::MAX)).unwrap();
+    net.set(id, SocketOption::SendBuffer(usize::MAX)).unwrap();
+    let packet = datagram(PEER, US, &[1; 3000]);
+    assert_eq!(net.deliver(id, packet.clone()), Ok(()));
+    assert_eq!(net.deliver(id, packet.clone()), Ok(()));
+    assert_eq!(net.deliver(id, packet), Err(DropReason::SocketBufferFull));
+    net.send(id, &[0; 9000], Some(PEER)).unwrap();
+    assert_eq!(net.send(id, b"", Some(PEER)), Err(Error::WouldBlock));
+}
+
+#[test]
 fn small_payloads_don_t_pin_large_packets() {
     let mut net = Net::default();
     let id = net.bound("0.0.0.0:53");

@@ -1,0 +1,50 @@
+//! What a line has done so far.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Live counts of one direction; shared between the line and whoever watches it.
+#[derive(Debug, Default)]
+pub struct ImpairCounters {
+    pub(crate) arrived: AtomicUsize,
+    pub(crate) lost: AtomicUsize,
+    pub(crate) overflowed: AtomicUsize,
+    pub(crate) reordered: AtomicUsize,
+    pub(crate) duplicated: AtomicUsize,
+    pub(crate) corrupted: AtomicUsize,
+}
+
+/// The counts at one moment, in packets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ImpairStatistics {
+    /// Came out at the far end, duplicates included.
+    pub arrived: usize,
+    /// Lost by chance.
+    pub lost: usize,
+    /// Dropped because the queue was full.
+    pub overflowed: usize,
+    /// Made late, so that later ones may overtake them.
+    pub reordered: usize,
+    /// Doubled.
+    pub duplicated: usize,
+    /// Damaged.
+    pub corrupted: usize,
+}
+
+impl ImpairCounters {
+    /// The counts now.
+    pub fn statistics(&self) -> ImpairStatistics {
+        let read = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        ImpairStatistics {
+            arrived: read(&self.arrived),
+            lost: read(&self.lost),
+            overflowed: read(&self.overflowed),
+            reordered: read(&self.reordered),
+            duplicated: read(&self.duplicated),
+            corrupted: read(&self.corrupted),
+        }
+    }
+}
+
+pub(crate) fn count(counter: &AtomicUsize) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

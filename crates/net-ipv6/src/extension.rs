@@ -1,0 +1,287 @@
+//! What the extension headers of a packet to us want, in the order in which they stand: RFC 8200 §4.
+//!
+//! Options that we don't know are treated as their type says (§4.2); we know only padding. Routing headers lead
+//! nowhere from here (§4.4, RFC 5095). A fragment that is the whole packet is one header more (RFC 6946); any other
+//! is refused for now.
+//!
+//! Bounded: at most [`MAX_EXTENSIONS`] headers, each looked at once.
+
+use stack_core::DropReason;
+use stack_wire::icmpv6::parameter_problem as code;
+use stack_wire::ip::protocol;
+use stack_wire::ipv6::HEADER_LEN;
+use stack_wire::ipv6_ext::{Extension, FRAGMENT_LEN, Fragment, MAX_EXTENSIONS, Options, UnknownAction};
+
+/// Where the next-header field of the fixed header lies.
+const FIXED_NEXT_HEADER: usize = 6;
+
+/// What lies behind the extension headers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Upper {
+    /// Its protocol.
+    pub(crate) protocol: u8,
+    /// Where it begins, in octets from the fixed header's first.
+    pub(crate) offset: usize,
+    /// There was a fragment header on the way.
+    pub(crate) fragmented: bool,
+}
+
+/// Why a packet ends at its extension headers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal {
+    /// Counted as this.
+    pub(crate) reason: DropReason,
+    /// Code and pointer of the parameter problem to report.
+    pub(crate) report: Option<(u8, usize)>,
+}
+
+impl Refusal {
+    fn silent(reason: DropReason) -> Self {
+        Self { reason, report: None }
+    }
+
+    fn reported(reason: DropReason, code: u8, pointer: usize) -> Self {
+        Self { reason, report: Some((code, pointer)) }
+    }
+}
+
+/// Whether this kind of header is walked here.
+pub(crate) fn is_extension(next_header: u8) -> bool {
+    matches!(
+        next_header,
+        protocol::HOP_BY_HOP | protocol::IPV6_ROUTE | protocol::IPV6_FRAGMENT | protocol::IPV6_DESTINATION
+    )
+}
+
+/// Obeys the extension headers of a packet, which lie contiguous behind its fixed header; `next` is the fixed header's
+/// next-header field.
+pub(crate) fn walk(packet: &[u8], next: u8, to_group: bool) -> Result<Upper, Refusal> {
+    let mut upper = Upper { protocol: next, offset: HEADER_LEN, fragmented: false };
+    let mut named_at = FIXED_NEXT_HEADER;
+    for _ in 0..=MAX_EXTENSIONS {
+        if !is_extension(upper.protocol) {
+            return Ok(upper);
+        }
+        if upper.protocol == protocol::HOP_BY_HOP && named_at != FIXED_NEXT_HEADER {
+            return Err(Refusal::reported(DropReason::BadOption, code::NEXT_HEADER, named_at)); // R8200-4-b
+        }
+        let rest = packet.get(upper.offset..).unwrap_or_default();
+        let (next, len) = step(rest, &mut upper, to_group)?;
+        named_at = upper.offset;
+        upper.protocol = next;
+        upper.offset += len;
+    }
+    Err(Refusal::silent(DropReason::BadOption))
+}
+
+/// One header: the next one's type, and its own length.
+fn step(rest: &[u8], upper: &mut Upper, to_group: bool) -> Result<(u8, usize), Refusal> {
+    let cut = |_| Refusal::silent(DropReason::Truncated);
+    if upper.protocol == protocol::IPV6_FRAGMENT {
+        let (fragment, _) = Fragment::parse(rest).map_err(cut)?;
+        upper.fragmented = true;
+        let atomic = fragment.offset() == 0 && !fragment.more_fragments(); // R6946-a
+        let next = atomic.then_some((fragment.next_header, FRAGMENT_LEN));
+        return next.ok_or(Refusal::silent(DropReason::FragmentInvalid));
+    }
+    let extension = Extension::parse(rest).map_err(cut)?;
+    match upper.protocol {
+        protocol::IPV6_ROUTE => routing(&extension, upper.offset)?,
+        _ => options(extension.options(), upper.offset, to_group)?,
+    }
+    Ok((extension.next_header, extension.len))
+}
+
+/// R8200-4.4-a, R8200-4.4-b, R5095-a: of no type do we know more than that its route has to be at its end.
+fn routing(extension: &Extension<'_>, offset: usize) -> Result<(), Refusal> {
+    let [_, segments_left, ..] = extension.data else { return Err(Refusal::silent(DropReason::Truncated)) };
+    if *segments_left == 0 {
+        return Ok(());
+    }
+    let routing_type = offset + 2;
+    Err(Refusal::reported(DropReason::SourceRoute, code::HEADER_FIELD, routing_type))
+}
+
+fn options(mut options: Options<'_>, offset: usize, to_group: bool) -> Result<(), Refusal> {
+    while let Some((kind, data)) = options.next() {
+        let reason = DropReason::BadOption;
+        let at = offset + options.offset() - data.len() - 2;
+        match UnknownAction::of(kind) {
+            UnknownAction::Skip => {}
+            UnknownAction::Discard => return Err(Refusal::silent(reason)),
+            UnknownAction::DiscardAndReportUnicast if to_group => return Err(Refusal::silent(reason)),
+            UnknownAction::DiscardAndReport | UnknownAction::DiscardAndReportUnicast => {
+                return Err(Refusal::reported(reason, code::OPTION, at));
+            }
+        }
+    }
+    // R8200-4.2-e
+    if options.malformed() { Err(Refusal::silent(DropReason::BadOption)) } else { Ok(()) }
+}
+
+/// Where the field lies that names the packet's upper-layer protocol: the pointer of "unrecognized next header"
+/// (R8200-4-a). As far as the bytes go.
+pub(crate) fn upper_named_at(packet: &[u8]) -> usize {
+    let (mut named_at, mut offset) = (FIXED_NEXT_HEADER, HEADER_LEN);
+    for _ in 0..MAX_EXTENSIONS {
+        let next = packet.get(named_at).copied().unwrap_or(protocol::IPV6_NO_NEXT);
+        let rest = packet.get(offset..).unwrap_or_default();
+        let len = match next {
+            protocol::IPV6_FRAGMENT => Fragment::parse(rest).map(|_| FRAGMENT_LEN),
+            next if is_extension(next) => Extension::parse(rest).map(|extension| extension.len),
+            _ => break,
+        };
+        let Ok(len) = len else { break };
+        named_at = offset;
+        offset += len;
+    }
+    named_at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    const UDP: u8 = protocol::UDP;
+
+    /// The extension headers `bytes`, of which the first is of type `next`.
+    fn walked(next: u8, bytes: &[u8]) -> Result<Upper, Refusal> {
+        walk_to(next, bytes, false)
+    }
+
+    fn walk_to(next: u8, bytes: &[u8], to_group: bool) -> Result<Upper, Refusal> {
+        let mut packet = alloc::vec![0; HEADER_LEN];
+        packet[FIXED_NEXT_HEADER] = next;
+        packet.extend_from_slice(bytes);
+        walk(&packet, next, to_group)
+    }
+
+    fn upper(offset: usize) -> Result<Upper, Refusal> {
+        Ok(Upper { protocol: UDP, offset, fragmented: false })
+    }
+
+    fn dropped(reason: DropReason) -> Result<Upper, Refusal> {
+        Err(Refusal::silent(reason))
+    }
+
+    /// A header of eight octets with this option of two octets of data.
+    fn with_option(next: u8, option: u8) -> [u8; 8] {
+        [next, 0, 1, 0, option, 2, 0, 0]
+    }
+
+    #[test]
+    fn chains() {
+        use protocol::{HOP_BY_HOP, IPV6_DESTINATION, IPV6_FRAGMENT, IPV6_NO_NEXT, IPV6_ROUTE};
+        let pad = |next| [next, 0, 1, 4, 0, 0, 0, 0];
+        let routing = |routing_type, left| [UDP, 0, routing_type, left, 0, 0, 0, 0];
+        let fragment = |offset_more| [UDP, 0, 0, offset_more, 0, 0, 0, 1];
+        let problem = |code, at| Err(Refusal::reported(DropReason::BadOption, code, at));
+        let two = |a: [u8; 8], b: [u8; 8]| [a, b].concat();
+        for (situation, next, bytes, want) in [
+            ("none", UDP, Vec::new(), upper(40)),
+            ("hop-by-hop", HOP_BY_HOP, pad(UDP).to_vec(), upper(48)),
+            (
+                "R8200-4-c: destination options twice",
+                IPV6_DESTINATION,
+                two(pad(IPV6_DESTINATION), pad(UDP)),
+                upper(56),
+            ),
+            (
+                "R8200-4-b: hop-by-hop is not the first",
+                IPV6_DESTINATION,
+                two(pad(HOP_BY_HOP), pad(UDP)),
+                problem(code::NEXT_HEADER, 40),
+            ),
+            ("R8200-4.4-a: route at its end", IPV6_ROUTE, routing(77, 0).to_vec(), upper(48)),
+            ("R5095-a: type 0 at its end", IPV6_ROUTE, routing(0, 0).to_vec(), upper(48)),
+            (
+                "R8200-4.4-b: route goes on",
+                IPV6_ROUTE,
+                routing(77, 1).to_vec(),
+                Err(Refusal::reported(DropReason::SourceRoute, code::HEADER_FIELD, 42)),
+            ),
+            (
+                "R5095-a: type 0 goes on",
+                IPV6_ROUTE,
+                routing(0, 2).to_vec(),
+                Err(Refusal::reported(DropReason::SourceRoute, code::HEADER_FIELD, 42)),
+            ),
+            (
+                "R6946-a: atomic fragment",
+                IPV6_FRAGMENT,
+                fragment(0).to_vec(),
+                Ok(Upper { protocol: UDP, offset: 48, fragmented: true }),
+            ),
+            ("first fragment", IPV6_FRAGMENT, fragment(1).to_vec(), dropped(DropReason::FragmentInvalid)),
+            ("later fragment", IPV6_FRAGMENT, fragment(8).to_vec(), dropped(DropReason::FragmentInvalid)),
+            (
+                "R8200-4.7-a: nothing follows",
+                HOP_BY_HOP,
+                pad(IPV6_NO_NEXT).to_vec(),
+                Ok(Upper { protocol: IPV6_NO_NEXT, offset: 48, fragmented: false }),
+            ),
+            ("cut inside", HOP_BY_HOP, pad(UDP)[..7].to_vec(), dropped(DropReason::Truncated)),
+            ("missing", IPV6_FRAGMENT, Vec::new(), dropped(DropReason::Truncated)),
+            ("as many as allowed", IPV6_DESTINATION, chain(MAX_EXTENSIONS), upper(40 + 8 * MAX_EXTENSIONS)),
+            ("one too many", IPV6_DESTINATION, chain(MAX_EXTENSIONS + 1), dropped(DropReason::BadOption)),
+        ] {
+            assert_eq!(walked(next, &bytes), want, "{situation}");
+        }
+    }
+
+    fn chain(count: usize) -> Vec<u8> {
+        let mut bytes = [protocol::IPV6_DESTINATION, 0, 1, 4, 0, 0, 0, 0].repeat(count);
+        let last = bytes.len() - 8;
+        bytes[last] = UDP;
+        bytes
+    }
+
+    #[test]
+    fn unknown_options_say_what_to_do() {
+        let silent = dropped(DropReason::BadOption);
+        let reported = Err(Refusal::reported(DropReason::BadOption, code::OPTION, 44));
+        for (situation, option, unicast, group) in [
+            ("R8200-4.2-a: skip", 0x1e, upper(48), upper(48)),
+            ("R8200-4.2-b: discard", 0x5e, silent, silent),
+            ("R8200-4.2-c: report", 0x9e, reported, reported),
+            ("R8200-4.2-d: report unless to a group", 0xde, reported, silent),
+        ] {
+            for header in [protocol::HOP_BY_HOP, protocol::IPV6_DESTINATION] {
+                let bytes = with_option(UDP, option);
+                assert_eq!(walk_to(header, &bytes, false), unicast, "{situation}");
+                assert_eq!(walk_to(header, &bytes, true), group, "{situation}, group");
+            }
+        }
+        let overrun = [UDP, 0, 0x1e, 9, 0, 0, 0, 0];
+        assert_eq!(walked(protocol::HOP_BY_HOP, &overrun), silent, "R8200-4.2-e: overrun");
+    }
+
+    // R8200-4-a
+    #[test]
+    fn where_the_upper_protocol_is_named() {
+        let mut packet = alloc::vec![0; HEADER_LEN];
+        packet[FIXED_NEXT_HEADER] = 99;
+        assert_eq!(upper_named_at(&packet), 6);
+        packet[FIXED_NEXT_HEADER] = protocol::IPV6_DESTINATION;
+        packet.extend_from_slice(&[protocol::IPV6_FRAGMENT, 0, 1, 4, 0, 0, 0, 0]);
+        packet.extend_from_slice(&[99, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(upper_named_at(&packet), 48);
+        assert_eq!(upper_named_at(&packet[..50]), 40, "as far as the bytes go");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic_or_lead_outside(
+            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0), Just(60)], 0..200),
+            next in prop::sample::select(alloc::vec![0u8, 43, 44, 60]),
+            to_group: bool,
+        ) {
+            if let Ok(upper) = walk_to(next, &bytes, to_group) {
+                prop_assert!(upper.offset <= HEADER_LEN + bytes.len());
+            }
+            upper_named_at(&bytes);
+        }
+    }
+}

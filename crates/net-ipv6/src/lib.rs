@@ -1,0 +1,216 @@
+//! IPv6 (RFC 8200), ICMPv6 (RFC 4443), and neighbour discovery as a resolver of link addresses (RFC 4861 §7).
+//!
+//! A protocol crate: it knows the contract and the ground, no link, no transport and no host.
+//!
+//! ```text
+//! conductor  stack-host
+//! protocols  link-*  net-*  trans-*      you are here: net-ipv6
+//! contract   stack-core
+//! ground     stack-packet  stack-wire
+//! ```
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what becomes of an inbound packet? | `receive.rs` |
+//! | may a packet with these addresses be here? | `addresses.rs` |
+//! | what do its extension headers want? | `extension.rs` |
+//! | what goes in front of a segment, what changes in a forwarded packet? | `encapsulate.rs` |
+//! | who answers pings? | `icmp.rs` |
+//! | what does somebody else's error mean to us? | `icmp_error.rs` |
+//! | when do we tell somebody of an error? | `send_error.rs` |
+//! | who has which link address? | `ndp.rs` |
+//!
+//! ```
+//! use net_ipv6::{Ipv6, Ipv6Config};
+//! use stack_core::NetworkProtocol;
+//!
+//! let ipv6 = Ipv6::new(Ipv6Config { default_hop_limit: 32, ..Ipv6Config::default() });
+//! assert_eq!((ipv6.name(), ipv6.ether_type(), ipv6.min_packet_len()), ("IPv6", 0x86dd, 40));
+//! assert!(ipv6.carries("fe80::1".parse()?) && !ipv6.carries("10.0.0.1".parse()?));
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
+//!
+//! Deliberately absent so far: fragmentation and reassembly (a fragment is dropped, an atomic one is taken,
+//! RFC 6946), router discovery, redirects and address autoconfiguration, duplicate address detection (a tentative
+//! address is ready at once, as with `DupAddrDetectTransmits` 0 of RFC 4862 §5.1), multicast listener reports, flow
+//! labels of our own, jumbograms.
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+extern crate alloc;
+
+mod addresses;
+mod encapsulate;
+mod extension;
+mod icmp;
+mod icmp_error;
+mod ndp;
+mod receive;
+mod send_error;
+#[cfg(test)]
+mod testing;
+
+use alloc::boxed::Box;
+use core::net::IpAddr;
+use stack_core::{
+    AddressState, DropReason, Effect, ErrorKind, InterfaceAddress, LinkAddressResolver, NetCx,
+    NetworkEndpoint, NetworkProtocol, NicView, RxPacket, TxPacket, Verdict,
+};
+use stack_wire::ethernet::EtherType;
+use stack_wire::ipv6::HEADER_LEN;
+use stack_wire::ndp::solicited_node;
+
+/// What can be chosen about IPv6.
+#[derive(Clone, Debug)]
+pub struct Ipv6Config {
+    /// Hop limit of packets whose sender does not say; 64 (RFC 1700, recommended by RFC 4861 §10). Never sent as 0.
+    pub default_hop_limit: u8,
+    /// Answer echo requests to groups; on, which RFC 4443 §4.2 asks of hosts (R4443-4.2-b).
+    pub echo_multicast: bool,
+}
+
+impl Default for Ipv6Config {
+    fn default() -> Self {
+        Self { default_hop_limit: 64, echo_multicast: true }
+    }
+}
+
+/// IPv6, to be registered with a host.
+#[derive(Clone, Debug, Default)]
+pub struct Ipv6 {
+    config: Ipv6Config,
+}
+
+impl Ipv6 {
+    /// IPv6 with these choices.
+    pub fn new(config: Ipv6Config) -> Self {
+        Self { config }
+    }
+}
+
+impl NetworkProtocol for Ipv6 {
+    fn ether_type(&self) -> u16 {
+        EtherType::IPV6
+    }
+
+    fn name(&self) -> &'static str {
+        "IPv6"
+    }
+
+    fn min_packet_len(&self) -> usize {
+        HEADER_LEN
+    }
+
+    fn parse_addresses(&self, packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
+        let (_, addresses) = packet.split_at_checked(8)?;
+        let (src, rest) = addresses.split_first_chunk::<16>()?;
+        let (dst, _) = rest.split_first_chunk::<16>()?;
+        Some((IpAddr::from(*src), IpAddr::from(*dst)))
+    }
+
+    fn carries(&self, address: IpAddr) -> bool {
+        address.is_ipv6()
+    }
+
+    fn new_endpoint(&mut self, _nic: &NicView<'_>) -> Box<dyn NetworkEndpoint> {
+        Box::new(Endpoint::new(self.config.clone()))
+    }
+}
+
+/// IPv6 on one interface.
+#[derive(Debug)]
+struct Endpoint {
+    config: Ipv6Config,
+}
+
+impl Endpoint {
+    fn new(config: Ipv6Config) -> Self {
+        Self { config }
+    }
+}
+
+/// Each address listens in its solicited-node group (RFC 4861 §7.2.1, R4291-2.8-a); the host counts.
+fn join_solicited_node(cx: &mut NetCx<'_>, address: &InterfaceAddress, join: bool) {
+    if let IpAddr::V6(v6) = address.address() {
+        let nic = cx.nic.id;
+        cx.emit(Effect::Group { nic, group: solicited_node(v6).into(), join });
+    }
+}
+
+impl NetworkEndpoint for Endpoint {
+    fn receive(&mut self, cx: &mut NetCx<'_>, packet: &mut RxPacket) -> Verdict {
+        self.inbound(cx, packet).unwrap_or_else(Verdict::Drop)
+    }
+
+    fn encapsulate(&mut self, cx: &mut NetCx<'_>, packet: &mut TxPacket) -> Result<(), DropReason> {
+        self.write_header(cx, packet)
+    }
+
+    fn forward(
+        &mut self,
+        _cx: &mut NetCx<'_>,
+        packet: &mut RxPacket,
+        out: &mut TxPacket,
+    ) -> Result<(), ErrorKind> {
+        encapsulate::forward(packet, out)
+    }
+
+    fn send_error(&mut self, cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind) {
+        send_error::send_error(cx, packet, kind);
+    }
+
+    fn header_len(&self) -> usize {
+        HEADER_LEN
+    }
+
+    fn address_added(&mut self, cx: &mut NetCx<'_>, address: &InterfaceAddress) {
+        join_solicited_node(cx, address, true);
+        if address.state == AddressState::Tentative && address.address().is_ipv6() {
+            let (nic, address) = (cx.nic.id, address.address());
+            cx.emit(Effect::AddressReady { nic, address });
+        }
+    }
+
+    fn address_removed(&mut self, cx: &mut NetCx<'_>, address: &InterfaceAddress) {
+        join_solicited_node(cx, address, false);
+    }
+
+    fn resolver(&mut self) -> Option<&mut dyn LinkAddressResolver> {
+        Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, NIC, Net};
+
+    // R4291-2.8-a
+    #[test]
+    fn each_address_has_its_group() {
+        let mut net = Net::new();
+        let address = |text: &str, state| InterfaceAddress { net: text.parse().unwrap(), state };
+        let preferred = address("fe80::1234:5678/64", AddressState::Preferred);
+        net.call(|ipv6, cx| ipv6.address_added(cx, &preferred));
+        net.call(|ipv6, cx| ipv6.address_removed(cx, &preferred));
+        net.call(|ipv6, cx| ipv6.address_added(cx, &address("10.0.0.1/24", AddressState::Tentative)));
+        let mut joins = [true, false].into_iter();
+        for effect in net.effects.drain(..) {
+            let Effect::Group { nic: NIC, group, join } = effect else { panic!("{effect:?}") };
+            assert_eq!(group, "ff02::1:ff34:5678".parse::<IpAddr>().unwrap());
+            assert_eq!(Some(join), joins.next());
+        }
+        assert_eq!(joins.next(), None);
+        net.call(|ipv6, cx| ipv6.address_added(cx, &address("fe80::9/64", AddressState::Tentative)));
+        assert!(matches!(net.effects[..], [Effect::Group { .. }, Effect::AddressReady { nic: NIC, .. }]));
+    }
+
+    #[test]
+    fn addresses_of_a_packet() {
+        let packet = testing::packet("fe80::9", "ff02::1", 17, &[]);
+        let want = ("fe80::9".parse().unwrap(), "ff02::1".parse().unwrap());
+        assert_eq!(Ipv6::default().parse_addresses(&packet), Some(want));
+        assert_eq!(Ipv6::default().parse_addresses(&packet[..39]), None);
+    }
+}

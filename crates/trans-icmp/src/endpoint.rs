@@ -1,0 +1,130 @@
+//! The socket calls that all transports have in common.
+//!
+//! Their bytes are whole ICMP messages, as with Linux's ping sockets: eight bytes of header, then the data. Of what is
+//! written, type and code must be those of an echo request; checksum and identifier are filled in. Ports of addresses
+//! are identifiers where they are ours, and 0 where they are not.
+
+use crate::icmp::HEADER_LEN;
+use crate::socket::{Peer, Socket, unspecified};
+use crate::{Family, Icmp};
+use core::net::SocketAddr;
+use core::task::Waker;
+use stack_core::{
+    EndpointId, Endpoints, Error, Families, Interest, Readiness, Shutdown, SocketOption, TransportCx,
+};
+
+impl<F: Family> Endpoints for Icmp<F> {
+    fn create(&mut self, _: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
+        if !families.intersect(F::FAMILIES) {
+            return Err(Error::AddressFamily);
+        }
+        self.sockets.insert(Socket::new(&self.config), self.config.max_sockets)
+    }
+
+    fn bind(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, local: SocketAddr) -> Result<(), Error> {
+        self.bind_socket(cx, id, Peer::from_application::<F>(local)?, local.port())
+    }
+
+    fn connect(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, remote: SocketAddr) -> Result<(), Error> {
+        self.connect_socket(cx, id, Peer::from_application::<F>(remote)?)
+    }
+
+    fn read(
+        &mut self,
+        _: &mut TransportCx<'_>,
+        id: EndpointId,
+        buffer: &mut [u8],
+    ) -> Result<(usize, SocketAddr), Error> {
+        let received = self.take(id)?;
+        let message = received.header.iter().chain(&received.reply.payload);
+        let len = buffer.iter_mut().zip(message).map(|(to, from)| *to = *from).count();
+        Ok((len, received.reply.from))
+    }
+
+    fn write(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<usize, Error> {
+        let Some((&[kind, code, _, _, _, _, s0, s1], payload)) = bytes.split_first_chunk() else {
+            return Err(Error::InvalidArgument);
+        };
+        if (kind, code) != (F::ECHO_REQUEST, 0) {
+            return Err(Error::InvalidArgument);
+        }
+        let len = self.send_echo(cx, id, u16::from_be_bytes([s0, s1]), payload, to)?;
+        Ok(HEADER_LEN + len)
+    }
+
+    /// `Read` makes reads end after what is queued; `Write` makes writes fail. Nothing is sent.
+    fn shutdown(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, how: Shutdown) -> Result<(), Error> {
+        let socket = self.sockets.open_mut(id)?;
+        if socket.peer.is_none() {
+            return Err(Error::NotConnected);
+        }
+        socket.read_closed |= matches!(how, Shutdown::Read | Shutdown::Both);
+        socket.write_closed |= matches!(how, Shutdown::Write | Shutdown::Both);
+        socket.wake_both(cx);
+        Ok(())
+    }
+
+    /// Requests that were written are still sent.
+    fn close(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Ok(socket) = self.sockets.open_mut(id) else { return };
+        socket.wake_both(cx);
+        if let Some(binding) = socket.binding.take() {
+            cx.unregister(&binding.identity, id);
+            cx.release_port(&binding.request);
+        }
+        self.memory -= socket.receive.clear();
+        if socket.send.is_empty() {
+            self.sockets.remove(id);
+        } else {
+            socket.closed = true;
+        }
+    }
+
+    fn readiness(&self, id: EndpointId) -> Readiness {
+        let gone = Readiness { read_closed: true, write_closed: true, ..Readiness::default() };
+        self.sockets.open(id).map_or(gone, Socket::readiness)
+    }
+
+    fn register(&mut self, id: EndpointId, interest: Interest, waker: &Waker) {
+        let Ok(socket) = self.sockets.open_mut(id) else { return };
+        let place = match interest {
+            Interest::Readable => &mut socket.readable,
+            Interest::Writable => &mut socket.writable,
+        };
+        match place {
+            Some(old) => old.clone_from(waker),
+            None => *place = Some(waker.clone()),
+        }
+    }
+
+    fn local_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
+        let any = unspecified::<F>();
+        let Some(binding) = &self.sockets.open(id)?.binding else { return Ok(SocketAddr::new(any, 0)) };
+        let local = Peer { ip: binding.identity.local.unwrap_or(any), zone: binding.identity.nic };
+        Ok(local.to_application(binding.identity.local_port))
+    }
+
+    fn remote_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
+        let peer = self.sockets.open(id)?.peer.ok_or(Error::NotConnected)?;
+        Ok(peer.to_application(0))
+    }
+
+    fn set_option(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        option: SocketOption,
+    ) -> Result<(), Error> {
+        self.change_option(cx, id, option)
+    }
+
+    fn take_error(&mut self, id: EndpointId) -> Option<Error> {
+        self.sockets.open_mut(id).ok()?.error.take()
+    }
+}

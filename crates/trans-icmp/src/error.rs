@@ -1,0 +1,139 @@
+//! Errors about echo requests: RFC 1122 §3.2.2, RFC 4443 §2.4 d.
+//!
+//! Each becomes a report that says what happened to which request and who says so: a traceroute reads nothing else.
+//! A connected socket has it as its pending error too, which the next call reports once.
+//! A path MTU is believed if the socket has sent a larger packet; anything below what every link must carry is raised
+//! to that, and where a router gives none, the next lower plateau is taken (RFC 1191 §7.1).
+
+use crate::socket::{Peer, Socket};
+use crate::{Family, Icmp};
+use bytes::Bytes;
+use core::net::SocketAddr;
+use stack_core::{DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, Instant, NicId, TransportCx};
+
+/// Data bytes of a quoted request that a report keeps; longer quotes would pin their packet's memory.
+const MAX_QUOTE: usize = 128;
+/// RFC 1191 §7.1, table 7-1, without its largest.
+const PLATEAUS: [u32; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+
+/// What became of an echo request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EchoReport {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// Who found it: for a traceroute, the router on the way.
+    pub origin: ErrorOrigin,
+    /// The interface that heard of it.
+    pub nic: Option<NicId>,
+    /// Where the request was sent to; the port is 0.
+    pub to: SocketAddr,
+    /// Sequence number of the request.
+    pub sequence: u16,
+    /// The beginning of its data, as far as it was quoted: up to 128 bytes.
+    pub payload: Bytes,
+    /// When the report reached this protocol: the end of a round trip.
+    pub received_at: Instant,
+}
+
+impl<F: Family> Icmp<F> {
+    pub(crate) fn error_received(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, error: &DeliveryError) {
+        let Some((&[kind, _, _, _, i0, i1, s0, s1], payload)) = error.quoted.split_first_chunk() else {
+            return;
+        };
+        let Ok(socket) = self.sockets.open_mut(id) else { return };
+        let ident = u16::from_be_bytes([i0, i1]);
+        if kind != F::ECHO_REQUEST || !is_about(socket, ident, error) {
+            return;
+        }
+        let mut told = socket.peer.is_some();
+        if let ErrorKind::PacketTooBig { mtu } = error.kind {
+            told &= socket.options.dont_fragment;
+            socket.forget_route();
+            // Our own stack knows its links already.
+            if let (Some(mtu), ErrorOrigin::Icmp { .. }) =
+                (believable_mtu::<F>(mtu, socket.largest_sent), error.origin)
+            {
+                cx.host.set_path_mtu(cx.now, error.remote, mtu);
+            }
+        }
+        self.counters.in_error_reports += 1;
+        if socket.options.receive_errors && socket.reports.len() < self.config.max_error_reports {
+            let payload = Bytes::copy_from_slice(payload.get(..MAX_QUOTE).unwrap_or(payload));
+            socket.reports.push_back(EchoReport {
+                kind: error.kind,
+                origin: error.origin,
+                nic: error.nic,
+                to: Peer { ip: error.remote, zone: error.nic }.to_application(0),
+                sequence: u16::from_be_bytes([s0, s1]),
+                payload,
+                received_at: cx.now,
+            });
+        }
+        if told {
+            socket.error = Some(as_error(error.kind));
+        }
+        socket.wake_both(cx);
+    }
+
+    /// Takes the oldest report about a request that was not answered. Sockets have them unless
+    /// [`ReceiveErrors`](stack_core::SocketOption::ReceiveErrors) is switched off; while there is one, the readiness
+    /// has its `error` set.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] if there is none, [`Error::UnknownEndpoint`].
+    pub fn recv_report(&mut self, id: EndpointId) -> Result<EchoReport, Error> {
+        self.sockets.open_mut(id)?.reports.pop_front().ok_or(Error::WouldBlock)
+    }
+}
+
+/// Whether the quoted request is one of the socket's.
+fn is_about(socket: &Socket, ident: u16, error: &DeliveryError) -> bool {
+    socket.binding.is_some_and(|binding| binding.identity.local_port == ident)
+        && socket.peer.is_none_or(|peer| peer.ip == error.remote)
+}
+
+/// What a socket call says.
+fn as_error(kind: ErrorKind) -> Error {
+    match kind {
+        ErrorKind::PortUnreachable => Error::ConnectionRefused,
+        ErrorKind::ProtocolUnreachable | ErrorKind::ParameterProblem { .. } => Error::ProtocolUnreachable,
+        ErrorKind::NetUnreachable => Error::NetworkUnreachable,
+        ErrorKind::PacketTooBig { .. } => Error::MessageTooLarge,
+        ErrorKind::HostUnreachable
+        | ErrorKind::SourceRouteFailed
+        | ErrorKind::Prohibited
+        | ErrorKind::HopLimitExceeded
+        | ErrorKind::ReassemblyTimeout => Error::HostUnreachable,
+    }
+}
+
+/// The path MTU to remember; `None` if nothing larger was sent, so that the message can't be true.
+fn believable_mtu<F: Family>(mtu: u32, largest_sent: u32) -> Option<u32> {
+    if mtu == 0 {
+        // RFC 1191 §5: a router that does not know of path MTU discovery.
+        let plateau = PLATEAUS.into_iter().find(|&plateau| plateau < largest_sent)?;
+        return Some(plateau.max(F::MIN_MTU));
+    }
+    (mtu < largest_sent).then_some(mtu.max(F::MIN_MTU))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{V4, V6};
+
+    #[test]
+    fn path_mtus_that_can_be_true() {
+        for (mtu, sent, v4, v6) in [
+            (1400, 1500, Some(1400), Some(1400)),
+            (1500, 1500, None, None),
+            (20, 1500, Some(68), Some(1280)),
+            (0, 1500, Some(1492), Some(1492)),
+            (0, 1492, Some(1006), Some(1280)),
+            (0, 28, None, None),
+        ] {
+            assert_eq!(believable_mtu::<V4>(mtu, sent), v4, "{mtu} of {sent}");
+            assert_eq!(believable_mtu::<V6>(mtu, sent), v6, "{mtu} of {sent}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What becomes of an inbound message: an echo reply reaches the socket with its identifier (RFC 1122 §3.2.2.6,
+//! RFC 4443 §4.2) with all of its data; everything else is the network layer's.
+
+use crate::icmp::HEADER_LEN;
+use crate::socket::{Peer, Queue, Socket};
+use crate::{Family, Icmp};
+use bytes::{Bytes, BytesMut};
+use core::net::{IpAddr, SocketAddr};
+use stack_core::{Checksum, DropReason, EndpointId, Error, Instant, NicId, RxPacket, TransportCx};
+
+/// Payloads up to this many bytes are copied out of their packet: what network drivers use as `rx_copybreak`.
+const COPY_BREAK: usize = 256;
+/// A payload is copied out if its packet pins more than this many times its size.
+const MAX_WASTE: usize = 4;
+
+/// An answer to an echo request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EchoReply {
+    /// Who answered; its port is 0.
+    pub from: SocketAddr,
+    /// Which of our addresses it answered to.
+    pub local: IpAddr,
+    /// Sequence number of the request.
+    pub sequence: u16,
+    /// The data of the request.
+    pub payload: Bytes,
+    /// TTL or hop limit that was left.
+    pub hop_limit: u8,
+    /// Type of service or traffic class.
+    pub traffic_class: u8,
+    /// The interface it came in by.
+    pub nic: NicId,
+    /// When it entered the stack.
+    pub received_at: Instant,
+}
+
+/// A reply with its header as it was.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    pub(crate) reply: EchoReply,
+    pub(crate) header: [u8; HEADER_LEN],
+}
+
+impl<F: Family> Icmp<F> {
+    /// Takes the oldest reply.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] if there is none (then there may be a [report](Self::recv_report)),
+    /// [`Error::ClosedForReceive`] after a shutdown, or what became of an earlier request of a connected socket.
+    pub fn recv_echo(&mut self, _: &mut TransportCx<'_>, id: EndpointId) -> Result<EchoReply, Error> {
+        self.take(id).map(|received| received.reply)
+    }
+
+    pub(crate) fn take(&mut self, id: EndpointId) -> Result<Received, Error> {
+        let socket = self.sockets.open_mut(id)?;
+        if let Some(error) = socket.error.take() {
+            return Err(error);
+        }
+        let nothing = if socket.read_closed { Error::ClosedForReceive } else { Error::WouldBlock };
+        let (received, charge) = socket.receive.pop().ok_or(nothing)?;
+        self.memory -= charge;
+        Ok(received)
+    }
+
+    pub(crate) fn deliver(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        packet: &mut RxPacket,
+    ) -> Result<(), DropReason> {
+        let outcome = self.deliver_checked(cx, id, packet);
+        match outcome {
+            Ok(()) => self.counters.in_echo_reps += 1,
+            Err(reason) => self.count_drop(reason),
+        }
+        outcome
+    }
+
+    fn deliver_checked(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        packet: &mut RxPacket,
+    ) -> Result<(), DropReason> {
+        let header = check::<F>(packet)?;
+        let [_, _, _, _, i0, i1, s0, s1] = header;
+        let Ok(socket) = self.sockets.open_mut(id) else { return Err(DropReason::NoEndpoint) };
+        if socket.read_closed {
+            return Err(DropReason::SocketClosed);
+        }
+        if !is_expected(socket, u16::from_be_bytes([i0, i1]), packet.ip.src) {
+            return Err(DropReason::NotFromPeer);
+        }
+        let len = packet.transport_len() - HEADER_LEN;
+        let truesize = packet.meta.truesize as usize;
+        let copy = len <= COPY_BREAK || truesize / MAX_WASTE > len;
+        let charge = Queue::<Received>::charge(if copy { len } else { len.max(truesize) });
+        if !socket.receive.has_room(charge) {
+            return Err(DropReason::SocketBufferFull);
+        }
+        if self.memory.saturating_add(charge) > self.config.memory_limit {
+            return Err(DropReason::MemoryPressure);
+        }
+        let reply = EchoReply {
+            from: Peer { ip: packet.ip.src, zone: Some(packet.meta.nic) }.to_application(0),
+            local: packet.ip.dst,
+            sequence: u16::from_be_bytes([s0, s1]),
+            payload: payload(packet, len, copy),
+            hop_limit: packet.ip.hop_limit,
+            traffic_class: packet.ip.traffic_class,
+            nic: packet.meta.nic,
+            received_at: packet.meta.received_at,
+        };
+        self.memory += charge;
+        socket.receive.push(Received { reply, header }, charge);
+        cx.wake(&mut socket.readable);
+        Ok(())
+    }
+
+    /// Why a message is dropped that belongs to no socket.
+    pub(crate) fn nobody_asked(&mut self, packet: &RxPacket) -> DropReason {
+        match check::<F>(packet) {
+            Err(DropReason::IcmpIgnored) => DropReason::IcmpIgnored,
+            outcome => {
+                let reason = outcome.err().unwrap_or(DropReason::NoEndpoint);
+                self.count_drop(reason);
+                reason
+            }
+        }
+    }
+
+    fn count_drop(&mut self, reason: DropReason) {
+        self.counters.in_errors += 1;
+        match reason {
+            DropReason::BadTransportChecksum => self.counters.in_csum_errors += 1,
+            DropReason::SocketBufferFull => self.counters.rcvbuf_errors += 1,
+            _ => {}
+        }
+    }
+}
+
+/// The header of an echo reply whose checksum is right.
+fn check<F: Family>(packet: &RxPacket) -> Result<[u8; HEADER_LEN], DropReason> {
+    let Some((header, _)) = packet.transport().split_first_chunk::<HEADER_LEN>() else {
+        return Err(DropReason::TransportMalformed);
+    };
+    let [kind, ..] = *header;
+    if kind != F::ECHO_REPLY {
+        return Err(DropReason::IcmpIgnored);
+    }
+    if packet.meta.checksum == Checksum::Unverified {
+        let mut sum = F::pseudo_header(packet.ip.src, packet.ip.dst, packet.transport_len());
+        packet.transport_pieces().for_each(|piece| {
+            sum.add_bytes(piece);
+        });
+        if !sum.is_valid() {
+            return Err(DropReason::BadTransportChecksum);
+        }
+    }
+    Ok(*header)
+}
+
+/// The host finds sockets by identifier and peer; this holds also for whoever calls without a host.
+fn is_expected(socket: &Socket, ident: u16, from: IpAddr) -> bool {
+    socket.binding.is_some_and(|binding| binding.identity.local_port == ident)
+        && socket.peer.is_none_or(|peer| peer.ip == from)
+}
+
+/// The payload as one piece: by reference where it is one and not to be copied.
+fn payload(packet: &mut RxPacket, len: usize, copy: bool) -> Bytes {
+    let mut pieces = packet.take_payload(HEADER_LEN);
+    let Some(first) = pieces.next() else { return Bytes::new() };
+    let second = pieces.next();
+    if second.is_none() && !copy {
+        return first;
+    }
+    let mut flat = BytesMut::with_capacity(len);
+    for piece in core::iter::once(first).chain(second).chain(pieces) {
+        flat.extend_from_slice(&piece);
+    }
+    flat.freeze()
+}

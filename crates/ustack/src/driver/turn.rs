@@ -1,0 +1,178 @@
+//! One turn of the driver, and its sleep.
+//!
+//! What a turn costs when packets come: one look at the clock, one lock, the devices' system calls. What it never
+//! does: wait, or call a device while the host is locked.
+
+use super::gate::Written;
+use super::notify::Watch;
+use super::{Driver, Port};
+use crate::lock::lock;
+use crate::shared::{Afterwards, Core, Shared};
+use stack_core::{Instant, LinkError};
+use std::time::Duration;
+
+impl Driver {
+    /// Does what there is to do now; `application` runs between receive and transmit. Returns whether there may be more.
+    pub(crate) fn turn(&mut self, shared: &Shared, application: Option<&mut dyn FnMut()>) -> bool {
+        self.ports.append(&mut lock(&shared.new_ports));
+        let now = shared.clock.now();
+        let mut after = Afterwards::take();
+        let mut busy = self.read(now);
+        {
+            let mut core = lock(&shared.core);
+            self.deliver(now, &mut core);
+            match application {
+                None => core.flush(now, &mut after),
+                Some(_) => core.host.take_wakes(&mut after.wakes),
+            }
+        }
+        if let Some(application) = application {
+            shared.as_driver(|| {
+                after.wake();
+                application();
+            });
+            lock(&shared.core).flush(now, &mut after);
+        }
+        self.report_outcomes();
+        busy |= self.resume(shared, now);
+        busy |= after.finish(now) || self.remove_gone(shared, now);
+        busy
+    }
+
+    /// Takes what the devices have.
+    fn read(&mut self, now: Instant) -> bool {
+        let mut busy = false;
+        for port in &mut self.ports {
+            if !port.is_to_be_read() {
+                continue;
+            }
+            match port.link.receive(now, &mut port.batch) {
+                Ok(count) => busy |= count > 0,
+                Err(error) => port.gone = Some(error),
+            }
+        }
+        busy
+    }
+
+    /// Hands the host what was read, and the time.
+    fn deliver(&mut self, now: Instant, core: &mut Core) {
+        for port in self.ports.iter_mut().filter(|port| !port.batch.is_empty()) {
+            core.host.receive(now, port.nic, &mut port.batch);
+            port.batch.clear();
+        }
+        if core.host.next_deadline().is_some_and(|deadline| deadline <= now) {
+            core.host.poll(now);
+        }
+        if self.ports.iter().any(|port| port.wants_outcomes) {
+            self.outcomes.extend(core.host.drops());
+        }
+    }
+
+    /// Tells links what became of their packets.
+    fn report_outcomes(&mut self) {
+        for (nic, token, reason) in self.outcomes.drain(..) {
+            let port = self.ports.iter_mut().find(|port| port.nic == nic && port.wants_outcomes);
+            if let Some(port) = port {
+                port.link.outcome(token, reason);
+            }
+        }
+    }
+
+    /// Goes on where writers handed over to us.
+    fn resume(&mut self, shared: &Shared, now: Instant) -> bool {
+        let (mut busy, mut relieved) = (false, false);
+        for port in &mut self.ports {
+            port.blocked &= port.gate.is_handed_over();
+            let Some(turn) = port.gate.resume(now, &shared.waker) else { continue };
+            relieved |= turn.relieved;
+            busy |= turn.written == Written::HandedOver;
+            port.blocked = turn.written == Written::Blocked;
+        }
+        busy || relieved
+    }
+
+    /// Takes interfaces down whose device is gone, and forgets those that were removed.
+    fn remove_gone(&mut self, shared: &Shared, now: Instant) -> bool {
+        let before = self.ports.len();
+        self.ports.retain(|port| {
+            let removed = port.gate.is_closed();
+            if let Some(error) = port.gone.or(removed.then_some(LinkError::Closed)) {
+                port.gate.close();
+                shared.link_gone(now, port.nic, error);
+                return false;
+            }
+            true
+        });
+        self.ports.len() != before
+    }
+
+    /// Sleeps until a device is ready, a timer is due, or somebody calls; returns at once if somebody has.
+    pub(crate) fn sleep(&mut self, shared: &Shared) {
+        if !shared.notifier.prepare() {
+            return;
+        }
+        let now = shared.clock.now();
+        // Links without a descriptor: ask to be called, then look again, as something may have come in between.
+        let mut ready = !lock(&shared.new_ports).is_empty();
+        for port in self.ports.iter_mut().filter(|port| port.descriptor.is_none() && port.is_enabled()) {
+            port.link.register(&shared.waker);
+            match port.link.receive(now, &mut port.batch) {
+                Ok(count) => ready |= count > 0,
+                Err(error) => port.gone = Some(error),
+            }
+            ready |= port.gone.is_some();
+        }
+        let deadline = self.deadline(shared);
+        if ready || deadline <= now {
+            shared.notifier.awake();
+            return;
+        }
+        self.watch();
+        shared.notifier.sleep(&mut self.watches, timeout(now, deadline));
+        self.note_ready();
+    }
+
+    /// The next time at which something is due; from now on, whoever makes it earlier calls.
+    fn deadline(&self, shared: &Shared) -> Instant {
+        let links = self.ports.iter().filter(|port| port.is_enabled());
+        let links = links.flat_map(|port| [port.link.poll_timeout(), port.gate.timeout()]).flatten().min();
+        let mut core = lock(&shared.core);
+        let host = core.host.next_deadline();
+        let deadline = links.into_iter().chain(host).min().unwrap_or(Instant::FAR_FUTURE);
+        core.driver_deadline = deadline;
+        deadline
+    }
+
+    fn watch(&mut self) {
+        self.watches.clear();
+        for port in &self.ports {
+            if port.is_enabled() {
+                self.watches.extend(port.descriptor.map(|descriptor| Watch::readable(descriptor, port.nic)));
+            }
+            if port.blocked {
+                self.watches.extend(port.write_descriptor.map(|descriptor| Watch::writable(descriptor, port.nic)));
+            }
+        }
+    }
+
+    /// Spares the next turn a system call for each device that is not readable.
+    fn note_ready(&mut self) {
+        for watch in self.watches.iter().filter(|watch| !watch.writable) {
+            let port = self.ports.iter_mut().find(|port| port.nic == watch.nic);
+            if let Some(port) = port {
+                port.skip_once = !watch.ready;
+            }
+        }
+    }
+}
+
+impl Port {
+    fn is_to_be_read(&mut self) -> bool {
+        !std::mem::take(&mut self.skip_once) && self.gone.is_none() && self.is_enabled()
+    }
+}
+
+fn timeout(now: Instant, deadline: Instant) -> Option<Duration> {
+    (deadline != Instant::FAR_FUTURE).then(|| deadline.saturating_since(now))
+}
+

@@ -1,0 +1,140 @@
+//! How bytes get between an application's buffer and a connection: copied while the stack is unlocked, if they are many.
+//!
+//! Few bytes are copied under the lock, which is shorter than anything else would be, and lets small writes share a
+//! block. Many are handed over by reference, and copied before the lock or after it.
+
+use bytes::Bytes;
+use stack_core::{EndpointId, Error, TransportCx};
+use std::io::IoSlice;
+use trans_tcp::Tcp;
+
+/// Up to so many bytes are copied under the lock.
+pub(crate) const SMALL: usize = 4096;
+/// Bytes of one write that are copied and handed over at a time: the payload of a super-packet.
+pub(crate) const CHUNK: usize = 64 * 1024;
+/// Pieces taken by one read.
+const MAX_PIECES: usize = 16;
+
+/// Pieces of payload, taken from a connection and not yet copied.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    first: Bytes,
+    rest: Vec<Bytes>,
+}
+
+impl Pieces {
+    /// Takes what is there, up to `max` bytes; nothing at the end of the stream.
+    pub(crate) fn take(
+        &mut self,
+        tcp: &mut Tcp,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        max: usize,
+    ) -> Result<(), Error> {
+        self.first = tcp.read_bytes(cx, id, max)?;
+        let mut left = max - self.first.len();
+        while left > 0 && !self.first.is_empty() && self.rest.len() < MAX_PIECES {
+            // An error after the first piece is for the next read to tell.
+            let now = tcp.readiness(id);
+            if !now.readable || now.error {
+                break;
+            }
+            let piece = tcp.read_bytes(cx, id, left)?;
+            if piece.is_empty() {
+                break;
+            }
+            left -= piece.len();
+            self.rest.push(piece);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+
+    /// Copies all of them to the front of `buffer`, which holds as many bytes as were asked for.
+    pub(crate) fn copy_to(&self, buffer: &mut [u8]) -> usize {
+        let mut copied = 0;
+        for piece in self.iter() {
+            buffer[copied..copied + piece.len()].copy_from_slice(piece);
+            copied += piece.len();
+        }
+        copied
+    }
+}
+
+/// What is to be written.
+pub(crate) enum Outgoing<'a> {
+    /// Few bytes, to be copied under the lock.
+    Small(&'a [u8]),
+    /// Copied already.
+    Chunk(Bytes),
+}
+
+impl<'a> Outgoing<'a> {
+    /// The first bytes of `bytes`, as many as are written at a time.
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        if bytes.len() <= SMALL {
+            Self::Small(bytes)
+        } else {
+            Self::Chunk(Bytes::copy_from_slice(&bytes[..bytes.len().min(CHUNK)]))
+        }
+    }
+
+    /// Queues as much as there is room for.
+    pub(crate) fn write(
+        &self,
+        tcp: &mut Tcp,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+    ) -> Result<usize, Error> {
+        match self {
+            Self::Small(bytes) => tcp.write(cx, id, bytes),
+            Self::Chunk(bytes) => tcp.write_bytes(cx, id, &mut bytes.clone()),
+        }
+    }
+}
+
+/// Several buffers as one write: of many bytes one chunk is made.
+pub(crate) fn gather<'a>(buffers: &'a [IoSlice<'_>]) -> Outgoing<'a> {
+    let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+    let Some(first) = buffers.iter().find(|buffer| !buffer.is_empty()) else { return Outgoing::Small(&[]) };
+    if first.len() == total || first.len() >= CHUNK {
+        return Outgoing::of(first);
+    }
+    let mut chunk = Vec::with_capacity(total.min(CHUNK));
+    for buffer in buffers {
+        let room = CHUNK - chunk.len();
+        chunk.extend_from_slice(&buffer[..buffer.len().min(room)]);
+    }
+    Outgoing::Chunk(Bytes::from(chunk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(outgoing: &Outgoing<'_>) -> Vec<u8> {
+        match outgoing {
+            Outgoing::Small(bytes) => bytes.to_vec(),
+            Outgoing::Chunk(bytes) => bytes.to_vec(),
+        }
+    }
+
+    #[test]
+    fn buffers_are_gathered_in_order_up_to_a_chunk() {
+        let (a, b) = (vec![1; 10], vec![2; CHUNK]);
+        let gathered = bytes(&gather(&[IoSlice::new(&a), IoSlice::new(&[]), IoSlice::new(&b)]));
+        assert_eq!((gathered.len(), gathered[9], gathered[10]), (CHUNK, 1, 2));
+        assert_eq!(bytes(&gather(&[IoSlice::new(&[]), IoSlice::new(&a)])), a);
+        assert_eq!(bytes(&gather(&[])), [0; 0]);
+        assert_eq!(bytes(&gather(&[IoSlice::new(&b), IoSlice::new(&a)])), b);
+    }
+
+    #[test]
+    fn many_bytes_are_written_a_chunk_at_a_time() {
+        assert_eq!(bytes(&Outgoing::of(&[7; SMALL])).len(), SMALL);
+        assert_eq!(bytes(&Outgoing::of(&[7; 3 * CHUNK])).len(), CHUNK);
+    }
+}

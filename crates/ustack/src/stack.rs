@@ -1,0 +1,228 @@
+//! The handle of a stack: its interfaces, addresses, routes, and what else an administrator sets and reads.
+//!
+//! The vocabulary is that of the netstack family (`create_nic`, `add_address`, `set_route_table`, `find_route` ...).
+//! Every method locks the host for a moment; none waits for a device.
+
+use crate::builder::StackBuilder;
+use crate::driver::{inline, thread};
+use crate::lock::lock;
+use crate::nic::Networks;
+use crate::shared::Shared;
+use stack_core::{
+    Clock, DefaultHandler, Error, Hook, Instant, IpNet, LinkAddress, NicId, RouteQuery, Tap, TransportProtocol,
+    TxPacket,
+};
+use stack_host::{Counters, Host, Neighbor, NicCounters, NicInfo, Route, RouteEntry};
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// A TCP/IP stack with its driver. Clones are handles of the same stack; so are sockets. When the last one is dropped,
+/// the driver ends and the links are closed.
+#[derive(Clone)]
+pub struct Stack {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) networks: Networks,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Stack {
+    /// A builder without protocols and interfaces.
+    pub fn builder() -> StackBuilder {
+        StackBuilder::default()
+    }
+
+    pub(crate) fn start(
+        host: Host,
+        clock: Box<dyn Clock + Sync>,
+        networks: Networks,
+        with_thread: bool,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(host, clock)?);
+        let thread = if with_thread { Some(thread::start(Arc::clone(&shared))?) } else { None };
+        Ok(Self { inner: Arc::new(Inner { shared, networks, thread: Mutex::new(thread) }) })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    /// The stack's time now.
+    pub fn now(&self) -> Instant {
+        self.shared().clock.now()
+    }
+
+    /// Runs a call on the host itself, for what this handle has no method for. The host is locked meanwhile: do not
+    /// wait in it, and use no socket of this stack.
+    pub fn with_host<R>(&self, call: impl FnOnce(&mut Host, Instant) -> R) -> R {
+        self.shared().with(call)
+    }
+
+    /// Runs a call on a transport protocol by its type; `None` if it is not registered. As [`with_host`](Self::with_host).
+    pub fn with_transport<T: TransportProtocol, R>(
+        &self,
+        call: impl FnOnce(&mut T, &mut stack_core::TransportCx<'_>) -> R,
+    ) -> Option<R> {
+        self.shared().with(|host, now| {
+            let (protocol, mut cx) = host.transport::<T>(now)?;
+            Some(call(protocol, &mut cx))
+        })
+    }
+
+    /// Runs a future on this thread, between the stack's receive and its transmit, and drives the stack meanwhile:
+    /// the fastest way to answer requests, as no packet changes threads. The stack's own thread rests.
+    ///
+    /// The future may use the sockets of `ustack::tokio` (they need no tokio runtime) and
+    /// [`spawn_inline`](crate::spawn_inline); it must not block.
+    pub fn run_inline<F: Future>(&self, future: F) -> F::Output {
+        inline::run(self.shared(), future)
+    }
+
+    /// Adds a row to the routing table.
+    ///
+    /// # Errors
+    /// [`Error::UnknownNic`].
+    pub fn add_route(&self, route: RouteEntry) -> Result<(), Error> {
+        self.with_host(|host, _| {
+            host.nic_counters(route.nic)?;
+            host.add_route(route);
+            Ok(())
+        })
+    }
+
+    /// Replaces the routing table. Subnets of addresses need no row; gateways given to interfaces are rows.
+    pub fn set_route_table(&self, routes: Vec<RouteEntry>) {
+        self.with_host(|host, _| host.set_route_table(routes));
+    }
+
+    /// The routing table in the order in which it is searched.
+    pub fn route_table(&self) -> Vec<RouteEntry> {
+        self.shared().peek(|core| core.host.route_table().to_vec())
+    }
+
+    /// The way to a destination. While the route is held, its local address lives on, even if it is removed.
+    ///
+    /// # Errors
+    /// [`Error::NoRoute`], [`Error::BadLocalAddress`], [`Error::NetworkUnreachable`] if the interface is disabled,
+    /// [`Error::UnknownNic`].
+    pub fn find_route(&self, query: &RouteQuery) -> Result<Route, Error> {
+        self.with_host(|host, now| host.find_route(now, query))
+    }
+
+    /// Sends one packet of a transport protocol along a route; `build` writes the segment, header and payload.
+    ///
+    /// # Errors
+    /// [`Error::UnknownProtocol`] if no network protocol carries the route's addresses.
+    pub fn write_packet(
+        &self,
+        route: &Route,
+        protocol: u8,
+        build: impl FnOnce(&mut TxPacket),
+    ) -> Result<(), Error> {
+        self.with_host(|host, now| host.write_packet(now, route, protocol, build))
+    }
+
+    /// Whether a network protocol of this EtherType is registered.
+    pub fn check_network_protocol(&self, ether_type: u16) -> bool {
+        self.shared().peek(|core| core.host.check_network_protocol(ether_type))
+    }
+
+    /// The interface that owns an address: the given one, or any.
+    pub fn check_local_address(&self, nic: Option<NicId>, address: IpAddr) -> Option<NicId> {
+        self.shared().peek(|core| core.host.check_local_address(nic, address))
+    }
+
+    /// Stores a neighbour's link address as if the neighbour had told us unasked.
+    pub fn add_link_address(&self, nic: NicId, address: IpAddr, link: LinkAddress) {
+        self.with_host(|host, now| host.add_link_address(now, nic, address, link));
+    }
+
+    /// The neighbours of an interface.
+    pub fn neighbors(&self, nic: NicId) -> Vec<Neighbor> {
+        self.shared().peek(|core| core.host.neighbors(nic).collect())
+    }
+
+    /// Sets the handler for packets of a transport protocol that no socket answers to; `None` takes it away. The host
+    /// is locked while it runs: it must not use a socket of this stack.
+    ///
+    /// # Errors
+    /// [`Error::UnknownProtocol`].
+    pub fn set_transport_protocol_handler(
+        &self,
+        protocol: u8,
+        handler: Option<DefaultHandler>,
+    ) -> Result<(), Error> {
+        self.with_host(|host, _| host.set_transport_protocol_handler(protocol, handler))
+    }
+
+    /// Shows all packets to a tap from now on.
+    pub fn add_tap(&self, tap: impl Tap + 'static) {
+        self.with_host(|host, _| host.add_tap(Box::new(tap)));
+    }
+
+    /// Asks a hook about all packets from now on, after the hooks that are there.
+    pub fn add_hook(&self, hook: impl Hook + 'static) {
+        self.with_host(|host, _| host.add_hook(Box::new(hook)));
+    }
+
+    /// The counters of the host, all of one moment (the seed's `Stats`).
+    pub fn counters(&self) -> Counters {
+        self.shared().peek(|core| core.host.counters().clone())
+    }
+
+    /// Changes the counters: sets them back, or corrects them (the seed's `MutableStats`).
+    pub fn update_counters(&self, change: impl FnOnce(&mut Counters)) {
+        self.shared().peek(|core| change(core.host.counters_mut()));
+    }
+
+    /// The counters of an interface.
+    ///
+    /// # Errors
+    /// [`Error::UnknownNic`].
+    pub fn nic_counters(&self, nic: NicId) -> Result<NicCounters, Error> {
+        self.shared().peek(|core| core.host.nic_counters(nic).cloned())
+    }
+
+    /// The interfaces; the one of the host's own traffic (127.0.0.1, ::1) first.
+    pub fn nics(&self) -> Vec<NicInfo> {
+        self.shared().peek(|core| core.host.nics().collect())
+    }
+
+    /// What each interface accepts: its addresses as subnets of one, then its subnets.
+    pub fn nic_subnets(&self) -> Vec<(NicId, Vec<IpNet>)> {
+        self.shared().peek(|core| core.host.nic_subnets().collect())
+    }
+}
+
+impl std::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let nics: Vec<String> = self.nics().into_iter().map(|nic| nic.name).collect();
+        f.debug_struct("Stack").field("nics", &nics).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    /// What was written goes out as far as the links take it at once; then the driver ends.
+    fn drop(&mut self) {
+        self.shared.with(|_, _| ());
+        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.notifier.notify();
+        {
+            let (mutex, condition) = &self.shared.unclaimed;
+            drop(lock(mutex));
+            condition.notify_all();
+        }
+        let thread = lock(&self.thread).take();
+        // The last handle may go on the driver's own thread, with a task that it wakes.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            // The thread has no panic of its own to tell.
+            let _ = thread.join();
+        }
+    }
+}
