@@ -3,7 +3,6 @@
 
 use crate::ready::ReadyList;
 use crate::services::{ADDRESS, BACKLOG, Counts, PREFIX, Service, UDP_BUFFER, UDP_ECHO, UDP_SINK, block};
-use benches::hosts::Seeded;
 use bytes::Bytes;
 use link_tun::Tun;
 use net_ipv4::{Ipv4, Ipv4Config};
@@ -11,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use stack_core::{
-    EndpointId, Endpoints, Error, Families, Instant, Interest, IpNet, LinkEndpoint, LinkReceive,
+    Clock, EndpointId, Endpoints, Error, Families, Instant, Interest, IpNet, LinkEndpoint, LinkReceive,
     LinkTransmit, NicId, RxBatch, SocketOption, TransportCx,
 };
 use stack_host::{Host, NicConfig};
@@ -19,6 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::task::Waker;
 use trans_tcp::{Tcp, TcpConfig};
 use trans_udp::{Udp, UdpConfig};
+use ustack::{SystemClock, SystemRng};
 
 const NIC: NicId = NicId(1);
 /// Packets that the host makes before they are written.
@@ -43,7 +43,7 @@ struct Peer {
     transmit: Box<dyn LinkTransmit>,
     /// To wait on; the halves own the device.
     descriptor: OwnedFd,
-    began: std::time::Instant,
+    clock: SystemClock,
     batch: RxBatch,
     wakes: Vec<Waker>,
     ready: ReadyList,
@@ -77,7 +77,7 @@ impl Peer {
             .network(Ipv4::new(Ipv4Config::default()))
             .transport(Tcp::new(TcpConfig { no_delay: true, ..TcpConfig::default() }))
             .transport(Udp::new(UdpConfig::default()))
-            .rng(Box::new(Seeded(std::process::id().into())));
+            .rng(Box::new(SystemRng::new()?));
         let mut host = builder.build()?;
         host.add_nic(Instant::ZERO, NIC, NicConfig::new(device.name(), device.capabilities()))?;
         host.add_address(Instant::ZERO, NIC, IpNet::new(ADDRESS.into(), PREFIX)?)?;
@@ -85,13 +85,13 @@ impl Peer {
         let (receive, transmit) = Box::new(device).split();
         let (ready, mut sockets) = (ReadyList::default(), Sockets::default());
         open_all(&mut host, &ready, &mut sockets)?;
-        let began = std::time::Instant::now();
+        let clock = SystemClock::new();
         let (batch, wakes) = (Vec::new(), Vec::new());
-        Ok(Self { host, receive, transmit, descriptor, began, batch, wakes, ready, sockets })
+        Ok(Self { host, receive, transmit, descriptor, clock, batch, wakes, ready, sockets })
     }
 
     fn now(&self) -> Instant {
-        Instant::ZERO + self.began.elapsed()
+        self.clock.now()
     }
 
     /// Everything that can be done now; whether there may be more.

@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the runner reads the one, people the other")]
 
+mod blocking;
 mod looping;
 mod ready;
 mod services;
+mod stacks;
+mod tasks;
 
 use clap::{Parser, ValueEnum};
 use link_tun::{Tun, TunConfig};
@@ -27,8 +30,14 @@ struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Sockets {
-    /// A caller's own loop on the host: one thread, sockets served inline, nothing copied
+    /// A caller's own loop on the host: one thread, sockets served in it, nothing copied
     Loop,
+    /// Async sockets on the thread that drives the stack, nothing copied
+    Inline,
+    /// Sockets as std has them, with a thread for each connection
+    Blocking,
+    /// Sockets as tokio has them, with a task for each connection
+    Tokio,
 }
 
 fn main() -> ExitCode {
@@ -46,5 +55,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let device = Tun::create(config)?;
     match args.sockets {
         Sockets::Loop => looping::run(device),
+        Sockets::Inline => tasks::run_inline(device),
+        Sockets::Blocking => blocking::run(device),
+        Sockets::Tokio => tasks::run_tokio(device),
     }
 }

@@ -17,8 +17,8 @@ pub(crate) const UDP_ECHO: u16 = 5005;
 pub(crate) const UDP_BUFFER: usize = 4 << 20;
 /// The question that the sink answers with its counts.
 pub(crate) const QUESTION: &[u8] = b"STAT?";
-/// Bytes that a source writes at a time.
-const BLOCK: usize = 256 * 1024;
+/// Bytes that a source writes, or a sink reads, at a time.
+pub(crate) const BLOCK: usize = 256 * 1024;
 
 /// What a TCP connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
