@@ -3,7 +3,7 @@
 use crate::error::{BuildError, NicError};
 use crate::nic::{Networks, NicConfig};
 use crate::source::{SystemClock, SystemRng};
-use crate::stack::Stack;
+use crate::stack::{Driving, Stack};
 use stack_core::{Clock, NetworkProtocol, PathMtuStore, PortRegistry, Rng, TransportProtocol};
 use stack_host::{Host, HostBuilder, HostConfig, RouteEntry};
 
@@ -17,7 +17,7 @@ pub struct StackBuilder {
     routes: Vec<RouteEntry>,
     rng: Option<Box<dyn Rng>>,
     clock: Option<Box<dyn Clock + Sync>>,
-    driverless: bool,
+    driving: Driving,
 }
 
 impl StackBuilder {
@@ -95,9 +95,18 @@ impl StackBuilder {
         self
     }
 
-    /// No thread of its own: packets move only while somebody is in [`Stack::run_inline`].
+    /// No thread of its own: packets move, and time passes, only while somebody is in [`Stack::run_inline`] or waits in a
+    /// blocking socket.
     pub fn without_thread(mut self) -> Self {
-        self.driverless = true;
+        self.driving = Driving::Nobody;
+        self
+    }
+
+    /// Threads that wait in a blocking socket move packets themselves, one at a time; the stack's own thread stands in
+    /// when none waits. Spares most hops between threads where one thread asks and waits for the answer; with many
+    /// threads that are busy at a time it gains nothing.
+    pub fn callers_drive(mut self) -> Self {
+        self.driving = Driving::Callers;
         self
     }
 
@@ -113,7 +122,7 @@ impl StackBuilder {
         let host: Host = self.host.rng(rng).build()?;
         let clock = self.clock.unwrap_or_else(|| Box::new(SystemClock::new()));
         check_names(&self.nics)?;
-        let stack = Stack::start(host, clock, self.networks, !self.driverless).map_err(BuildError::Driver)?;
+        let stack = Stack::start(host, clock, self.networks, self.driving).map_err(BuildError::Driver)?;
         for nic in self.nics {
             stack.create_nic(nic)?;
         }

@@ -6,14 +6,15 @@
 
 use crate::driver::gate::{APPLICATION_TURN, DRIVER_TURN, Gate, Written};
 use crate::driver::notify::Notifier;
-use crate::driver::{Driver, Port};
+use crate::driver::{ClaimState, Driver, Port};
 use crate::lock::lock;
 use crate::net::blocks::Blocks;
+use crate::stack::Driving;
 use stack_core::{Clock, Instant, LinkError, NicId};
 use stack_host::Host;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 /// Packets that the host makes under one lock.
@@ -32,9 +33,10 @@ pub(crate) struct Shared {
     pub(crate) driver: Mutex<Driver>,
     /// Interfaces that the driver does not know yet.
     pub(crate) new_ports: Mutex<Vec<Port>>,
-    /// Whether a caller drives in the thread's place; and the means to tell the thread that none does any more.
-    pub(crate) claimed: AtomicBool,
-    pub(crate) unclaimed: (Mutex<()>, Condvar),
+    /// Who drives when no future runs inline.
+    pub(crate) driving: Driving,
+    /// Who drives in the thread's place, if anybody does.
+    pub(crate) claim: ClaimState,
     pub(crate) stopping: AtomicBool,
     /// Memory for copies of what applications write.
     pub(crate) blocks: Blocks,
@@ -62,7 +64,7 @@ thread_local! {
 }
 
 impl Shared {
-    pub(crate) fn new(host: Host, clock: Box<dyn Clock + Sync>) -> std::io::Result<Self> {
+    pub(crate) fn new(host: Host, clock: Box<dyn Clock + Sync>, driving: Driving) -> std::io::Result<Self> {
         let notifier = Arc::new(Notifier::new()?);
         Ok(Self {
             core: Mutex::new(Core { host, outlets: Vec::new(), driver_deadline: Instant::FAR_FUTURE }),
@@ -71,8 +73,8 @@ impl Shared {
             notifier,
             driver: Mutex::new(Driver::default()),
             new_ports: Mutex::new(Vec::new()),
-            claimed: AtomicBool::new(false),
-            unclaimed: (Mutex::new(()), Condvar::new()),
+            driving,
+            claim: ClaimState::default(),
             stopping: AtomicBool::new(false),
             blocks: Blocks::default(),
         })
@@ -180,18 +182,22 @@ impl Afterwards {
             }
             lock(&shared.core).flush(now, &mut self);
         }
-        self.write(now, APPLICATION_TURN);
+        let relieved = self.write(now, APPLICATION_TURN);
         self.wake();
-        if self.call_driver || self.handed_over || self.more {
+        if self.call_driver || self.handed_over || self.more || relieved {
             shared.notifier.notify();
         }
         self.give_back();
     }
 
-    /// The end of the driver's turn: writes and wakes. Returns whether there is more to do at once.
-    pub(crate) fn finish(mut self, now: Instant) -> bool {
+    /// The end of the driver's turn: writes, and wakes or hands over whom to wake. Returns whether there is more to do
+    /// at once.
+    pub(crate) fn finish(mut self, now: Instant, wakes: Option<&mut Vec<Waker>>) -> bool {
         let relieved = self.write(now, DRIVER_TURN);
-        self.wake();
+        match wakes {
+            Some(wakes) => wakes.append(&mut self.wakes),
+            None => self.wake(),
+        }
         let more = self.more || relieved || self.handed_over;
         self.give_back();
         more

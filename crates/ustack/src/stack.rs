@@ -32,6 +32,15 @@ pub struct Stack {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// Who moves packets when no future runs inline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Driving {
+    #[default]
+    Thread,
+    Callers,
+    Nobody,
+}
+
 pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) networks: Networks,
@@ -48,10 +57,11 @@ impl Stack {
         host: Host,
         clock: Box<dyn Clock + Sync>,
         networks: Networks,
-        with_thread: bool,
+        driving: Driving,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::new(host, clock)?);
-        let thread = if with_thread { Some(thread::start(Arc::clone(&shared))?) } else { None };
+        let shared = Arc::new(Shared::new(host, clock, driving)?);
+        let thread =
+            if driving != Driving::Nobody { Some(thread::start(Arc::clone(&shared))?) } else { None };
         Ok(Self { inner: Arc::new(Inner { shared, networks, thread: Mutex::new(thread) }) })
     }
 
@@ -255,11 +265,7 @@ impl Drop for Inner {
         self.shared.with(|_, _| ());
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.notifier.notify();
-        {
-            let (mutex, condition) = &self.shared.unclaimed;
-            drop(lock(mutex));
-            condition.notify_all();
-        }
+        self.shared.claim.call();
         let thread = lock(&self.thread).take();
         // The last handle may go on the driver's own thread, with a task that it wakes.
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {

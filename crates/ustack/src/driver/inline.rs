@@ -6,7 +6,7 @@
 //!
 //! If another caller drives the stack already, the future runs as in any other executor, and that caller drives for it.
 
-use super::Driver;
+use super::{Claim, Driver, Role};
 use crate::lock::lock;
 use crate::net::wait::ThisThread;
 use crate::shared::Shared;
@@ -61,12 +61,13 @@ fn run_driving<F: Future>(shared: &Shared, driver: &mut Driver, mut main: Pin<&m
     let mut executor = Executor::new(shared.waker.clone());
     let mut output = None;
     loop {
-        let busy = driver.turn(shared, Some(&mut || output = executor.run_ready(main.as_mut())));
+        let mut run = || output = executor.run_ready(main.as_mut());
+        let busy = driver.turn(shared, Role::Inline(&mut run));
         if let Some(output) = output.take() {
             return output;
         }
         if !busy && !executor.has_ready() {
-            driver.sleep(shared);
+            driver.sleep(shared, None, || executor.has_ready());
         }
     }
 }
@@ -81,30 +82,6 @@ fn run_as_guest<F: Future>(mut main: Pin<&mut F>) -> F::Output {
         if !executor.has_ready() {
             here.wait(None);
         }
-    }
-}
-
-/// The right to drive in the place of the stack's thread.
-struct Claim<'a>(&'a Shared);
-
-impl<'a> Claim<'a> {
-    /// `None` if another caller has it.
-    fn new(shared: &'a Shared) -> Option<Self> {
-        let claimed = !shared.claimed.swap(true, Ordering::AcqRel);
-        if claimed {
-            shared.notifier.notify();
-        }
-        claimed.then_some(Self(shared))
-    }
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        let (mutex, condition) = &self.0.unclaimed;
-        let guard = lock(mutex);
-        self.0.claimed.store(false, Ordering::Release);
-        drop(guard);
-        condition.notify_all();
     }
 }
 

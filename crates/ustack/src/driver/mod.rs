@@ -1,17 +1,22 @@
 //! Drivers: who moves packets between links and the host, and when.
 //!
 //! One [`Driver`] for each stack owns the receiving halves of all links; who holds the lock on it drives. That is the
-//! stack's own [`thread`], or, in its place, a caller that runs a future [`inline`].
+//! stack's own [`thread`], or, in its place, a [`caller`] that waits for a socket, or one that runs a future [`inline`].
 //!
 //! A [turn](Driver::turn): read the devices, before the lock; under the lock receive and timers, then, for inline
 //! applications, let them run, then transmit; write the devices through their [gates](gate), after the lock; wake each
 //! task once. When a turn finds nothing to do, the driver [sleeps](Driver::sleep) in `poll(2)`. It never spins.
 
+pub(crate) mod caller;
+mod claim;
 pub(crate) mod gate;
 pub(crate) mod inline;
 pub(crate) mod notify;
 pub(crate) mod thread;
 mod turn;
+
+pub(crate) use claim::{Claim, ClaimState};
+pub(crate) use turn::Role;
 
 use gate::Gate;
 use notify::Watch;

@@ -1,7 +1,8 @@
 //! Waking the driver: an eventfd beside the devices' descriptors, written only if the driver sleeps.
 //!
 //! Protocol: the driver announces that it is about to sleep, looks once more at what it waits for, and sleeps only
-//! if nobody has called in between. A call while it is awake costs one atomic operation and no system call.
+//! if nobody has called in between. A call while it is awake costs one atomic operation and no system call. All is
+//! sequentially consistent: who announces and then looks, and who changes something and then calls, can't miss each other.
 
 use crate::sys;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
@@ -51,25 +52,32 @@ impl Notifier {
 
     /// Ends the driver's sleep, or keeps it from the next one.
     pub(crate) fn notify(&self) {
-        if self.state.swap(CALLED, Ordering::AcqRel) == SLEEPING {
+        if self.state.swap(CALLED, Ordering::SeqCst) == SLEEPING {
             // Fails only if the counter is full: then the driver is as good as awake.
             let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Ends the driver's sleep, if it sleeps; otherwise does nothing.
+    pub(crate) fn notify_sleeper(&self) {
+        if self.state.load(Ordering::SeqCst) != AWAKE {
+            self.notify();
         }
     }
 
     /// Announces sleep. False: somebody has called since the last sleep.
     pub(crate) fn prepare(&self) -> bool {
         let called =
-            self.state.compare_exchange(AWAKE, SLEEPING, Ordering::AcqRel, Ordering::Acquire).is_err();
+            self.state.compare_exchange(AWAKE, SLEEPING, Ordering::SeqCst, Ordering::SeqCst).is_err();
         if called {
-            self.state.store(AWAKE, Ordering::Release);
+            self.state.store(AWAKE, Ordering::SeqCst);
         }
         !called
     }
 
     /// Takes the announcement back.
     pub(crate) fn awake(&self) {
-        if self.state.swap(AWAKE, Ordering::AcqRel) == CALLED {
+        if self.state.swap(AWAKE, Ordering::SeqCst) == CALLED {
             let _ = rustix::io::read(&self.event, &mut [0; 8]);
         }
     }

@@ -1,12 +1,11 @@
 //! The stack's own driver thread.
 //!
-//! It drives unless a caller does; then it waits until none does any more. It ends when the last handle of the stack
-//! is gone.
+//! It drives unless a caller does. It ends when the last handle of the stack is gone.
 
+use super::Role;
 use crate::lock::lock;
 use crate::shared::Shared;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Starts the thread.
@@ -17,21 +16,15 @@ pub(crate) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
 fn run(shared: &Shared) {
     while !shared.is_stopping() {
         drive(shared);
-        wait_until_unclaimed(shared);
+        shared.claim.stand_by(shared);
     }
 }
 
 fn drive(shared: &Shared) {
     let mut driver = lock(&shared.driver);
-    while !shared.is_stopping() && !shared.claimed.load(Ordering::Acquire) {
-        if !driver.turn(shared, None) {
-            driver.sleep(shared);
+    while !shared.is_stopping() && !shared.claim.is_claimed() {
+        if !driver.turn(shared, Role::Thread) {
+            driver.sleep(shared, None, || shared.claim.is_claimed());
         }
     }
-}
-
-fn wait_until_unclaimed(shared: &Shared) {
-    let (mutex, condition) = &shared.unclaimed;
-    let claimed = |(): &mut ()| shared.claimed.load(Ordering::Acquire) && !shared.is_stopping();
-    drop(condition.wait_while(lock(mutex), claimed).unwrap_or_else(PoisonError::into_inner));
 }

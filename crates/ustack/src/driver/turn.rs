@@ -9,11 +9,22 @@ use super::{Driver, Port};
 use crate::lock::lock;
 use crate::shared::{Afterwards, Core, Shared};
 use stack_core::{Instant, LinkError};
+use std::task::Waker;
 use std::time::Duration;
 
+/// Who drives, and what happens to whom a turn wakes.
+pub(crate) enum Role<'a> {
+    /// The stack's own thread; they are woken after the devices were written.
+    Thread,
+    /// A caller that runs this between receive and transmit; they are woken before it.
+    Inline(&'a mut dyn FnMut()),
+    /// A caller that waits; it wakes them itself, once it does not drive any more.
+    Caller(&'a mut Vec<Waker>),
+}
+
 impl Driver {
-    /// Does what there is to do now; `application` runs between receive and transmit. Returns whether there may be more.
-    pub(crate) fn turn(&mut self, shared: &Shared, application: Option<&mut dyn FnMut()>) -> bool {
+    /// Does what there is to do now. Returns whether there may be more.
+    pub(crate) fn turn(&mut self, shared: &Shared, role: Role<'_>) -> bool {
         self.ports.append(&mut lock(&shared.new_ports));
         let now = shared.clock.now();
         let mut after = Afterwards::take();
@@ -21,21 +32,27 @@ impl Driver {
         {
             let mut core = lock(&shared.core);
             self.deliver(now, &mut core);
-            match application {
-                None => core.flush(now, &mut after),
-                Some(_) => core.host.take_wakes(&mut after.wakes),
+            match role {
+                Role::Thread | Role::Caller(_) => core.flush(now, &mut after),
+                Role::Inline(_) => core.host.take_wakes(&mut after.wakes),
             }
         }
-        if let Some(application) = application {
-            shared.as_driver(|| {
-                after.wake();
-                application();
-            });
-            lock(&shared.core).flush(now, &mut after);
+        let mut wakes = None;
+        match role {
+            Role::Thread => {}
+            Role::Caller(theirs) => wakes = Some(theirs),
+            Role::Inline(application) => {
+                shared.as_driver(|| {
+                    after.wake();
+                    application();
+                });
+                lock(&shared.core).flush(now, &mut after);
+            }
         }
         self.report_outcomes();
         busy |= self.resume(shared, now);
-        busy |= after.finish(now) || self.remove_gone(shared, now);
+        busy |= after.finish(now, wakes);
+        busy |= self.remove_gone(shared, now);
         busy
     }
 
@@ -106,9 +123,19 @@ impl Driver {
         self.ports.len() != before
     }
 
-    /// Sleeps until a device is ready, a timer is due, or somebody calls; returns at once if somebody has.
-    pub(crate) fn sleep(&mut self, shared: &Shared) {
+    /// Sleeps until a device is ready, a timer is due, somebody calls, or `limit`; not at all if somebody has called, or
+    /// if there is a reason to stay awake, which is asked for once the sleep is announced.
+    pub(crate) fn sleep(
+        &mut self,
+        shared: &Shared,
+        limit: Option<Instant>,
+        stay_awake: impl FnOnce() -> bool,
+    ) {
         if !shared.notifier.prepare() {
+            return;
+        }
+        if stay_awake() {
+            shared.notifier.awake();
             return;
         }
         let now = shared.clock.now();
@@ -122,7 +149,7 @@ impl Driver {
             }
             ready |= port.gone.is_some();
         }
-        let deadline = self.deadline(shared);
+        let deadline = self.deadline(shared).min(limit.unwrap_or(Instant::FAR_FUTURE));
         if ready || deadline <= now {
             shared.notifier.awake();
             return;

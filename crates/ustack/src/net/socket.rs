@@ -5,6 +5,7 @@
 //! is registered under the same lock under which the operation failed, so no wake is lost.
 
 use super::wait::{Manner, ThisThread, Waiters};
+use crate::driver::caller;
 use crate::lock::lock;
 use crate::stack::Stack;
 use stack_core::{
@@ -89,13 +90,19 @@ impl<T: Sockets> Socket<T> {
         manner: Manner,
         operation: &mut impl FnMut(&mut T, &mut TransportCx<'_>, EndpointId) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        self.call(|protocol, cx, id| {
+        let mut displaced = None;
+        let result = self.call(|protocol, cx, id| {
             let result = operation(protocol, cx, id);
             if matches!(result, Err(Error::WouldBlock)) {
-                protocol.register(id, interest, &self.waiters(interest).join(waker, manner));
+                let (joined, left) = self.waiters(interest).join(waker, manner);
+                protocol.register(id, interest, &joined);
+                displaced = left;
             }
             result
-        })
+        });
+        // A task may go with its last waker, and use this stack while it goes: not while the host is locked.
+        drop(displaced);
+        result
     }
 
     /// Runs an operation until it does not block, parking this thread in between; with a socket that is set not to
@@ -121,7 +128,7 @@ impl<T: Sockets> Socket<T> {
                 self.waiters(interest).leave(&here.waker);
                 return result;
             }
-            if !here.wait(deadline) {
+            if !caller::wait(self.stack.shared(), &here, deadline) {
                 self.waiters(interest).leave(&here.waker);
                 return Err(Error::WouldBlock);
             }

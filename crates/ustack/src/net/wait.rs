@@ -4,6 +4,7 @@
 //! listener), so what stands there for them is, from the second waiter on, a [`Crowd`] that wakes all of them; each
 //! looks again for itself.
 
+use crate::driver::notify::Notifier;
 use crate::lock::lock;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,8 @@ use std::time::Instant;
 struct Parker {
     thread: Thread,
     woken: AtomicBool,
+    /// The driver's call, while the thread drives instead of parking.
+    leads: Mutex<Option<Arc<Notifier>>>,
 }
 
 impl Wake for Parker {
@@ -24,8 +27,12 @@ impl Wake for Parker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.woken.swap(true, Ordering::Release) {
-            self.thread.unpark();
+        if self.woken.swap(true, Ordering::SeqCst) || self.thread.id() == std::thread::current().id() {
+            return;
+        }
+        self.thread.unpark();
+        if let Some(notifier) = &*lock(&self.leads) {
+            notifier.notify();
         }
     }
 }
@@ -44,8 +51,9 @@ impl ThisThread {
     pub(crate) fn new() -> Self {
         let (parker, waker) = PARKER.with_borrow_mut(|slot| {
             slot.get_or_insert_with(|| {
+                let thread = std::thread::current();
                 let parker =
-                    Arc::new(Parker { thread: std::thread::current(), woken: AtomicBool::new(false) });
+                    Arc::new(Parker { thread, woken: AtomicBool::new(false), leads: Mutex::new(None) });
                 (Arc::clone(&parker), Waker::from(parker))
             })
             .clone()
@@ -53,9 +61,25 @@ impl ThisThread {
         Self { parker, waker }
     }
 
+    /// Whether the waker was woken since it was last asked.
+    pub(crate) fn take_woken(&self) -> bool {
+        self.parker.woken.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether the waker was woken, which [`take_woken`](Self::take_woken) will tell as well.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.parker.woken.load(Ordering::SeqCst)
+    }
+
+    /// From now on the waker calls the driver, whose place this thread has, until the guard is dropped.
+    pub(crate) fn lead(&self, notifier: &Arc<Notifier>) -> Leading<'_> {
+        *lock(&self.parker.leads) = Some(Arc::clone(notifier));
+        Leading(&self.parker)
+    }
+
     /// Waits until the waker is woken; false if the deadline came first.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> bool {
-        while !self.parker.woken.swap(false, Ordering::Acquire) {
+        while !self.take_woken() {
             match deadline {
                 None => std::thread::park(),
                 Some(deadline) => {
@@ -68,6 +92,15 @@ impl ThisThread {
             }
         }
         true
+    }
+}
+
+/// See [`ThisThread::lead`].
+pub(crate) struct Leading<'a>(&'a Parker);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.leads) = None;
     }
 }
 
@@ -93,8 +126,9 @@ pub(crate) enum Manner {
 }
 
 impl Waiters {
-    /// The waker to give to the endpoint so that `waker` is woken, as well as whoever else waits already.
-    pub(crate) fn join(&self, waker: &Waker, manner: Manner) -> Waker {
+    /// The waker to give to the endpoint so that `waker` is woken, as well as whoever else waits already; and the one
+    /// that waits no more, which may be the last of its task, to be dropped where that may do anything.
+    pub(crate) fn join(&self, waker: &Waker, manner: Manner) -> (Waker, Option<Waker>) {
         let mut waiting = lock(&self.0);
         let crowd = match &*waiting {
             Waiting::Nobody => None,
@@ -105,12 +139,15 @@ impl Waiters {
             Waiting::Several(crowd) => Some(Arc::clone(crowd)),
         };
         let Some(crowd) = crowd else {
-            *waiting = Waiting::One(waker.clone(), manner);
-            return waker.clone();
+            let before = std::mem::replace(&mut *waiting, Waiting::One(waker.clone(), manner));
+            return match before {
+                Waiting::One(displaced, _) => (waker.clone(), Some(displaced)),
+                Waiting::Nobody | Waiting::Several(_) => (waker.clone(), None),
+            };
         };
         crowd.add(waker);
         *waiting = Waiting::Several(Arc::clone(&crowd));
-        Waker::from(crowd)
+        (Waker::from(crowd), None)
     }
 
     /// `waker` waits no more. Its entry in a crowd stays until that is woken.
@@ -186,9 +223,9 @@ mod tests {
         let waiters = Waiters::default();
         let ((a, a_waker), (b, b_waker)) = (counter(), counter());
         waiters.join(&a_waker, Manner::Shared);
-        waiters.join(&b_waker, Manner::Shared).wake();
+        waiters.join(&b_waker, Manner::Shared).0.wake();
         assert_eq!((woken(&a), woken(&b)), (1, 1));
-        let alone = waiters.join(&b_waker, Manner::Shared);
+        let (alone, _) = waiters.join(&b_waker, Manner::Shared);
         assert!(alone.will_wake(&b_waker), "the crowd is gone");
         alone.wake();
         assert_eq!((woken(&a), woken(&b)), (1, 2));
@@ -198,10 +235,10 @@ mod tests {
     fn a_single_waiter_is_registered_as_it_is() {
         let waiters = Waiters::default();
         let ((_, a), (_, b)) = (counter(), counter());
-        assert!(waiters.join(&a, Manner::Shared).will_wake(&a));
-        assert!(waiters.join(&a, Manner::Shared).will_wake(&a), "twice is once");
+        assert!(waiters.join(&a, Manner::Shared).0.will_wake(&a));
+        assert!(waiters.join(&a, Manner::Shared).0.will_wake(&a), "twice is once");
         waiters.leave(&a);
-        assert!(waiters.join(&b, Manner::Shared).will_wake(&b));
+        assert!(waiters.join(&b, Manner::Shared).0.will_wake(&b));
     }
 
     #[test]
@@ -209,8 +246,9 @@ mod tests {
         let waiters = Waiters::default();
         let ((a, a_waker), (b, b_waker), (c, c_waker)) = (counter(), counter(), counter());
         waiters.join(&a_waker, Manner::Exclusive);
-        assert!(waiters.join(&b_waker, Manner::Exclusive).will_wake(&b_waker));
-        waiters.join(&c_waker, Manner::Shared).wake();
+        let (waker, displaced) = waiters.join(&b_waker, Manner::Exclusive);
+        assert!(waker.will_wake(&b_waker) && displaced.unwrap().will_wake(&a_waker));
+        waiters.join(&c_waker, Manner::Shared).0.wake();
         assert_eq!((woken(&a), woken(&b), woken(&c)), (0, 1, 1));
     }
 }

@@ -1,0 +1,79 @@
+//! Callers that drive: a thread that waits for a socket moves the packets itself, if nobody else does.
+//!
+//! The leader reads the device until what it waits for has come; then no thread had to be woken for it. The others are
+//! followers and park. When the leader's turn wakes a follower, it gives the claim up *before* it wakes it, so that the
+//! follower can lead when it waits again, and becomes a follower itself. If all are busy computing, the stack's thread
+//! stands in. In a stack without a thread the leader goes on leading, and wakes a follower when it leaves.
+
+use super::{Claim, Role};
+use crate::lock::lock;
+use crate::net::wait::ThisThread;
+use crate::shared::Shared;
+use crate::stack::Driving;
+use std::task::Waker;
+
+/// How leading ended.
+enum Ended {
+    Woken,
+    TimedOut,
+    /// Others were woken, and may lead now.
+    Yielded,
+}
+
+/// Waits until `here` is woken; false if the deadline came first. Drives meanwhile, if nobody else does.
+pub(crate) fn wait(shared: &Shared, here: &ThisThread, deadline: Option<std::time::Instant>) -> bool {
+    match shared.driving {
+        Driving::Thread => here.wait(deadline),
+        Driving::Callers => match Claim::new(shared).map(|claim| lead(claim, shared, here, deadline)) {
+            Some(Ended::Woken) => true,
+            Some(Ended::TimedOut) => false,
+            Some(Ended::Yielded) | None => here.wait(deadline),
+        },
+        Driving::Nobody => match Claim::new(shared).map(|claim| lead(claim, shared, here, deadline)) {
+            Some(ended) => matches!(ended, Ended::Woken),
+            None => follow(shared, here, deadline),
+        },
+    }
+}
+
+/// Waits while somebody else drives; being asked to drive is being woken.
+fn follow(shared: &Shared, here: &ThisThread, deadline: Option<std::time::Instant>) -> bool {
+    shared.claim.follow(&here.waker);
+    // Who gave the claim back before we were on the list did not see us.
+    let woken = !shared.claim.is_claimed() || here.wait(deadline);
+    shared.claim.unfollow(&here.waker);
+    woken
+}
+
+fn lead(claim: Claim<'_>, shared: &Shared, here: &ThisThread, deadline: Option<std::time::Instant>) -> Ended {
+    let leading = here.lead(&shared.notifier);
+    let mut driver = lock(&shared.driver);
+    let mut wakes = Vec::new();
+    let mut woken = here.take_woken();
+    while !woken {
+        let limit = match deadline.map(|deadline| deadline.checked_duration_since(std::time::Instant::now()))
+        {
+            None => None,
+            Some(None) => return Ended::TimedOut,
+            Some(Some(left)) => Some(shared.clock.now() + left),
+        };
+        let busy = driver.turn(shared, Role::Caller(&mut wakes));
+        wakes.retain(|waker: &Waker| {
+            let ours = waker.will_wake(&here.waker);
+            woken |= ours;
+            !ours
+        });
+        woken |= here.take_woken();
+        if !wakes.is_empty() && shared.driving == Driving::Callers {
+            break;
+        }
+        wakes.drain(..).for_each(Waker::wake);
+        if !woken && !busy {
+            driver.sleep(shared, limit, || here.is_woken());
+            woken = here.take_woken();
+        }
+    }
+    drop((driver, leading, claim));
+    wakes.into_iter().for_each(Waker::wake);
+    if woken { Ended::Woken } else { Ended::Yielded }
+}

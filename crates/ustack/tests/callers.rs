@@ -1,0 +1,150 @@
+//! Callers that drive: threads that wait in a socket move the packets themselves.
+
+mod common;
+
+use common::{echo, exchange, hash, noise};
+use std::io::{ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use ustack::link::channel::{ChannelConfig, ChannelLink, pair};
+use ustack::net::{TcpListener, TcpStream, UdpSocket};
+use ustack::{NicConfig, Stack, StackBuilder};
+
+fn stack(link: ChannelLink, address: &str, how: fn(StackBuilder) -> StackBuilder) -> Stack {
+    let nic = NicConfig::new(link).address(address.parse().unwrap());
+    how(Stack::builder()).default_protocols().nic(nic).build().unwrap()
+}
+
+fn two_stacks(how: fn(StackBuilder) -> StackBuilder) -> (Stack, Stack) {
+    let (a, b) = pair(ChannelConfig::default());
+    (stack(a, "10.0.0.1/24", how), stack(b, "10.0.0.2/24", how))
+}
+
+/// Sends one byte and waits for it, again and again.
+fn ping_pong(a: &Stack, b: &Stack, rounds: usize) {
+    let listener = TcpListener::bind(b, "10.0.0.2:7").unwrap();
+    let server = std::thread::spawn(move || echo(listener.accept().unwrap().0));
+    let mut client = TcpStream::connect(a, "10.0.0.2:7").unwrap();
+    client.set_nodelay(true).unwrap();
+    for n in 0..rounds {
+        client.write_all(&[n as u8]).unwrap();
+        let mut back = [0];
+        client.read_exact(&mut back).unwrap();
+        assert_eq!(back, [n as u8]);
+    }
+    drop(client);
+    server.join().unwrap();
+}
+
+#[test]
+fn requests_are_answered_by_threads_that_drive() {
+    let (a, b) = two_stacks(StackBuilder::callers_drive);
+    ping_pong(&a, &b, 5000);
+}
+
+#[test]
+fn without_any_thread_of_the_stacks() {
+    let (a, b) = two_stacks(StackBuilder::without_thread);
+    ping_pong(&a, &b, 5000);
+}
+
+#[test]
+fn many_connections_with_leaders_that_change() {
+    many_connections(StackBuilder::callers_drive);
+}
+
+#[test]
+fn many_connections_without_any_thread_of_the_stacks() {
+    many_connections(StackBuilder::without_thread);
+}
+
+fn many_connections(how: fn(StackBuilder) -> StackBuilder) {
+    let (a, b) = two_stacks(how);
+    let listener = TcpListener::bind(&b, "10.0.0.2:7").unwrap();
+    let server = std::thread::spawn(move || {
+        let threads: Vec<_> = (0..30)
+            .map(|_| {
+                let (stream, _) = listener.accept().unwrap();
+                std::thread::spawn(move || echo(stream))
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    let clients: Vec<_> = (0..30_u64)
+        .map(|n| {
+            let a = a.clone();
+            std::thread::spawn(move || {
+                let client = TcpStream::connect(&a, "10.0.0.2:7").unwrap();
+                let sent = noise(n, 200_000);
+                assert_eq!(hash(&exchange(&client, &sent)), hash(&sent));
+            })
+        })
+        .collect();
+    // Somebody always waits in each stack: where there is no thread, what is still to be sent would stay there.
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for stack in [&a, &b] {
+            let done = &done;
+            scope.spawn(move || {
+                let idle = UdpSocket::bind(stack, "0.0.0.0:9").unwrap();
+                idle.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+                while !done.load(Ordering::SeqCst) {
+                    assert!(idle.recv(&mut [0; 10]).is_err());
+                }
+            });
+        }
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        server.join().unwrap();
+        done.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn the_thread_stands_in_when_all_callers_compute() {
+    let (a, b) = two_stacks(StackBuilder::callers_drive);
+    let server = UdpSocket::bind(&b, "10.0.0.2:9").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let client = UdpSocket::bind(&a, "0.0.0.0:0").unwrap();
+    for n in 0..20_u8 {
+        client.send_to(&[n], "10.0.0.2:9").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // Nobody waits in a socket, and yet the datagram comes.
+        while let Err(error) = server.recv(&mut [0; 10]) {
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            assert!(Instant::now() < deadline, "nobody drives");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+fn a_leader_keeps_its_timeout_and_hears_of_other_threads() {
+    let (a, _b) = two_stacks(StackBuilder::callers_drive);
+    let socket = UdpSocket::bind(&a, "10.0.0.1:9").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let start = Instant::now();
+    assert_eq!(socket.recv(&mut [0; 10]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert!((Duration::from_millis(100)..Duration::from_secs(5)).contains(&start.elapsed()));
+
+    // What wakes it comes from another thread of the same stack, and from no device.
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let other = std::thread::spawn({
+        let a = a.clone();
+        move || {
+            std::thread::sleep(Duration::from_millis(50));
+            UdpSocket::bind(&a, "0.0.0.0:0").unwrap().send_to(b"hello", "10.0.0.1:9").unwrap();
+        }
+    });
+    assert_eq!(socket.recv(&mut [0; 10]).unwrap(), 5);
+    other.join().unwrap();
+}
+
+#[test]
+fn an_accepting_thread_leaves_the_lead_to_those_that_work() {
+    let (a, b) = two_stacks(StackBuilder::callers_drive);
+    let idle = TcpListener::bind(&b, "10.0.0.2:8").unwrap();
+    let waiting = std::thread::spawn(move || drop(idle.accept().unwrap()));
+    ping_pong(&a, &b, 1000);
+    TcpStream::connect(&a, "10.0.0.2:8").unwrap();
+    waiting.join().unwrap();
+}
