@@ -141,14 +141,23 @@ impl Stack {
     }
 
     fn set_enabled(&self, nic: NicId, on: bool) -> Result<(), Error> {
-        self.with_host(|host, now| if on { host.enable_nic(now, nic) } else { host.disable_nic(now, nic) })?;
-        if nic != LOCAL_NIC {
-            self.shared().peek(|core| {
-                let outlet = core.outlets.iter().find(|outlet| outlet.nic == nic).ok_or(Error::BadLink)?;
-                outlet.enabled.store(on, Ordering::Relaxed);
-                Ok(())
-            })?;
-        }
+        let now = self.now();
+        self.shared().peek(|core| {
+            let link = core.outlets.iter().find(|outlet| outlet.nic == nic);
+            core.host.nic_counters(nic)?;
+            if link.is_none() && nic != LOCAL_NIC {
+                return Err(Error::BadLink);
+            }
+            if on {
+                core.host.enable_nic(now, nic)?
+            } else {
+                core.host.disable_nic(now, nic)?
+            }
+            link.inspect(|link| link.enabled.store(on, Ordering::Relaxed));
+            Ok(())
+        })?;
+        // An interface that comes up may have to announce its addresses.
+        self.with_host(|_, _| ());
         self.shared().notifier.notify();
         tracing::info!(%nic, up = on, "interface");
         Ok(())

@@ -1,7 +1,8 @@
 //! A TCP/IP stack in user space: `ping`, `curl` and `iperf3` talk to it over a TUN device, and the same sockets work
 //! without device and without root, between two stacks in one process.
 //!
-//! ```
+#![cfg_attr(all(feature = "ipv4", feature = "tcp", feature = "channel"), doc = "```")]
+#![cfg_attr(not(all(feature = "ipv4", feature = "tcp", feature = "channel")), doc = "```ignore")]
 //! use std::io::{Read, Write};
 //! use ustack::link::channel::{ChannelConfig, pair};
 //! use ustack::net::{TcpListener, TcpStream};
@@ -53,8 +54,9 @@
 //!
 //! # Three ways to run an application
 //!
-//! - **With a thread of its own**, blocking or on tokio, while the stack's driver thread moves packets. Nothing to
-//!   think about; a request pays for a hop between threads, about 10 µs.
+//! - **With threads of its own**, blocking or on tokio, while the stack's driver thread moves packets. Nothing to
+//!   think about; a request pays for a hop between threads, about 10 µs. With [`StackBuilder::callers_drive`] a thread
+//!   that waits in a blocking socket moves the packets itself, which spares the hop where one thread asks and waits.
 //! - **Inline**: [`Stack::run_inline`] runs futures on the driver's turn, between receive and transmit. The fastest for
 //!   requests and answers.
 //! - **In a loop of your own** around a [`host::Host`], without any thread.

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 use ustack::link::channel::{ChannelConfig, injector, pair};
 use ustack::net::{TcpListener, TcpStream, UdpSocket};
-use ustack::{NicConfig, NicId, Stack};
+use ustack::{Error, NicConfig, NicId, Stack};
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -106,7 +106,8 @@ fn a_link_that_goes_takes_its_interface_down() {
     });
     let error = socket.send_to(b"gone", "10.0.0.2:9").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NetworkUnreachable);
-    assert!(stack.enable_nic(NicId(1)).is_err(), "there is no link to enable it on");
+    assert_eq!(stack.enable_nic(NicId(1)), Err(Error::BadLink));
+    assert!(stack.nics().iter().any(|nic| nic.id == NicId(1) && !nic.enabled));
     let before = cpu_ticks();
     std::thread::sleep(Duration::from_millis(300));
     assert!(cpu_ticks() - before <= 1, "the driver spins on the dead link");
@@ -163,6 +164,35 @@ fn interfaces_come_and_go_while_the_stack_runs() {
         assert!(client.send_to(&[round], "10.0.0.2:9").is_err());
     }
     assert_eq!(stack.nics().len(), 1, "the local interface is left");
+}
+
+#[test]
+fn a_device_that_takes_no_more_makes_senders_wait_and_nobody_spin() {
+    let _alone = alone();
+    let (link, port) = injector(ChannelConfig::default().with_capacity(4));
+    let stack = stack(link, &["10.0.0.1/24"]);
+    let socket = UdpSocket::bind(&stack, "0.0.0.0:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    let full = loop {
+        match socket.send_to(&[0; 1000], "10.0.0.2:9") {
+            Ok(_) => sent += 1,
+            Err(error) => break error,
+        }
+        assert!(sent < 100_000, "all was taken");
+    };
+    assert_eq!(full.kind(), ErrorKind::WouldBlock);
+    let before = cpu_ticks();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(cpu_ticks() - before <= 1, "the driver spins on the full device");
+    // Once the device takes packets again, all that was accepted goes out.
+    let mut received = 0;
+    wait_until("packets are left behind", || {
+        while port.read().is_some() {
+            received += 1;
+        }
+        received == sent
+    });
 }
 
 #[test]

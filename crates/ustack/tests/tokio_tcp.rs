@@ -1,5 +1,4 @@
 //! TCP through async sockets: on tokio, and inline on the driver.
-#![cfg(feature = "tokio")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! UDP through async sockets: on tokio, and inline on the driver.
-#![cfg(feature = "tokio")]
 
 use std::time::Duration;
 use tokio::time::timeout;
@@ -60,6 +59,40 @@ async fn a_dropped_receive_loses_no_datagram() {
             timeout(Duration::from_secs(10), server.recv_from(&mut buffer)).await.unwrap().unwrap();
         assert_eq!(&buffer[..len], [n]);
     }
+}
+
+/// Uses the stack when it is dropped, as the last waker of a task does that holds sockets.
+struct Holder(Stack);
+
+impl std::task::Wake for Holder {
+    fn wake(self: std::sync::Arc<Self>) {}
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        assert_eq!(self.0.nics().len(), 2);
+    }
+}
+
+#[test]
+fn the_last_waker_of_a_task_may_use_the_stack_as_it_goes() {
+    let (a, _b) = two_stacks();
+    let socket = a.run_inline(UdpSocket::bind(&a, "0.0.0.0:0")).unwrap();
+    let poll = |waker: std::task::Waker| {
+        let (mut memory, mut cx) = ([0; 10], std::task::Context::from_waker(&waker));
+        let polled = socket.poll_recv_from(&mut cx, &mut tokio::io::ReadBuf::new(&mut memory));
+        assert!(polled.is_pending());
+    };
+    let (sender, done) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..10 {
+                poll(std::sync::Arc::new(Holder(a.clone())).into());
+            }
+            sender.send(()).unwrap();
+        });
+        done.recv_timeout(Duration::from_secs(20)).expect("the host is locked while a waker is dropped");
+    });
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub(crate) fn listen(stack: &Stack, local: SocketAddr) -> Result<Socket<Tcp>, Bi
         tcp.listen(cx, id, BACKLOG)
     });
     listening.map_err(refuse)?;
+    tracing::debug!(%local, "listening");
     Ok(socket)
 }
 
@@ -40,6 +41,7 @@ pub(crate) fn start(
         }
     });
     started.map_err(refuse)?;
+    tracing::debug!(%remote, "connecting");
     Ok(socket)
 }
 
