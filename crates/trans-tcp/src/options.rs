@@ -95,7 +95,7 @@ impl Connection {
         }
     }
 
-    /// R9293-SHLD-5, R9293-MUST-65; in an answer only what the peer offered (R7323-2.2-a, R7323-3.2-a).
+    /// R9293-MUST-14, R9293-SHLD-5, R9293-MUST-65; in an answer only what the peer offered (R7323-2.2-a, R7323-3.2-a).
     fn syn_options(&self, now: Instant) -> TcpOptions {
         TcpOptions {
             mss: Some(self.path.receive_mss(&self.tuple, self.settings.max_segment)),

@@ -1,7 +1,7 @@
 //! Seventh check: the text. RFC 9293 §3.10.7.4, RFC 5681 §3.2.
 //!
 //! In order it goes to the application, ahead of its time it is kept (R9293-SHLD-31). Nothing is acknowledged here;
-//! what the peer is owed is noted (R9293-MUST-58, 59).
+//! what the peer is owed is noted (R9293-MUST-58, R9293-MUST-59).
 
 use super::{Flow, Reply, drop_it};
 use crate::connection::Connection;
