@@ -4,6 +4,15 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use stack_core::{Clock, Instant, Rng};
 use std::sync::Arc;
 
+/// SplitMix64's step: 2^64 divided by the golden ratio.
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+const fn mix(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 /// A generator whose numbers are a function of its seed (SplitMix64). Not for secrets.
 #[derive(Clone, Debug)]
 pub struct SeededRng(u64);
@@ -16,11 +25,13 @@ impl SeededRng {
 
     /// The next number.
     pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0 = self.0.wrapping_add(GAMMA);
+        mix(self.0)
+    }
+
+    /// The number at position `n` of a seed, from 0.
+    pub const fn nth(seed: u64, n: u64) -> u64 {
+        mix(seed.wrapping_add(n.wrapping_add(1).wrapping_mul(GAMMA)))
     }
 
     /// A number below `bound`; 0 if there is none.
@@ -84,6 +95,7 @@ mod tests {
         let (mut a, mut b) = (SeededRng::new(7), SeededRng::new(7));
         let mut counts = [0; 10];
         for _ in 0..10_000 {
+            assert_eq!(a.clone().next(), SeededRng::nth(a.0, 0));
             assert_eq!(a.next(), b.next());
             counts[a.below(10) as usize] += 1;
             b.below(10);

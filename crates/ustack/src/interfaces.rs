@@ -126,7 +126,8 @@ impl Stack {
         let mut capabilities = config.link.capabilities();
         capabilities.mtu = config.mtu.map_or(capabilities.mtu, |mtu| mtu.min(capabilities.mtu));
         let wants_outcomes = capabilities.wants_outcomes;
-        let (id, name) = self.with_host(|host, now| add_to_host(host, now, &config, capabilities, enabled))?;
+        let (id, name) =
+            self.with_host(|host, now| add_to_host(host, now, &config, capabilities, enabled))?;
         let (receive, transmit) = config.link.split();
         let (gate, enabled) = (Arc::new(Gate::new(transmit)), Arc::new(AtomicBool::new(enabled)));
         let port = Port::new(id, receive, Arc::clone(&gate), Arc::clone(&enabled), wants_outcomes);

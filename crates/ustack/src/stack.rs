@@ -9,8 +9,8 @@ use crate::lock::lock;
 use crate::nic::Networks;
 use crate::shared::Shared;
 use stack_core::{
-    Clock, DefaultHandler, Error, Hook, Instant, IpNet, LinkAddress, NicId, RouteQuery, Tap, TransportProtocol,
-    TxPacket,
+    Clock, DefaultHandler, Error, Hook, Instant, IpNet, LinkAddress, NicId, RouteQuery, Tap,
+    TransportProtocol, TxPacket,
 };
 use stack_host::{Counters, Host, Neighbor, NicCounters, NicInfo, Route, RouteEntry};
 use std::io;

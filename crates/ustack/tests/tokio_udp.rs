@@ -56,7 +56,8 @@ async fn a_dropped_receive_loses_no_datagram() {
         assert!(given_up.is_err());
         client.send_to(&[n], "10.0.0.2:7").await.unwrap();
         let mut buffer = [0; 10];
-        let (len, _) = timeout(Duration::from_secs(10), server.recv_from(&mut buffer)).await.unwrap().unwrap();
+        let (len, _) =
+            timeout(Duration::from_secs(10), server.recv_from(&mut buffer)).await.unwrap().unwrap();
         assert_eq!(&buffer[..len], [n]);
     }
 }

@@ -7,15 +7,21 @@
 //! What the program does with its sockets is an [`App`], called whenever something moved, or the test itself, between
 //! two calls of [`Net::run_until`].
 
+mod link;
 mod socket;
 mod tap;
+mod transfer;
 
+pub use link::LinkSpec;
 pub use socket::{Socket, TCP, UDP};
 pub use tap::{Sent, Tap};
+pub use transfer::{Content, End, Transfer};
 
 use core::time::Duration;
+use link_impair::ImpairCounters;
 use stack_core::{Instant, IpNet, LinkEndpoint, LinkReceive, LinkTransmit, NicId, RxBatch};
 use stack_host::{Host, NicConfig};
+use std::sync::Arc;
 
 /// A host of the network, by the order in which it was added.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -27,7 +33,8 @@ pub trait App {
     fn poll(&mut self, hosts: &mut Hosts) -> bool;
 
     /// When it wants to be called although nothing moved.
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let _ = now;
         None
     }
 }
@@ -64,6 +71,8 @@ pub struct Net {
     hosts: Hosts,
     apps: Vec<Box<dyn App>>,
     tap: Option<Tap>,
+    links: u16,
+    lines: Vec<Arc<ImpairCounters>>,
 }
 
 impl Net {
@@ -98,6 +107,12 @@ impl Net {
         nic
     }
 
+    /// A number for a new link.
+    fn next_link(&mut self) -> [u8; 2] {
+        self.links += 1;
+        self.links.to_be_bytes()
+    }
+
     /// Adds a program.
     pub fn add_app(&mut self, app: impl App + 'static) {
         self.apps.push(Box::new(app));
@@ -130,7 +145,7 @@ impl Net {
 
     /// When something happens next, if anything does.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let apps = self.apps.iter().filter_map(|app| app.deadline());
+        let apps = self.apps.iter().filter_map(|app| app.deadline(self.hosts.now));
         self.hosts.deadlines().chain(apps).min()
     }
 

@@ -160,8 +160,8 @@ impl Machine {
     }
 
     /// What an `ioctl` asks.
-    pub(super) fn queued(&mut self, _: u8, _: EndpointId, _: &str) -> Option<i64> {
-        None
+    pub(super) fn queued(&self, protocol: u8, id: EndpointId, request: &str) -> Option<i64> {
+        if protocol == TCP { super::info::queued(&self.host, id, request) } else { None }
     }
 
     /// The name of an error.

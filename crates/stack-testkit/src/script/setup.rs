@@ -13,6 +13,7 @@ use net_ipv4::{Ipv4, Ipv4Config};
 use stack_core::{AddressState, Instant, IpNet, Ipv4Net, LinkAddress, LinkCapabilities, Medium, NicId};
 use stack_host::{Host, NicConfig, RouteEntry};
 use trans_icmp::Icmp;
+use trans_tcp::{Tcp, TcpConfig};
 use trans_udp::{Udp, UdpConfig};
 
 /// The interface of the stack.
@@ -39,6 +40,7 @@ pub(super) struct Setup {
     ipv4: Ipv4Config,
     arp: ArpConfig,
     udp: UdpConfig,
+    tcp: TcpConfig,
 }
 
 impl Default for Setup {
@@ -62,6 +64,7 @@ impl Default for Setup {
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
+            tcp: TcpConfig::default(),
         }
     }
 }
@@ -165,8 +168,36 @@ impl Setup {
         Ok(())
     }
 
-    fn set_tcp(&mut self, _: &str, _: &str) -> Set<()> {
-        Err(Unknown)
+    fn set_tcp(&mut self, name: &str, value: &str) -> Set<()> {
+        let tcp = &mut self.tcp;
+        match name {
+            "receive_buffer" => tcp.receive_buffer = parse(value)?,
+            "receive_buffer_max" => tcp.receive_buffer_max = parse(value)?,
+            "send_buffer" => tcp.send_buffer = parse(value)?,
+            "max_half_open" => tcp.max_half_open = parse(value)?,
+            "max_time_wait" => tcp.max_time_wait = parse(value)?,
+            "initial_rto" => tcp.initial_rto = duration(value)?,
+            "min_rto" => tcp.min_rto = duration(value)?,
+            "max_rto" => tcp.max_rto = duration(value)?,
+            "syn_retries" => tcp.syn_retries = parse(value)?,
+            "syn_ack_retries" => tcp.syn_ack_retries = parse(value)?,
+            "data_retries" => tcp.data_retries = parse(value)?,
+            "initial_window" => tcp.initial_window = parse(value)?,
+            "delayed_ack" => tcp.delayed_ack = duration(value)?,
+            "time_wait" => tcp.time_wait = duration(value)?,
+            "fin_wait_2" => tcp.fin_wait_2 = duration(value)?,
+            "keep_alive_idle" => tcp.keep_alive_idle = duration(value)?,
+            "keep_alive_interval" => tcp.keep_alive_interval = duration(value)?,
+            "keep_alive_count" => tcp.keep_alive_count = parse(value)?,
+            "challenge_interval" => tcp.challenge_interval = duration(value)?,
+            "challenges_per_second" => tcp.challenges_per_second = parse(value)?,
+            "timestamps" => tcp.timestamps = switch(value)?,
+            "window_scaling" => tcp.window_scaling = switch(value)?,
+            "no_delay" => tcp.no_delay = switch(value)?,
+            "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
+            _ => return Err(Unknown),
+        }
+        Ok(())
     }
 
     /// The host that the script runs against.
@@ -174,10 +205,11 @@ impl Setup {
         let builder = Host::builder()
             .network(Ipv4::new(self.ipv4.clone()))
             .network(Arp::new(self.arp.clone()))
+            .transport(Tcp::new(self.tcp.clone()))
             .transport(Udp::new(self.udp.clone()))
             .transport(Icmp::v4())
             .rng(Box::new(SeededRng::new(self.seed)));
-        let mut host = builder.build().expect("four different protocols make a host");
+        let mut host = builder.build().expect("five different protocols make a host");
         let capabilities = LinkCapabilities::plain(self.medium, self.mtu);
         let ethernet = self.medium == Medium::Ethernet;
         let mut config = NicConfig::new("script0", capabilities);
@@ -250,8 +282,6 @@ mod tests {
         assert_eq!(reason("--ip_version=ipv6\n"), "line 1: the option --ip_version=ipv6");
         assert_eq!(reason("`./defaults.sh`"), "the command `./defaults.sh`");
         assert_eq!(reason("`sysctl -q net.ipv4.tcp_ecn=1`"), "the kernel setting net.ipv4.tcp_ecn=1");
-        assert!(
-            Setup::new(&Script::parse("t", "`sysctl -q net.ipv4.ip_forward=1`").unwrap(), &[]).is_ok()
-        );
+        assert!(Setup::new(&Script::parse("t", "`sysctl -q net.ipv4.ip_forward=1`").unwrap(), &[]).is_ok());
     }
 }

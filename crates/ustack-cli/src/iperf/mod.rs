@@ -20,7 +20,7 @@ mod tests;
 mod udp;
 
 use crate::limit::{Gate, Guarded};
-use crate::net::{Listener, Network, Stream};
+use crate::net::Network;
 use protocol::{COOKIE_LEN, Cookie, State, write_state};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
