@@ -20,6 +20,7 @@ use crate::timestamps::Timestamps;
 use crate::tuple::{Tuple, can_be_peer};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::task::Waker;
 use stack_core::{
@@ -34,7 +35,7 @@ pub(crate) struct Listener {
     pub(crate) local: Option<IpAddr>,
     pub(crate) port: u16,
     pub(crate) nic: Option<NicId>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) backlog: usize,
     /// Records in the half-open table that are ours.
@@ -215,7 +216,7 @@ impl Tcp {
             self.shared.counters.listen_overflows += 1;
             return Err(DropReason::BacklogFull);
         }
-        let settings = listener.settings;
+        let settings = listener.settings.clone();
         let mut connection = {
             let mut env = Env::new(half, cx, &mut self.shared);
             Box::new(Connection::from_half_open(&mut env, record, settings))
@@ -330,7 +331,7 @@ impl Tcp {
 
 impl Connection {
     /// A record whose handshake is about to be completed, as a connection in SYN-RECEIVED.
-    fn from_half_open(env: &mut Env<'_, '_>, record: &HalfOpen, settings: Settings) -> Self {
+    fn from_half_open(env: &mut Env<'_, '_>, record: &HalfOpen, settings: Arc<Settings>) -> Self {
         let mut connection = Self::new(env, record.tuple, record.nic, settings);
         let offset = env.shared.secrets(env.cx).timestamp_offset(&record.tuple);
         connection.state = State::SynReceived;

@@ -37,7 +37,7 @@ impl Connection {
         if closed || blocked {
             self.timers.clear(Timer::Retransmit);
             let wait = self.rtt.rto_backed_off(self.persist.probes, env.config());
-            self.start_waiting(env, self.persist.probes == 0);
+            self.start_waiting(env);
             self.timers.set_if_off(Timer::Persist, env.now + wait);
             return;
         }

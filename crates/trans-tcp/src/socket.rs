@@ -14,6 +14,7 @@ use crate::tcp::{Socket, Tcp, unspecified};
 use crate::tuple::{Tuple, can_be_peer};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use core::task::Waker;
@@ -29,7 +30,7 @@ pub(crate) struct Fresh {
     /// The address that it is bound to, with the port that it was granted.
     pub(crate) local: Option<(Option<IpAddr>, u16)>,
     pub(crate) nic: Option<NicId>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) reservation: Option<Reservation>,
 }
 
@@ -39,7 +40,7 @@ impl Tcp {
     /// # Errors
     /// [`Error::LimitReached`] at [`TcpConfig::max_sockets`](crate::TcpConfig::max_sockets).
     pub fn create(&mut self, _cx: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
-        let settings = Settings::new(&self.shared.config);
+        let settings = self.shared.settings.clone();
         let fresh = Fresh { families, local: None, nic: None, settings, reservation: None };
         self.sockets.insert(Socket::Fresh(Box::new(fresh))).map_err(|_| Error::LimitReached)
     }
@@ -127,7 +128,7 @@ impl Tcp {
             }
             return Err(if error == Error::DuplicateAddress { Error::PortInUse } else { error });
         }
-        let settings = fresh.settings;
+        let settings = fresh.settings.clone();
         self.start_connect(cx, id, tuple, nic, settings, reservation, Path::new(&route));
         Err(Error::ConnectStarted)
     }
@@ -139,7 +140,7 @@ impl Tcp {
         id: EndpointId,
         tuple: Tuple,
         nic: Option<NicId>,
-        settings: Settings,
+        settings: Arc<Settings>,
         reservation: Option<Reservation>,
         path: Path,
     ) {
@@ -176,7 +177,7 @@ impl Tcp {
             local,
             port,
             nic: fresh.nic,
-            settings: fresh.settings,
+            settings: fresh.settings.clone(),
             reservation: fresh.reservation,
             backlog,
             half_open: 0,

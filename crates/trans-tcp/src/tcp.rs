@@ -38,6 +38,10 @@ pub(crate) enum Socket {
     Connection(Box<Connection>),
 }
 
+/// Memory of a socket in its table.
+#[cfg(test)]
+pub(crate) const SLOT: usize = Slab::<Socket>::SLOT;
+
 /// The TCP of one host: its sockets, and all that happens to them.
 #[derive(Debug)]
 pub struct Tcp {

@@ -20,7 +20,9 @@ pub enum BuildError {
     #[error(transparent)]
     Nic(#[from] NicError),
     /// A route can't be.
-    #[error("the route to {destination} names {nic}, which does not exist; add the interface before building")]
+    #[error(
+        "the route to {destination} names {nic}, which does not exist; add the interface before building"
+    )]
     RouteNic {
         /// Where it leads.
         destination: stack_core::IpNet,
@@ -31,7 +33,9 @@ pub enum BuildError {
     #[error(transparent)]
     Random(#[from] RandomError),
     /// The driver could not be started.
-    #[error("cannot start the driver: {0}; check the limits on threads and open files (ulimit -u, ulimit -n)")]
+    #[error(
+        "cannot start the driver: {0}; check the limits on threads and open files (ulimit -u, ulimit -n)"
+    )]
     Driver(#[source] io::Error),
 }
 
@@ -113,7 +117,9 @@ pub enum BindError {
     #[error(transparent)]
     Address(#[from] AddressError),
     /// The port is taken.
-    #[error("{local} is in use by another socket of this stack; choose another port, or 0 to have one chosen")]
+    #[error(
+        "{local} is in use by another socket of this stack; choose another port, or 0 to have one chosen"
+    )]
     InUse {
         /// What was asked for.
         local: SocketAddr,
@@ -360,7 +366,10 @@ mod tests {
             let io = io::Error::from(ConnectError::new(remote(), error, "Tcp"));
             assert_eq!(io.kind(), kind, "{error}");
         }
-        assert_eq!(io::Error::from(SocketError::new("write", Error::ClosedForSend)).kind(), ErrorKind::BrokenPipe);
+        assert_eq!(
+            io::Error::from(SocketError::new("write", Error::ClosedForSend)).kind(),
+            ErrorKind::BrokenPipe
+        );
     }
 
     #[test]

@@ -126,7 +126,8 @@ impl Stack {
         let mut capabilities = config.link.capabilities();
         capabilities.mtu = config.mtu.map_or(capabilities.mtu, |mtu| mtu.min(capabilities.mtu));
         let wants_outcomes = capabilities.wants_outcomes;
-        let (id, name) = self.with_host(|host, now| add_to_host(host, now, &config, capabilities, enabled))?;
+        let (id, name) =
+            self.with_host(|host, now| add_to_host(host, now, &config, capabilities, enabled))?;
         let (receive, transmit) = config.link.split();
         let (gate, enabled) = (Arc::new(Gate::new(transmit)), Arc::new(AtomicBool::new(enabled)));
         let port = Port::new(id, receive, Arc::clone(&gate), Arc::clone(&enabled), wants_outcomes);
@@ -163,16 +164,16 @@ fn add_to_host(
     enabled: bool,
 ) -> Result<(NicId, String), NicError> {
     let id = config.id.unwrap_or_else(|| free_id(host));
+    if host.nics().any(|nic| nic.id == id) {
+        return Err(NicError::DuplicateNic { nic: id });
+    }
     let name = config.name.clone().unwrap_or_else(|| id.to_string());
     if host.nics().any(|nic| nic.name == name) {
         return Err(NicError::DuplicateName { name });
     }
     let link_address = config.link_address.or_else(|| config.link.link_address());
     let host_config = stack_host::NicConfig { name: name.clone(), capabilities, link_address, enabled };
-    host.add_nic(now, id, host_config).map_err(|error| match error {
-        Error::DuplicateNic => NicError::DuplicateNic { nic: id },
-        error => NicError::Other(error),
-    })?;
+    host.add_nic(now, id, host_config).map_err(NicError::Other)?;
     if let Err(error) = furnish(host, now, id, config) {
         let _ = host.remove_nic(now, id);
         return Err(error);

@@ -4,7 +4,10 @@
 use std::os::fd::BorrowedFd;
 
 /// Borrows a descriptor that a link half has named.
-#[allow(unsafe_code, reason = "a number has to become a descriptor somewhere; the contract has no operating system")]
+#[allow(
+    unsafe_code,
+    reason = "a number has to become a descriptor somewhere; the contract has no operating system"
+)]
 pub(crate) fn borrow<'a>(descriptor: i32) -> BorrowedFd<'a> {
     // -1 would be no descriptor at all, and everything below it is no descriptor either.
     let descriptor = descriptor.max(0);

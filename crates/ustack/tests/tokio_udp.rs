@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 use tokio::time::timeout;
-use ustack::channel::{ChannelConfig, ChannelLink, pair};
+use ustack::link::channel::{ChannelConfig, ChannelLink, pair};
 use ustack::tokio::UdpSocket;
 use ustack::{NicConfig, Stack, spawn_inline};
 
@@ -56,7 +56,8 @@ async fn a_dropped_receive_loses_no_datagram() {
         assert!(given_up.is_err());
         client.send_to(&[n], "10.0.0.2:7").await.unwrap();
         let mut buffer = [0; 10];
-        let (len, _) = timeout(Duration::from_secs(10), server.recv_from(&mut buffer)).await.unwrap().unwrap();
+        let (len, _) =
+            timeout(Duration::from_secs(10), server.recv_from(&mut buffer)).await.unwrap().unwrap();
         assert_eq!(&buffer[..len], [n]);
     }
 }

@@ -13,8 +13,6 @@ const USER_HZ: f64 = 100.0;
 /// Above this share of busy processors a measurement waits.
 const QUIET: f64 = 0.15;
 const SAMPLE: Duration = Duration::from_millis(150);
-/// How long to wait for quiet before measuring all the same.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Processor seconds of a process so far.
 #[derive(Clone, Copy, Default)]
@@ -49,15 +47,15 @@ pub(crate) fn busy() -> f64 {
     [0, 1, 2, 5, 6].iter().filter_map(|&at| ticks.get(at)).sum::<f64>() / USER_HZ
 }
 
-/// Waits until the machine is quiet; returns the busy share seen last.
-pub(crate) fn quiet() -> f64 {
+/// Waits until the machine is quiet, or patience ends; returns the busy share seen last.
+pub(crate) fn quiet(patience: Duration) -> f64 {
     let processors = thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
     let began = Instant::now();
     loop {
         let before = busy();
         thread::sleep(SAMPLE);
         let share = (busy() - before) / SAMPLE.as_secs_f64() / processors;
-        if share < QUIET || began.elapsed() > PATIENCE {
+        if share < QUIET || began.elapsed() > patience {
             return share;
         }
     }

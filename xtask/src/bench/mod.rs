@@ -22,7 +22,8 @@ use crate::workspace::{Workspace, cargo, forget_our_package};
     cargo xtask bench criterion                         every bench of the package benches\n  \
     cargo xtask bench criterion -- checksum             those whose name contains checksum\n  \
     sudo cargo xtask bench wire                         five rounds over all peers\n  \
-    sudo cargo xtask bench wire --rounds 9 --peers null-vnet,ustack --tests send1,recv1\n  \
+    sudo cargo xtask bench wire --quick                 is all well?\n  \
+    sudo cargo xtask bench wire --rounds 9 --peers null-vnet,ustack-loop --tests send1,recv1\n  \
     cargo xtask bench table target/bench/wire.jsonl     the table again")]
 pub(crate) struct Args {
     #[command(subcommand)]

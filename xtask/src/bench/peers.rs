@@ -24,6 +24,8 @@ const LIFE: Duration = Duration::from_secs(600);
 /// Our own peer program: the package and its binary.
 const OUR_PACKAGE: &str = "benches";
 const OUR_BINARY: &str = "wire-peer";
+const NULL_VNET: &str = "null-vnet";
+const NULL_1500: &str = "null-1500";
 
 /// Settings of the kernel's side, the same for every peer.
 const SETTINGS: [&str; 7] = [
@@ -43,7 +45,7 @@ pub(crate) struct Peer {
     pub(crate) limit: &'static str,
     attachment: Attachment,
     program: Program,
-    args: &'static [&'static str],
+    args: Words,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,64 +66,37 @@ enum Program {
     Ours,
 }
 
+type Words = &'static [&'static str];
+
+/// Our stack with super-packets.
+const fn ours(name: &'static str, args: Words) -> Peer {
+    Peer { name, limit: NULL_VNET, attachment: Attachment::Tun, program: Program::Ours, args }
+}
+
+/// Our stack with packets of one MTU.
+const fn ours_plain(name: &'static str, args: Words) -> Peer {
+    Peer { limit: NULL_1500, ..ours(name, args) }
+}
+
+/// A program of the yardstick itself.
+const fn reference(name: &'static str, limit: &'static str, attachment: Attachment, args: Words) -> Peer {
+    Peer { name, limit, attachment, program: Program::Yardstick, args }
+}
+
 /// Every peer, in the order of the table.
 pub(crate) const PEERS: &[Peer] = &[
-    Peer {
-        name: "null-vnet",
-        limit: "null-vnet",
-        attachment: Attachment::Tun,
-        program: Program::Yardstick,
-        args: &["null", DEVICE, "vnet", "1460"],
-    },
-    Peer {
-        name: "null-1500",
-        limit: "null-1500",
-        attachment: Attachment::Tun,
-        program: Program::Yardstick,
-        args: &["null", DEVICE, "plain", "1460"],
-    },
-    Peer {
-        name: "veth",
-        limit: "null-vnet",
-        attachment: Attachment::Veth,
-        program: Program::Yardstick,
-        args: &["serve"],
-    },
-    Peer {
-        name: "veth-1500",
-        limit: "null-1500",
-        attachment: Attachment::PlainVeth,
-        program: Program::Yardstick,
-        args: &["serve"],
-    },
-    Peer {
-        name: "ustack",
-        limit: "null-vnet",
-        attachment: Attachment::Tun,
-        program: Program::Ours,
-        args: &[DEVICE, "--sockets", "blocking"],
-    },
-    Peer {
-        name: "ustack-1500",
-        limit: "null-1500",
-        attachment: Attachment::Tun,
-        program: Program::Ours,
-        args: &[DEVICE, "--sockets", "blocking", "--no-offload"],
-    },
-    Peer {
-        name: "ustack-loop",
-        limit: "null-vnet",
-        attachment: Attachment::Tun,
-        program: Program::Ours,
-        args: &[DEVICE, "--sockets", "loop"],
-    },
-    Peer {
-        name: "ustack-tokio",
-        limit: "null-vnet",
-        attachment: Attachment::Tun,
-        program: Program::Ours,
-        args: &[DEVICE, "--sockets", "tokio"],
-    },
+    reference(NULL_VNET, NULL_VNET, Attachment::Tun, &["null", DEVICE, "vnet", "1460"]),
+    reference(NULL_1500, NULL_1500, Attachment::Tun, &["null", DEVICE, "plain", "1460"]),
+    reference("veth", NULL_VNET, Attachment::Veth, &["serve"]),
+    reference("veth-1500", NULL_1500, Attachment::PlainVeth, &["serve"]),
+    ours("ustack-loop", &[DEVICE, "--sockets", "loop"]),
+    ours_plain("ustack-loop-1500", &[DEVICE, "--sockets", "loop", "--no-offload"]),
+    ours("ustack-inline", &[DEVICE, "--sockets", "inline"]),
+    ours_plain("ustack-inline-1500", &[DEVICE, "--sockets", "inline", "--no-offload"]),
+    ours("ustack-blocking", &[DEVICE, "--sockets", "blocking"]),
+    ours_plain("ustack-blocking-1500", &[DEVICE, "--sockets", "blocking", "--no-offload"]),
+    ours("ustack-tokio", &[DEVICE, "--sockets", "tokio"]),
+    ours_plain("ustack-tokio-1500", &[DEVICE, "--sockets", "tokio", "--no-offload"]),
 ];
 
 /// The programs that were built for a run.
@@ -160,11 +135,17 @@ pub(crate) struct Stand {
     /// The peer's own, where it has one.
     server: Option<Namespace>,
     program: PathBuf,
+    /// Programs run before all others of the machine.
+    urgent: bool,
 }
 
 impl Stand {
     /// Makes the namespaces; `None` if the peer's program isn't there.
-    pub(crate) fn new(peer: &'static Peer, programs: &Programs) -> Result<Option<Self>, String> {
+    pub(crate) fn new(
+        peer: &'static Peer,
+        programs: &Programs,
+        urgent: bool,
+    ) -> Result<Option<Self>, String> {
         let Some(program) = programs.of(peer) else { return Ok(None) };
         let client = namespace()?;
         let server = match peer.attachment {
@@ -179,13 +160,13 @@ impl Stand {
         for last in 1..=32 {
             client.ip(&["address", "add", &format!("10.9.1.{last}/32"), "dev", DEVICE])?;
         }
-        Ok(Some(Self { peer, client, server, program: program.clone() }))
+        Ok(Some(Self { peer, client, server, program: program.clone(), urgent }))
     }
 
     /// Starts the peer and waits until it answers.
     pub(crate) fn start(&self) -> Result<Process, String> {
         let inside = self.server.as_ref().unwrap_or(&self.client);
-        let mut command = inside.command(&self.program.to_string_lossy());
+        let mut command = self.command(inside, &self.program.to_string_lossy());
         command.args(self.peer.args);
         let mut process = Process::spawn(&mut command, self.peer.name, Input::End, Instant::now() + LIFE)?;
         process.wait_for_line("ready", READY)?;
@@ -194,7 +175,16 @@ impl Stand {
 
     /// A program on the client's side.
     pub(crate) fn client(&self, program: &str) -> Command {
-        self.client.command(program)
+        self.command(&self.client, program)
+    }
+
+    fn command(&self, inside: &Namespace, program: &str) -> Command {
+        if !self.urgent {
+            return inside.command(program);
+        }
+        let mut command = inside.command("nice");
+        command.args(["-n", "-20", program]);
+        command
     }
 
     /// The client's congestion control.

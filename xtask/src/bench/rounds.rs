@@ -1,5 +1,6 @@
-//! Interleaved rounds: in each, every peer is started, loaded with every test
-//! and stopped, so that what disturbs the machine disturbs all of them.
+//! Interleaved rounds: in each, every peer is started, and each test loads one
+//! peer after the other, so that what disturbs the machine disturbs all of them
+//! and a ratio is taken within seconds. Each round begins with another peer.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -38,6 +39,15 @@ pub(crate) struct Args {
     /// Connections of the test `idle`
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
+    /// Two short rounds of send1, recv1 and rr1c, to see whether all is well
+    #[arg(long, conflicts_with_all = ["rounds", "seconds", "tests"])]
+    quick: bool,
+    /// Seconds to wait for a quiet machine before each load
+    #[arg(long, default_value_t = 15.0)]
+    patience: f64,
+    /// Run peers and loads before everything else on the machine (nice -20): for machines that are never quiet
+    #[arg(long)]
+    urgent: bool,
     /// Where to append one JSON line for each test [default: bench/wire.jsonl in the target folder]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -83,14 +93,13 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
     let reaper = Reaper::start()?;
     let stands = stands(args, &programs)?;
     let out = args.out.clone().unwrap_or_else(|| workspace.target.join("bench/wire.jsonl"));
+    let plan = Plan::new(args);
     let mut records = Vec::new();
-    for round in 0..args.rounds {
-        println!("round {} of {}", round + 1, args.rounds);
-        for stand in &stands {
-            for record in turn(stand, args, &programs, round) {
-                append(&out, &record)?;
-                records.push(record);
-            }
+    for round in 0..plan.rounds {
+        println!("round {} of {}", round + 1, plan.rounds);
+        for record in turn(&stands, &plan, args, &programs, round) {
+            append(&out, &record)?;
+            records.push(record);
         }
     }
     drop(stands);
@@ -98,6 +107,24 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
     print!("\n{}", table::markdown(&records));
     println!("\nrecords: {}", out.display());
     Ok(())
+}
+
+/// What is measured how often and how long.
+struct Plan {
+    rounds: usize,
+    seconds: f64,
+    tests: Vec<&'static str>,
+}
+
+impl Plan {
+    fn new(args: &Args) -> Self {
+        let all = TESTS.iter().map(|test| test.name).chain([IDLE]);
+        if args.quick {
+            return Self { rounds: 2, seconds: 0.4, tests: vec!["send1", "recv1", PINNED_RR.name] };
+        }
+        let tests = all.filter(|name| is_wanted(&args.tests, name)).collect();
+        Self { rounds: args.rounds, seconds: args.seconds, tests }
+    }
 }
 
 fn check_names(args: &Args) -> Result<(), String> {
@@ -116,7 +143,7 @@ fn check_names(args: &Args) -> Result<(), String> {
 fn stands(args: &Args, programs: &Programs) -> Result<Vec<Stand>, String> {
     let mut stands = Vec::new();
     for peer in PEERS.iter().filter(|peer| is_wanted(&args.peers, peer.name)) {
-        match Stand::new(peer, programs)? {
+        match Stand::new(peer, programs, args.urgent)? {
             Some(stand) => stands.push(stand),
             None => println!("left out: {}: the workspace has no program for it", peer.name),
         }
@@ -128,30 +155,38 @@ fn is_wanted(list: &[String], name: &str) -> bool {
     list.is_empty() || list.iter().any(|each| each == name)
 }
 
-/// One peer's turn in one round. A test that fails is recorded as such, and
-/// the peer is started afresh for the next.
-fn turn(stand: &Stand, args: &Args, programs: &Programs, round: usize) -> Vec<Value> {
+/// One round. A test that fails is recorded as such, and its peer is started
+/// afresh for the next.
+fn turn(stands: &[Stand], plan: &Plan, args: &Args, programs: &Programs, round: usize) -> Vec<Value> {
     let mut records = Vec::new();
-    let mut process = None;
-    let names = TESTS.iter().map(|test| test.name).chain([IDLE]);
-    for name in names.filter(|name| is_wanted(&args.tests, name)) {
-        let outcome = started(&mut process, stand).and_then(|peer| {
-            let bench = Bench { stand, args, programs, peer };
-            TESTS
-                .iter()
-                .find(|test| test.name == name)
-                .map_or_else(|| bench.idle(), |test| bench.measure(test))
-        });
-        let mut record = json!({ "round": round, "peer": stand.peer.name, "test": name, "cc": stand.congestion_control() });
-        match outcome {
-            Ok(fields) => merge(&mut record, fields),
-            Err(error) => {
-                println!("{} {name}: {error}", stand.peer.name);
-                merge(&mut record, json!({ "error": error }));
-                process = None;
+    let mut peers: Vec<(&Stand, Option<Process>)> = stands.iter().map(|stand| (stand, None)).collect();
+    let first = round % peers.len().max(1);
+    peers.rotate_left(first);
+    for name in &plan.tests {
+        for (stand, process) in &mut peers {
+            let outcome = started(process, stand).and_then(|peer| {
+                let bench = Bench { stand, plan, args, programs, peer };
+                TESTS
+                    .iter()
+                    .find(|test| test.name == *name)
+                    .map_or_else(|| bench.idle(), |test| bench.measure(test))
+            });
+            let control = stand.congestion_control();
+            let mut record = json!({ "round": round, "peer": stand.peer.name, "test": name, "cc": control });
+            // What was left behind by many connections would disturb the next peer.
+            let is_over = outcome.is_err() || *name == IDLE;
+            match outcome {
+                Ok(fields) => merge(&mut record, fields),
+                Err(error) => {
+                    println!("{} {name}: {error}", stand.peer.name);
+                    merge(&mut record, json!({ "error": error }));
+                }
             }
+            if is_over {
+                *process = None;
+            }
+            records.push(record);
         }
-        records.push(record);
     }
     records
 }
@@ -166,6 +201,7 @@ fn started<'a>(process: &'a mut Option<Process>, stand: &Stand) -> Result<&'a Pr
 /// One peer, running.
 struct Bench<'a> {
     stand: &'a Stand,
+    plan: &'a Plan,
     args: &'a Args,
     programs: &'a Programs,
     peer: &'a Process,
@@ -174,7 +210,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// One load, with the processor time that it took.
     fn measure(&self, test: &Test) -> Result<Value, String> {
-        let load_before = quiet();
+        let load_before = quiet(self.patience());
         if test.pinned {
             pin(self.peer.pid(), true)?;
         }
@@ -195,13 +231,17 @@ impl Bench<'_> {
         Ok(record)
     }
 
+    fn patience(&self) -> Duration {
+        Duration::from_secs_f64(if self.args.urgent { 0.0 } else { self.args.patience.max(0.0) })
+    }
+
     fn load(&self, test: &Test) -> Result<Value, String> {
-        let seconds = self.args.seconds.to_string();
+        let seconds = self.plan.seconds.to_string();
         let mut words = vec![test.load, ADDRESS, &seconds, test.amount];
         if test.many_sources {
             words.extend(SOURCES);
         }
-        let time = Duration::from_secs_f64(self.args.seconds) + SLACK;
+        let time = Duration::from_secs_f64(self.plan.seconds) + SLACK;
         let process = self.client(&words, test.pinned, Input::End, time)?;
         let ended = process.wait(time)?.success()?;
         last_json(&ended.text())

@@ -96,6 +96,10 @@ pub(crate) fn markdown(records: &[Value]) -> String {
     one_table(&mut text, records, &format!("Requests, {note}"), REQUESTS);
     one_table(&mut text, records, "Processor seconds per 10^9 bytes, median (least–most)", CPU);
     one_table(&mut text, records, "Idle connections, median (least–most)", IDLE);
+    let mut controls: Vec<&str> = records.iter().filter_map(|record| record["cc"].as_str()).collect();
+    controls.sort_unstable();
+    controls.dedup();
+    let _ = writeln!(text, "The kernel's congestion control: {}.", controls.join(", "));
     text
 }
 
@@ -183,18 +187,18 @@ mod tests {
         // The machine is slower in round 1; the ratio is the same.
         let records = [
             record(0, "null-vnet", 40.0),
-            record(0, "ustack", 20.0),
+            record(0, "ustack-loop", 20.0),
             record(1, "null-vnet", 10.0),
-            record(1, "ustack", 5.0),
+            record(1, "ustack-loop", 5.0),
         ];
         let text = markdown(&records);
-        assert!(text.contains("| ustack | 12.50 (0.50×; 5.00–20.00) |"), "{text}");
+        assert!(text.contains("| ustack-loop | 12.50 (0.50×; 5.00–20.00) |"), "{text}");
         assert!(text.contains("| null-vnet | 25.00 (10.00–40.00) |"), "{text}");
     }
 
     #[test]
     fn failure_is_shown() {
-        let records = [json!({ "round": 0, "peer": "ustack", "test": "rr", "error": "no answer" })];
-        assert!(markdown(&records).contains("| ustack | – [1 failed] |"));
+        let records = [json!({ "round": 0, "peer": "ustack-loop", "test": "rr", "error": "no answer" })];
+        assert!(markdown(&records).contains("| ustack-loop | – [1 failed] |"));
     }
 }

@@ -55,7 +55,7 @@ impl Connection {
         }
         env.counters().timeouts += 1;
         let (una, nxt, mss) = (self.snd.una, self.snd.nxt, self.mss());
-        self.recovery.on_timeout(&mut self.window, &mut *self.congestion, una, nxt, mss);
+        self.recovery.on_timeout(&mut self.window, self.congestion.get_mut(), una, nxt, mss);
         if self.recovery.timeouts == R1 {
             self.path.hop = Hop::UNRESOLVED; // R1 of R9293-MUST-20: ask for the route again
         }

@@ -343,8 +343,8 @@ mod tests {
                     *next += 3;
                     enter(&gate, from, *next)
                 };
-                let handed_over = writer
-                    && gate.write(Instant::ZERO, APPLICATION_TURN).written == Written::HandedOver;
+                let handed_over =
+                    writer && gate.write(Instant::ZERO, APPLICATION_TURN).written == Written::HandedOver;
                 if handed_over {
                     while gate.resume(Instant::ZERO, Waker::noop()).unwrap().written == Written::HandedOver {}
                 }

@@ -241,7 +241,13 @@ mod tests {
 
     #[test]
     fn a_future_that_yields_more_often_than_a_turn_allows_ends() {
-        assert_eq!(block_on(async { yields(1000).await; 7 }), 7);
+        assert_eq!(
+            block_on(async {
+                yields(1000).await;
+                7
+            }),
+            7
+        );
     }
 
     #[test]

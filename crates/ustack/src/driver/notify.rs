@@ -59,7 +59,8 @@ impl Notifier {
 
     /// Announces sleep. False: somebody has called since the last sleep.
     pub(crate) fn prepare(&self) -> bool {
-        let called = self.state.compare_exchange(AWAKE, SLEEPING, Ordering::AcqRel, Ordering::Acquire).is_err();
+        let called =
+            self.state.compare_exchange(AWAKE, SLEEPING, Ordering::AcqRel, Ordering::Acquire).is_err();
         if called {
             self.state.store(AWAKE, Ordering::Release);
         }

@@ -150,7 +150,8 @@ impl Driver {
                 self.watches.extend(port.descriptor.map(|descriptor| Watch::readable(descriptor, port.nic)));
             }
             if port.blocked {
-                self.watches.extend(port.write_descriptor.map(|descriptor| Watch::writable(descriptor, port.nic)));
+                self.watches
+                    .extend(port.write_descriptor.map(|descriptor| Watch::writable(descriptor, port.nic)));
             }
         }
     }
@@ -175,4 +176,3 @@ impl Port {
 fn timeout(now: Instant, deadline: Instant) -> Option<Duration> {
     (deadline != Instant::FAR_FUTURE).then(|| deadline.saturating_since(now))
 }
-

@@ -7,7 +7,9 @@
 use super::wait::{Manner, ThisThread, Waiters};
 use crate::lock::lock;
 use crate::stack::Stack;
-use stack_core::{EndpointId, Endpoints, Error, Families, Interest, SocketOption, TransportCx, TransportProtocol};
+use stack_core::{
+    EndpointId, Endpoints, Error, Families, Interest, SocketOption, TransportCx, TransportProtocol,
+};
 use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;

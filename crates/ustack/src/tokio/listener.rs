@@ -2,8 +2,8 @@
 
 use super::{TcpStream, poll_io};
 use crate::error::{AcceptError, BindError, SocketError};
-use crate::net::io_result;
 use crate::net::ToSocketAddr;
+use crate::net::io_result;
 use crate::net::socket::Socket;
 use crate::net::tcp::connect::{accept, listen, refused};
 use crate::stack::Stack;
@@ -39,9 +39,8 @@ impl TcpListener {
 
     /// Polls for a connection; keeps the last task only.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        poll_io(&self.socket, Interest::Readable, cx, "accept", accept).map_ok(|(id, remote)| {
-            (TcpStream::adopt(self.socket.stack.clone(), id), remote)
-        })
+        poll_io(&self.socket, Interest::Readable, cx, "accept", accept)
+            .map_ok(|(id, remote)| (TcpStream::adopt(self.socket.stack.clone(), id), remote))
     }
 
     /// Our address.

@@ -288,7 +288,11 @@ impl TcpStream {
     }
 
     pub(super) fn poll_write_bytes(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if bytes.is_empty() { Poll::Ready(Ok(0)) } else { self.poll_write_outgoing(cx, || Outgoing::of(bytes)) }
+        if bytes.is_empty() {
+            Poll::Ready(Ok(0))
+        } else {
+            self.poll_write_outgoing(cx, || Outgoing::of(bytes))
+        }
     }
 
     pub(super) fn poll_write_buffers(

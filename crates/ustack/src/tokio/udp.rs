@@ -121,9 +121,7 @@ impl UdpSocket {
         to: SocketAddr,
     ) -> Poll<io::Result<usize>> {
         let socket = &self.inner.socket;
-        poll_io(socket, Interest::Writable, cx, "send", |udp, cx, id| {
-            udp.send_to(cx, id, datagram, Some(to))
-        })
+        poll_io(socket, Interest::Writable, cx, "send", |udp, cx, id| udp.send_to(cx, id, datagram, Some(to)))
     }
 
     /// Receives a datagram that is there.

@@ -132,8 +132,7 @@ impl TcpStream {
         }
         let timeout = self.socket.settings().read_timeout;
         if buffer.len() <= SMALL {
-            let read =
-                self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read(cx, id, buffer));
+            let read = self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read(cx, id, buffer));
             return io_result("read", read);
         }
         let mut pieces = Pieces::default();
@@ -146,8 +145,7 @@ impl TcpStream {
 
     fn write_outgoing(&self, outgoing: &Outgoing<'_>) -> io::Result<usize> {
         let timeout = self.socket.settings().write_timeout;
-        let write =
-            self.socket.block(Interest::Writable, timeout, |tcp, cx, id| outgoing.write(tcp, cx, id));
+        let write = self.socket.block(Interest::Writable, timeout, |tcp, cx, id| outgoing.write(tcp, cx, id));
         io_result("write", write)
     }
 }

@@ -1,0 +1,62 @@
+//! The peer that the yardstick loads: our stack behind a TUN device that exists already, with the services of
+//! `benches/wire/README.md` on 10.9.0.2. Prints `ready` when it answers; runs until it is killed.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the runner reads the one, people the other")]
+
+mod blocking;
+mod looping;
+mod ready;
+mod services;
+mod stacks;
+mod tasks;
+
+use clap::{Parser, ValueEnum};
+use link_tun::{Tun, TunConfig};
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Our stack behind the services of the yardstick.
+#[derive(Parser)]
+struct Args {
+    /// The TUN device; it exists and is up
+    device: String,
+    /// How the services use the stack
+    #[arg(long, value_enum)]
+    sockets: Sockets,
+    /// Without the virtio-net header: packets of one MTU, checksums in software
+    #[arg(long)]
+    no_offload: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Sockets {
+    /// A caller's own loop on the host: one thread, sockets served in it, nothing copied
+    Loop,
+    /// Async sockets on the thread that drives the stack, nothing copied
+    Inline,
+    /// Sockets as std has them, with a thread for each connection
+    Blocking,
+    /// Sockets as tokio has them, with a task for each connection
+    Tokio,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wire-peer: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let config = TunConfig::tun().with_name(&args.device).with_offload(!args.no_offload);
+    let device = Tun::create(config)?;
+    match args.sockets {
+        Sockets::Loop => looping::run(device),
+        Sockets::Inline => tasks::run_inline(device),
+        Sockets::Blocking => blocking::run(device),
+        Sockets::Tokio => tasks::run_tokio(device),
+    }
+}
