@@ -237,6 +237,9 @@ impl Files {
 
     fn close(&mut self, machine: &mut Machine, args: &[Expr]) -> Result<Answer> {
         let fd = *self.fd(args)?;
+        if machine.faults.ignore_close {
+            return Ok(Answer::Done(0));
+        }
         let closed = machine.endpoints(fd.protocol, |endpoints, cx| {
             endpoints.close(cx, fd.id);
             Ok(())
@@ -253,6 +256,9 @@ impl Files {
             Some(Expr::Word(word)) if word == "SHUT_RDWR" => Shutdown::Both,
             _ => return Err(Stop::Fail("shutdown wants SHUT_RD, SHUT_WR or SHUT_RDWR".to_owned())),
         };
+        if machine.faults.ignore_close {
+            return Ok(Answer::Done(0));
+        }
         Ok(answer(machine.endpoints(fd.protocol, |endpoints, cx| endpoints.shutdown(cx, fd.id, how))))
     }
 
@@ -274,6 +280,7 @@ impl Files {
         let fd = *self.fd(args)?;
         match options::parse(args)? {
             OptionCall::Nothing => Ok(Answer::Done(0)),
+            OptionCall::Set(_) if machine.faults.ignore_options => Ok(Answer::Done(0)),
             OptionCall::Set(option) => Ok(answer(
                 machine.endpoints(fd.protocol, |endpoints, cx| endpoints.set_option(cx, fd.id, option)),
             )),

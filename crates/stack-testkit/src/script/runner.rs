@@ -216,7 +216,7 @@ impl<'a> Runner<'a> {
     /// Goes to the next thing that happens up to `limit`. Returns whether there was one; if not, it is `limit` now.
     fn tick(&mut self, limit: Instant) -> Result<bool, Stop> {
         let ends = self.waiting.iter().map(|waiting| waiting.until).filter(|until| *until > self.machine.now);
-        let next = self.machine.host.next_deadline().into_iter().chain(ends).min();
+        let next = self.machine.next_deadline().into_iter().chain(ends).min();
         let more = next.is_some_and(|next| next <= limit);
         let to = next.filter(|_| more).unwrap_or(limit);
         self.machine.now = self.machine.now.max(to);

@@ -165,7 +165,8 @@ fn three_duplicates_resend_the_first_segment() {
     s.expect(". 1001:2001 ack 1");
     s.quiet();
     let info = s.info();
-    assert_eq!((info.ssthresh, info.cwnd, s.counters().reno_recovery), (6500, 9500, 1));
+    // RFC 5681 §3.2: half of the eleven segments before limited transmit.
+    assert_eq!((info.ssthresh, info.cwnd, s.counters().reno_recovery), (5500, 8500, 1));
     assert_eq!((s.counters().fast_retrans, s.counters().retrans_segs), (1, 1));
 }
 
