@@ -268,7 +268,7 @@ fn listen_holds_one_more_than_its_backlog() {
 #[test]
 fn a_third_ack_that_finds_no_room_waits_for_the_next_syn_ack() {
     let mut s = Script::listening(Script::plain(), 1);
-    let mut open = |s: &mut Script, port| {
+    let open = |s: &mut Script, port| {
         s.peer.set_port(port);
         s.inject("S 0:0 win 1000");
         s.expect("S. 0:0 ack 1");
