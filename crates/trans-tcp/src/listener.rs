@@ -1,6 +1,9 @@
 //! Listening sockets: the LISTEN state of RFC 9293 §3.10.7.2, the two queues, and how a half-open peer becomes a
 //! connection.
 //!
+//! Connections have tuples of their own, so a port serves many while it listens (R9293-MUST-42), and a listener takes
+//! none away (R9293-MUST-41).
+//!
 //! `listen(n)` holds n + 1 connections that wait for `accept` and as many half-open peers. When the first queue is
 //! full, SYNs are dropped, and so are the ACKs that would complete a handshake: the SYN-ACK goes again when its timer
 //! says so, and by then there may be room. When the second is full, SYNs are dropped ([`DropReason::BacklogFull`]).

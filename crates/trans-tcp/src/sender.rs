@@ -1,7 +1,8 @@
 //! The sending half: SND.UNA, SND.NXT, SND.WND and the text between them and the application. RFC 9293 §3.3.1, §3.8.
 //!
 //! The buffer is a byte sequence from the first unacknowledged octet on; a retransmission takes any range of it, so
-//! another segment size costs nothing. Invariant: SND.UNA ≤ SND.NXT ≤ end of text + 1 (the FIN).
+//! another segment size costs nothing. All numbers wrap (R9293-3.4-a).
+//! Invariant: SND.UNA ≤ SND.NXT ≤ end of text + 1 (the FIN).
 
 use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};

@@ -117,18 +117,10 @@ impl Tcp {
             return Err(Error::NetworkUnreachable);
         }
         let remote = SocketAddr::new(ip, remote.port());
-        let (port, reservation) = match fresh.local {
-            Some((_, port)) => (port, fresh.reservation),
-            None => reserve_towards(cx, route.local, remote, nic)?,
-        };
-        let tuple = Tuple { local: route.local, remote: ip, local_port: port, remote_port: remote.port() };
-        if let Err(error) = cx.register(&tuple.identity(nic), id) {
-            if fresh.local.is_none() {
-                reservation.into_iter().for_each(|held| held.release_tuple(cx, &tuple, nic));
-            }
-            return Err(if error == Error::DuplicateAddress { Error::PortInUse } else { error });
-        }
         let settings = fresh.settings.clone();
+        let held = fresh.local.map(|(_, port)| (port, fresh.reservation));
+        let (port, reservation) = claim(cx, id, route.local, remote, nic, held)?;
+        let tuple = Tuple { local: route.local, remote: ip, local_port: port, remote_port: remote.port() };
         self.start_connect(cx, id, tuple, nic, settings, reservation, Path::new(&route));
         Err(Error::ConnectStarted)
     }
@@ -435,18 +427,43 @@ impl Tcp {
     }
 }
 
-/// An ephemeral port for a connection to one peer (RFC 6056).
-fn reserve_towards(
+/// Ephemeral ports that a connect tries: one that is free may still be in the host's table, as a TIME-WAIT record
+/// that let its port go.
+const PORT_TRIES: usize = 16;
+
+/// Registers the connection that `id` is to become: under the port that it is bound to (`held`), or else under an
+/// ephemeral one for this peer (RFC 6056).
+fn claim(
     cx: &mut TransportCx<'_>,
+    id: EndpointId,
     local: IpAddr,
     remote: SocketAddr,
     nic: Option<NicId>,
+    held: Option<(u16, Option<Reservation>)>,
 ) -> Result<(u16, Option<Reservation>), Error> {
+    let tuple = |port| Tuple { local, remote: remote.ip(), local_port: port, remote_port: remote.port() };
+    let taken = |error| if error == Error::DuplicateAddress { Error::PortInUse } else { error };
+    if let Some((port, reservation)) = held {
+        cx.register(&tuple(port).identity(nic), id).map_err(taken)?;
+        return Ok((port, reservation));
+    }
     let families = Families::of(local);
     let request =
         PortRequest { families, local: Some(local), port: 0, remote: Some(remote), nic, shared: false };
-    let port = cx.reserve_port(&request)?;
-    Ok((port, Some(Reservation::of(&request))))
+    let reservation = Reservation::of(&request);
+    for _ in 0..PORT_TRIES {
+        let port = cx.reserve_port(&request)?;
+        match cx.register(&tuple(port).identity(nic), id) {
+            Ok(()) => return Ok((port, Some(reservation))),
+            Err(error) => {
+                cx.release_port(&PortRequest { port, ..request });
+                if error != Error::DuplicateAddress {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Err(Error::NoPortAvailable)
 }
 
 /// Whether an address may be used with a socket; an unspecified IPv6 address stands for both families.

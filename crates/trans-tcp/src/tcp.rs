@@ -187,6 +187,9 @@ impl Tcp {
 
     /// Control packets go first, but while connections wait they leave them a quarter of the budget.
     fn transmit_control(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: &mut usize) {
+        if self.shared.control.is_empty() {
+            return;
+        }
         let reserve = if self.shared.ready.is_empty() { 0 } else { *budget / 4 };
         while *budget > reserve {
             let Some(control) = self.shared.control.pop_front() else { return };

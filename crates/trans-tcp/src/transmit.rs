@@ -107,7 +107,7 @@ impl Connection {
         let mss = self.mss();
         let room = self.window.cwnd.saturating_sub(self.pipe());
         let room = if cause == Cause::FastRetransmit { room.max(mss) } else { room };
-        let edge = self.snd.una + self.snd.wnd; // R9293-SHLD-16
+        let edge = self.snd.una + self.snd.wnd; // R9293-SHLD-16; not R9293-MAY-7
         if !edge.after(start) {
             return None;
         }

@@ -89,7 +89,7 @@ impl Recovery {
         Progress::Partial { first: !core::mem::replace(&mut self.partial, true) }
     }
 
-    /// Bytes beyond the window that the first two duplicate ACKs let go: R3042-2-a.
+    /// Bytes beyond the window that the first two duplicate ACKs let go: R3042-2-a, R5681-3.2-d.
     pub(crate) fn limited_transmit(&self, mss: u32) -> u32 {
         if self.phase == Phase::Open { u32::from(self.dup_acks.min(DUP_THRESH - 1)) * mss } else { 0 }
     }

@@ -65,7 +65,7 @@ impl Connection {
         self.show_window(env);
     }
 
-    /// R9293-MUST-22, 23.
+    /// R9293-MUST-22, R9293-MUST-23.
     fn on_syn_timeout(&mut self, env: &mut Env<'_, '_>) {
         if self.recovery.timeouts >= env.config().syn_retries {
             return self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));

@@ -148,6 +148,14 @@ fn the_urgent_pointer_is_read_to_the_letter() {
 }
 
 #[test]
+fn an_urgent_pointer_counts_from_where_its_segment_began() {
+    let mut s = Script::established();
+    s.inject("P. 1:6 ack 1");
+    s.inject("P.U 1:11 ack 1 urg 8");
+    assert_eq!(s.node.tcp.urgent(s.id), Some(8));
+}
+
+#[test]
 fn urgent_news_arrive_while_the_window_is_closed() {
     let mut s = Script::established();
     s.option(SocketOption::ReceiveBuffer(4096));

@@ -198,15 +198,6 @@ impl Script {
         script
     }
 
-    /// A connection that we have opened.
-    pub(super) fn connected(config: TcpConfig, syn_ack_options: &str) -> Self {
-        let mut script = Self::connecting(config);
-        script.expect("S 0:0");
-        script.inject(&format!("S. 0:0 ack 1 win 65535 <{syn_ack_options}>"));
-        script.expect(". 1:1 ack 1");
-        script
-    }
-
     /// The peer's segment arrives.
     #[track_caller]
     pub(super) fn inject(&mut self, line: &str) {
