@@ -218,6 +218,7 @@ mod tests {
     use super::*;
     use crate::ArpConfig;
     use crate::testing::{NIC, Net, THEIRS, sent};
+    use proptest::prelude::*;
     use stack_core::{DropReason, LinkCapabilities, NetworkEndpoint, Verdict};
 
     const NEW: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 50);
@@ -384,10 +385,38 @@ mod tests {
         assert_eq!(net.receive(&claim), CONFLICT);
         assert!(sent(&mut net).is_some() && net.effects.is_empty());
         step(&mut net);
+        assert_eq!(net.poll_timeout(), Some(Instant::ZERO + DEFEND_INTERVAL));
         net.now = Instant::from_secs(9);
         assert_eq!(net.receive(&claim), CONFLICT);
         assert!(matches!(net.effects[..], [Effect::AddressConflict { .. }]));
         assert_eq!(net.poll_timeout(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_others_send_makes_the_list_grow_or_the_clock_run_back(
+            events in proptest::collection::vec((0..6u8, 0..5u8, 0..20_000u64), 0..80), policy in 0..3usize,
+        ) {
+            let policy = [ConflictPolicy::GiveUp, ConflictPolicy::Defend, ConflictPolicy::DefendAlways][policy];
+            let mut net = added(AddressState::Tentative, ArpConfig { conflict: policy, announce: true });
+            let addresses = net.addresses.len();
+            for (kind, host, wait) in events {
+                net.now += Duration::from_millis(wait);
+                net.handle_timeout();
+                prop_assert!(net.poll_timeout().is_none_or(|deadline| deadline > net.now));
+                let them = Ipv4Addr::new(10, 0, 0, [1, 50, 9, 77, 0][usize::from(host)]);
+                let packet = match kind {
+                    0 => Packet::request(MacAddr(THEIRS.0), them, NEW),
+                    1 => Packet::request(MacAddr(THEIRS.0), Ipv4Addr::UNSPECIFIED, them),
+                    2 => Packet::reply(MacAddr(THEIRS.0), them, MacAddr(THEIRS.0), US),
+                    _ => Packet::request(MacAddr(THEIRS.0), them, them),
+                };
+                let before = net.wire.len();
+                net.receive(&packet.to_bytes());
+                prop_assert!(net.wire.len() <= before + 1);
+                net.call(|arp, _| assert!(arp.claims.list.len() <= addresses));
+            }
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) fn check(cx: &NetCx<'_>, meta: &RxMeta, header: &Header) -> Result<De
 
 /// What is not for us goes on only if it was sent to us as a router, between addresses that routers know.
 fn check_foreign(meta: &RxMeta, src: Ipv4Addr, dst: Ipv4Addr) -> Result<Destination, DropReason> {
-    if meta.cast != Cast::Unicast || dst.is_multicast() || dst.is_broadcast() {
+    if meta.cast != Cast::Unicast || dst.is_multicast() {
         return Err(DropReason::NotLocal); // RFC 1812 §5.3.4
     }
     if src.is_link_local() || src.is_unspecified() {

@@ -5,12 +5,8 @@
 //! Everything else ends (R1122-3.2.2-a).
 
 use crate::{Endpoint, icmp_error};
-use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr};
-use stack_core::{
-    AddressState, Cast, Checksum, DropReason, IpMeta, NetCx, NicView, RxPacket, TxPacket, Verdict,
-};
-use stack_packet::Rope;
+use stack_core::{AddressState, Cast, Checksum, DropReason, IpMeta, NetCx, NicView, RxPacket, Verdict};
 use stack_wire::checksum::{Sum, update_u16};
 use stack_wire::icmpv4::{HEADER_LEN, Header, Icmpv4, kind};
 use stack_wire::ip::protocol;
@@ -74,7 +70,7 @@ fn echo(cx: &mut NetCx<'_>, packet: &mut RxPacket, request: &Header) {
     let header = [kind::ECHO_REPLY, request.code(), check_0, check_1, ident_0, ident_1, seq_0, seq_1];
     let out = cx.out.slot();
     out.ip = ip;
-    push_all(out, packet.take_payload(HEADER_LEN));
+    out.push_all(packet.take_payload(HEADER_LEN));
     if let Some(room) = out.prepend(HEADER_LEN) {
         room.copy_from_slice(&header);
     }
@@ -95,25 +91,14 @@ fn reply_source(nic: &NicView<'_>, packet: &RxPacket) -> IpAddr {
     near.or_else(|| ours.next()).map_or(Ipv4Addr::UNSPECIFIED.into(), |a| a.address())
 }
 
-/// Appends pieces by reference, or as one copy if they are too many for a packet.
-fn push_all(out: &mut TxPacket, pieces: impl Iterator<Item = Bytes>) {
-    let mut rope = Rope::new();
-    pieces.for_each(|piece| rope.push(piece));
-    if rope.piece_count() > stack_packet::MAX_PIECES {
-        rope.compact();
-    }
-    for piece in rope.into_pieces() {
-        // As many as fit, by the line above.
-        let _ = out.push(piece);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Ipv4Config;
     use crate::testing::{Net, datagram, icmp};
+    use bytes::Bytes;
     use proptest::prelude::*;
+    use stack_core::InterfaceAddress;
     use stack_wire::icmpv4::Emit;
 
     fn ping(dst: &str, data: &[u8]) -> alloc::vec::Vec<u8> {
@@ -207,6 +192,17 @@ mod tests {
             assert_eq!(net.receive(&ping(dst, b"?")), Verdict::Held, "{dst}");
             assert_eq!(net.out.pop().unwrap().ip.src, "10.0.0.1".parse::<IpAddr>().unwrap());
         }
+    }
+
+    // RFC 1122 §3.2.2.6
+    #[test]
+    fn the_answer_to_a_broadcast_comes_from_the_subnet_of_the_asker() {
+        let mut net = Net::with(Ipv4Config { echo_broadcast: true, ..Ipv4Config::default() });
+        let address = |net: &str, state| InterfaceAddress { net: net.parse().unwrap(), state };
+        net.addresses.insert(0, address("192.0.2.1/24", AddressState::Preferred));
+        net.addresses.insert(0, address("10.0.0.50/24", AddressState::Tentative));
+        net.receive(&ping("10.0.0.255", b"?"));
+        assert_eq!(net.out.pop().unwrap().ip.src, "10.0.0.1".parse::<IpAddr>().unwrap());
     }
 
     #[test]

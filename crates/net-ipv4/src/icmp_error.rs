@@ -6,8 +6,7 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 use stack_core::{
-    Cast, DeliveryError, Destination, DropReason, Effect, ErrorKind, ErrorOrigin, IpNet, NetCx, RxPacket,
-    Verdict,
+    Cast, DeliveryError, Destination, DropReason, Effect, ErrorKind, ErrorOrigin, NetCx, RxPacket, Verdict,
 };
 use stack_wire::icmpv4::{HEADER_LEN, Header, kind, time_exceeded, unreachable};
 use stack_wire::ipv4::Ipv4;
@@ -115,10 +114,7 @@ fn path_mtu(named: u16, quoted_total_len: u16) -> u32 {
 /// Whether it comes from the current first hop is the host's question (R1122-3.2.2.2-c).
 fn redirect(cx: &NetCx<'_>, packet: &RxPacket, header: &Header, to: Ipv4Addr) -> Result<Effect, DropReason> {
     let (from, gateway, destination) = (packet.ip.src, IpAddr::from(header.gateway()), IpAddr::from(to));
-    let on_link = |address: &IpAddr| {
-        let inside = |net: &IpNet| net.prefix_len() < net.max_prefix_len() && net.contains(address);
-        cx.nic.addresses.iter().any(|a| inside(&a.net))
-    };
+    let on_link = |address: &IpAddr| cx.nic.addresses.iter().any(|a| a.net.contains(address));
     let usable = |address: IpAddr| cx.host.destination(cx.nic.id, address) == Destination::Remote;
     let believable = !cx.nic.forwarding // RFC 1812 §5.2.7.2: routers know better
         && on_link(&gateway)
@@ -137,6 +133,7 @@ fn redirect(cx: &NetCx<'_>, packet: &RxPacket, header: &Header, to: Ipv4Addr) ->
 mod tests {
     use super::*;
     use crate::testing::{Net, datagram, icmp, with_options};
+    use bytes::Bytes;
     use stack_wire::icmpv4::Emit;
 
     const US: &str = "10.0.0.1";
@@ -220,6 +217,20 @@ mod tests {
         assert_eq!(error.origin, ErrorOrigin::Icmp { from: "10.0.0.254".parse().unwrap() });
         assert_eq!((error.local, error.remote), (US.parse().unwrap(), PEER.parse().unwrap()));
         assert_eq!((error.protocol, &error.quoted[..]), (17, &b"12345678rest"[..]));
+    }
+
+    #[test]
+    fn quotes_in_pieces_are_read_as_well() {
+        let quoted = datagram(US, PEER, 17, b"12345678rest");
+        let bytes = datagram("10.0.0.254", US, 1, &icmp(Emit::unreachable(3), &quoted));
+        for cut in [20, 28, 48, bytes.len() - 1] {
+            let mut net = Net::new();
+            let mut packet = net.packet(&bytes[..cut]);
+            bytes[cut..].chunks(9).for_each(|piece| packet.more.push(Bytes::copy_from_slice(piece)));
+            assert_eq!(net.receive_packet(&mut packet), Verdict::Held, "cut at {cut}");
+            let Some(Effect::Error(error)) = net.effects.pop() else { panic!("cut at {cut}") };
+            assert_eq!(&error.quoted[..], b"12345678rest");
+        }
     }
 
     #[test]

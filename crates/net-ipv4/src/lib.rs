@@ -38,7 +38,9 @@
 //! ```
 //!
 //! Deliberately absent: IGMP; source routing in either direction (an unfinished route is refused, R1122-3.2.1.8-b);
-//! writing into record-route and timestamp options (optional, RFC 1122 §3.2.1.8); ICMP timestamp and address mask
+//! writing into record-route and timestamp options, which pass through as they are (optional for hosts, RFC 1122
+//! §3.2.1.8; a router in the sense of RFC 1812 §4.2.2.6 would record); datagrams whose fragments come in by different
+//! interfaces (each interface has a store of its own); ICMP timestamp and address mask
 //! replies (RFC 1122 §3.2.2.8, §3.2.2.9); sending redirects (R1122-3.2.2.2-a); what the host has already:
 //! routes, neighbours, path MTUs and the ICMP rate limit.
 #![no_std]
@@ -217,5 +219,46 @@ impl NetworkEndpoint for Endpoint {
 
     fn handle_timeout(&mut self, cx: &mut NetCx<'_>) {
         self.expire_fragments(cx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, NIC, Net};
+    use stack_core::AddressState;
+
+    // R1122-3.3.7-a
+    #[test]
+    fn each_address_is_in_the_group_of_all_systems() {
+        let mut net = Net::new();
+        let ours = net.addresses[0];
+        let other = InterfaceAddress { net: "fe80::1/64".parse().unwrap(), state: AddressState::Preferred };
+        net.call(|ipv4, cx| ipv4.address_added(cx, &ours));
+        net.call(|ipv4, cx| ipv4.address_added(cx, &other));
+        net.call(|ipv4, cx| ipv4.address_removed(cx, &ours));
+        let joins: alloc::vec::Vec<bool> = net
+            .effects
+            .drain(..)
+            .map(|effect| match effect {
+                Effect::Group { nic: NIC, group, join } if group == ALL_SYSTEMS => join,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(joins, [true, false]);
+    }
+
+    #[test]
+    fn what_fits_into_a_packet_of_the_interface() {
+        Net::new().call(|ipv4, cx| assert_eq!((ipv4.header_len(), ipv4.mtu(&cx.nic)), (20, 1480)));
+    }
+
+    #[test]
+    fn addresses_of_a_packet() {
+        let packet = testing::datagram("10.0.0.9", "10.0.0.1", 17, &[]);
+        let want = ("10.0.0.9".parse().unwrap(), "10.0.0.1".parse().unwrap());
+        assert_eq!(Ipv4::default().parse_addresses(&packet), Some(want));
+        assert_eq!(Ipv4::default().parse_addresses(&packet[..19]), None);
+        assert!(Ipv4::default().carries(want.0) && !Ipv4::default().carries("::1".parse().unwrap()));
     }
 }

@@ -71,6 +71,7 @@ mod tests {
             ("timestamp", &[68, 8, 5, 0, 0, 0, 0, 0], Ok(())),
             ("R1122-3.2.1.8-b: unfinished route", &lsrr, refused),
             ("R1122-3.2.1.8-b: the strict kind", &[137, 7, 4, 192, 0, 2, 1], refused),
+            ("route that points into its last stop", &[131, 7, 7, 192, 0, 2, 1], refused),
             ("finished route", &finished, Ok(())),
             ("two routes", &twice, Err(problem(27))),
             ("route without a pointer", &[1, 131, 2], Err(problem(21))),

@@ -55,7 +55,7 @@ impl Endpoint {
         packet: &mut RxPacket,
         header: &Header,
     ) -> Result<Verdict, DropReason> {
-        let Some(whole) = self.reassembly.insert(&self.config, cx.now, packet, header)? else {
+        let Some(whole) = self.reassembly.insert(cx, &self.config, packet, header)? else {
             return Ok(Verdict::Held);
         };
         let cast = packet.ip.cast;

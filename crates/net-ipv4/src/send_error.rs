@@ -6,7 +6,7 @@
 use crate::addresses;
 use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, Ipv4Addr};
-use stack_core::{Cast, Destination, ErrorKind, IpMeta, NetCx, RxPacket};
+use stack_core::{Cast, Checksum, Destination, ErrorKind, IpMeta, NetCx, RxPacket};
 use stack_wire::checksum::Sum;
 use stack_wire::icmpv4::{Emit, HEADER_LEN, Icmpv4, kind, time_exceeded, unreachable};
 use stack_wire::ip::protocol;
@@ -14,7 +14,7 @@ use stack_wire::ipv4::{Ipv4, MIN_HEADER_LEN};
 
 /// The largest error message, its IP header included: RFC 1812 §4.3.2.3.
 const MAX_MESSAGE: usize = 576;
-/// What of the packet fits into it.
+/// What of the packet fits into it (R1122-3.2.2-b).
 const MAX_QUOTED: usize = MAX_MESSAGE - MIN_HEADER_LEN - HEADER_LEN;
 /// Precedence "internetwork control", type of service 0: RFC 1812 §4.3.2.5, RFC 1122 §3.2.2.
 const TRAFFIC_CLASS: u8 = 0xc0;
@@ -25,7 +25,7 @@ pub(crate) fn send_error(cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind)
     if !allowed {
         return;
     }
-    let quoted = quote(packet);
+    let quoted = complete(packet, packet.front(MAX_QUOTED));
     let sum = *Sum::new().add_bytes(&quoted);
     let ip = IpMeta {
         src: error_source(cx, packet),
@@ -69,18 +69,22 @@ fn is_about_icmp(packet: &RxPacket, header: &Ipv4<'_>, kind: ErrorKind) -> bool 
     unspoken || len < HEADER_LEN || Icmpv4::parse(&message).map_or(true, |message| message.is_error())
 }
 
-/// The packet as it came, as much of it as fits: R1122-3.2.2-b, RFC 1812 §4.3.2.3.
-fn quote(packet: &RxPacket) -> Bytes {
-    let len = packet.len().min(MAX_QUOTED);
-    if len <= packet.data.len() {
-        return packet.data.slice(..len);
-    }
-    let mut flat = BytesMut::with_capacity(len);
+/// The packet as it came, or as it would have looked on a wire: the sum that nobody has completed yet is completed.
+fn complete(packet: &RxPacket, front: Bytes) -> Bytes {
+    let Checksum::Partial { start, offset } = packet.meta.checksum else { return front };
+    let (start, mut skip, mut sum) = (usize::from(start), usize::from(start), Sum::new());
     for piece in core::iter::once(&packet.data[..]).chain(packet.more.pieces()) {
-        let (part, _) = piece.split_at(piece.len().min(len - flat.len()));
-        flat.extend_from_slice(part);
+        sum.add_bytes(piece.get(skip..).unwrap_or_default());
+        skip = skip.saturating_sub(piece.len());
     }
-    flat.freeze()
+    let at = start + usize::from(offset);
+    let mut quoted = BytesMut::from(&front[..]);
+    if let Some(field) = quoted.get_mut(at..at + 2) {
+        // 0 would be no checksum in UDP; both are zero to everybody else.
+        let sum = if sum.finish() == 0 { u16::MAX } else { sum.finish() };
+        field.copy_from_slice(&sum.to_be_bytes());
+    }
+    quoted.freeze()
 }
 
 /// The address that the packet was for, if it is one of ours (RFC 1812 §4.3.2.4); else the host takes one of the
@@ -117,6 +121,7 @@ mod tests {
     use alloc::vec::Vec;
     use etherparse::Icmpv4Slice;
     use stack_core::{LinkCapabilities, Medium};
+    use stack_wire::checksum::pseudo_header;
 
     const PEER: &str = "10.0.0.9";
     const US: &str = "10.0.0.1";
@@ -186,6 +191,27 @@ mod tests {
             net.receive_packet(&mut pieces);
             net.send_error(&pieces, ErrorKind::PortUnreachable);
             assert_eq!(net.out.pop().unwrap().to_bytes()[8..], packet[..quoted], "{len} in pieces");
+        }
+    }
+
+    #[test]
+    fn a_quoted_checksum_is_complete() {
+        let mut udp = [&[0, 7, 0, 9, 0, 21, 0, 0][..], b"thirteen byte"].concat();
+        let sum = pseudo_header(PEER.parse().unwrap(), US.parse().unwrap(), 17, 21).folded();
+        udp[6..8].copy_from_slice(&sum.to_be_bytes());
+        let sent = datagram(PEER, US, 17, &udp);
+        for cut in [20, 23, 28, 41] {
+            let mut net = Net::new();
+            let mut packet = net.packet(&sent[..cut]);
+            packet.more.push(Bytes::copy_from_slice(&sent[cut..]));
+            packet.meta.checksum = Checksum::Partial { start: 20, offset: 6 };
+            net.receive_packet(&mut packet);
+            net.send_error(&packet, ErrorKind::PortUnreachable);
+            let quoted = net.out.pop().unwrap().to_bytes().slice(8..);
+            assert_eq!(quoted[..26], sent[..26]);
+            assert_eq!(quoted[28..], sent[28..]);
+            let mut covered = pseudo_header(PEER.parse().unwrap(), US.parse().unwrap(), 17, 21);
+            assert!(covered.add_bytes(&quoted[20..]).is_valid(), "cut at {cut}");
         }
     }
 

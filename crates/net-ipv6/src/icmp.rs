@@ -5,12 +5,10 @@
 //! ends (R4443-2.4-b).
 
 use crate::{Endpoint, icmp_error, ndp};
-use bytes::Bytes;
 use core::net::{IpAddr, Ipv6Addr};
 use stack_core::{
     AddressState, Cast, Checksum, DropReason, IpMeta, NetCx, NicView, RxPacket, TxPacket, Verdict,
 };
-use stack_packet::Rope;
 use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::icmpv6::{Emit, HEADER_LEN, Header, Icmpv6, kind};
 use stack_wire::ip::protocol;
@@ -36,8 +34,7 @@ impl Endpoint {
         match header.kind() {
             kind::ECHO_REPLY => Verdict::Deliver,
             kind::ECHO_REQUEST if packet.ip.cast == Cast::Unicast || self.config.echo_multicast => {
-                echo(cx, packet, &header);
-                Verdict::Held
+                echo(cx, packet, &header)
             }
             // R6980-a
             kind::NEIGHBOR_SOLICIT | kind::NEIGHBOR_ADVERT if fragmented => {
@@ -68,8 +65,9 @@ fn checksum_is_right(packet: &RxPacket) -> bool {
 }
 
 /// Sends the data back (R4443-4.1-a, R4443-4.2-b).
-fn echo(cx: &mut NetCx<'_>, packet: &mut RxPacket, request: &Header) {
-    let (src, dst) = (reply_source(&cx.nic, packet), packet.ip.src);
+fn echo(cx: &mut NetCx<'_>, packet: &mut RxPacket, request: &Header) -> Verdict {
+    let Some(src) = reply_source(&cx.nic, packet) else { return Verdict::Drop(DropReason::IcmpIgnored) };
+    let dst = packet.ip.src;
     let len = u32::try_from(packet.transport_len()).unwrap_or(u32::MAX);
     let pseudo = pseudo_header(src, dst, protocol::ICMPV6, len);
     let out = cx.out.slot();
@@ -81,9 +79,9 @@ fn echo(cx: &mut NetCx<'_>, packet: &mut RxPacket, request: &Header) {
         ..IpMeta::default()
     };
     out.bound_nic = is_link_scoped(dst).then_some(cx.nic.id);
-    // The host chooses the source, or the data were never summed: then the sum is completed on the way out.
-    let partial = src.is_unspecified() || matches!(packet.meta.checksum, Checksum::Partial { .. });
-    push_all(out, packet.take_payload(HEADER_LEN));
+    // What was never summed is summed on the way out.
+    let partial = matches!(packet.meta.checksum, Checksum::Partial { .. });
+    out.push_all(packet.take_payload(HEADER_LEN));
     let mut covered = pseudo;
     if !partial {
         out.payload().iter().for_each(|piece| {
@@ -92,9 +90,11 @@ fn echo(cx: &mut NetCx<'_>, packet: &mut RxPacket, request: &Header) {
     }
     let reply = Emit::echo_reply(request.echo_ident(), request.echo_seq());
     write(out, reply, covered);
-    if partial {
-        make_partial(out, pseudo);
+    if let (true, Some(field)) = (partial, out.header_mut().get_mut(2..4)) {
+        field.copy_from_slice(&pseudo.folded().to_be_bytes());
+        out.checksum = Checksum::Partial { start: 0, offset: CHECKSUM_OFFSET };
     }
+    Verdict::Held
 }
 
 /// Puts the message's header in front of its payload; `covered` is the sum of all else.
@@ -104,26 +104,17 @@ pub(crate) fn write(out: &mut TxPacket, message: Emit, covered: Sum) {
     }
 }
 
-/// Leaves the sum of the message itself to whoever puts it on a wire.
-pub(crate) fn make_partial(out: &mut TxPacket, pseudo: Sum) {
-    if let Some(field) = out.header_mut().get_mut(2..4) {
-        field.copy_from_slice(&pseudo.folded().to_be_bytes());
-    }
-    out.checksum = Checksum::Partial { start: 0, offset: CHECKSUM_OFFSET };
-}
-
 /// Whether the way to an address depends on the interface.
 pub(crate) fn is_link_scoped(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local() || v6.is_multicast())
 }
 
 /// The address that was asked (R4443-2.2-a), or, if a group was asked, one of ours of the asker's scope.
-/// Without one the host chooses.
-fn reply_source(nic: &NicView<'_>, packet: &RxPacket) -> IpAddr {
+fn reply_source(nic: &NicView<'_>, packet: &RxPacket) -> Option<IpAddr> {
     if packet.ip.cast == Cast::Unicast {
-        return packet.ip.dst;
+        return Some(packet.ip.dst);
     }
-    source_near(nic, packet.ip.src).map_or(Ipv6Addr::UNSPECIFIED.into(), IpAddr::V6)
+    source_near(nic, packet.ip.src).map(IpAddr::V6)
 }
 
 /// Our address in the subnet of `target`, or else any that we use, of the same scope first.
@@ -139,24 +130,12 @@ pub(crate) fn source_near(nic: &NicView<'_>, target: IpAddr) -> Option<Ipv6Addr>
     }
 }
 
-/// Appends pieces by reference, or as one copy if they are too many for a packet.
-fn push_all(out: &mut TxPacket, pieces: impl Iterator<Item = Bytes>) {
-    let mut rope = Rope::new();
-    pieces.for_each(|piece| rope.push(piece));
-    if rope.piece_count() > stack_packet::MAX_PIECES {
-        rope.compact();
-    }
-    for piece in rope.into_pieces() {
-        // As many as fit, by the line above.
-        let _ = out.push(piece);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Ipv6Config;
     use crate::testing::{NIC, Net, icmp, packet};
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     fn ping(src: &str, dst: &str, data: &[u8]) -> alloc::vec::Vec<u8> {
@@ -197,13 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn without_an_address_the_host_chooses_the_source_and_completes_the_sum() {
+    fn without_an_address_there_is_nothing_to_answer_from() {
         let mut net = Net::new();
         net.addresses.clear();
-        assert_eq!(net.receive(&ping("fd00::9", "ff02::1", b"data")), Verdict::Held);
-        let reply = net.out.pop().unwrap();
-        assert!(reply.ip.src.is_unspecified());
-        assert_eq!(reply.checksum, Checksum::Partial { start: 0, offset: 2 });
+        let verdict = net.receive(&ping("fd00::9", "ff02::1", b"data"));
+        assert_eq!(verdict, Verdict::Drop(DropReason::IcmpIgnored));
+        assert!(net.out.is_empty());
     }
 
     #[test]

@@ -99,6 +99,7 @@ fn too_big(mtu: u32) -> Option<ErrorKind> {
 mod tests {
     use super::*;
     use crate::testing::{Net, icmp, packet};
+    use bytes::Bytes;
     use stack_wire::icmpv6::Emit;
 
     const US: &str = "fd00::1";
@@ -157,6 +158,20 @@ mod tests {
         assert_eq!(error.origin, ErrorOrigin::Icmp { from: ROUTER.parse().unwrap() });
         assert_eq!((error.local, error.remote), (US.parse().unwrap(), PEER.parse().unwrap()));
         assert_eq!((error.protocol, &error.quoted[..]), (17, &b"12345678rest"[..]));
+    }
+
+    #[test]
+    fn quotes_in_pieces_are_read_as_well() {
+        let quoted = packet(US, PEER, 17, b"12345678rest");
+        let bytes = packet(ROUTER, US, 58, &icmp(ROUTER, US, Emit::unreachable(4), &quoted));
+        for cut in [40, 48, 88, bytes.len() - 1] {
+            let mut net = Net::new();
+            let mut packet = net.packet(&bytes[..cut]);
+            bytes[cut..].chunks(9).for_each(|piece| packet.more.push(Bytes::copy_from_slice(piece)));
+            assert_eq!(net.receive_packet(&mut packet), Verdict::Held, "cut at {cut}");
+            let Some(Effect::Error(error)) = net.effects.pop() else { panic!("cut at {cut}") };
+            assert_eq!(&error.quoted[..], b"12345678rest");
+        }
     }
 
     #[test]

@@ -5,9 +5,9 @@
 
 use crate::{extension, icmp};
 use bytes::{Bytes, BytesMut};
-use core::net::{IpAddr, Ipv6Addr};
-use stack_core::{Cast, Destination, ErrorKind, IpMeta, Medium, NetCx, RxPacket};
-use stack_wire::checksum::pseudo_header;
+use core::net::IpAddr;
+use stack_core::{Cast, Checksum, Destination, ErrorKind, IpMeta, Medium, NetCx, RxPacket};
+use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::icmpv6::{Emit, HEADER_LEN, kind, parameter_problem, time_exceeded, unreachable};
 use stack_wire::ip::protocol;
 use stack_wire::ipv6::{HEADER_LEN as IP_HEADER_LEN, MIN_MTU};
@@ -18,12 +18,13 @@ const MAX_QUOTED: usize = MIN_MTU - IP_HEADER_LEN - HEADER_LEN;
 
 /// Tells the sender of a packet what went wrong with it, unless a rule or the rate limit forbids it.
 pub(crate) fn send_error(cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind) {
-    let quoted = quote(packet);
-    let allowed = may_answer(cx, packet, &quoted, kind) && cx.host.allow_icmp(cx.now, packet.ip.src); // R4443-2.4-f
+    let front = packet.front(MAX_QUOTED);
+    let (Some(src), dst) = (error_source(cx, packet), packet.ip.src) else { return };
+    let allowed = may_answer(cx, packet, &front, kind) && cx.host.allow_icmp(cx.now, dst); // R4443-2.4-f
     if !allowed {
         return;
     }
-    let (src, dst) = (error_source(cx, packet), packet.ip.src);
+    let quoted = complete(packet, front);
     let mut covered = pseudo_header(src, dst, protocol::ICMPV6, (HEADER_LEN + quoted.len()) as u32);
     covered.add_bytes(&quoted);
     let out = cx.out.slot();
@@ -32,9 +33,6 @@ pub(crate) fn send_error(cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind)
     icmp::write(out, message(kind, &quoted), covered);
     // The first piece of an empty packet.
     let _ = out.push(quoted);
-    if src.is_unspecified() {
-        icmp::make_partial(out, pseudo_header(src, dst, protocol::ICMPV6, out.len() as u32));
-    }
 }
 
 /// The rules of RFC 4443 §2.4 (e).
@@ -71,26 +69,29 @@ fn is_about_icmp(quoted: &[u8], what: ErrorKind) -> bool {
     unspoken || quoted.get(chain.offset).is_none_or(silent)
 }
 
-/// The packet as it came, as much of it as fits.
-fn quote(packet: &RxPacket) -> Bytes {
-    let len = packet.len().min(MAX_QUOTED);
-    if len <= packet.data.len() {
-        return packet.data.slice(..len);
-    }
-    let mut flat = BytesMut::with_capacity(len);
+/// The packet as it came, or as it would have looked on a wire: the sum that nobody has completed yet is completed.
+fn complete(packet: &RxPacket, front: Bytes) -> Bytes {
+    let Checksum::Partial { start, offset } = packet.meta.checksum else { return front };
+    let (start, mut skip, mut sum) = (usize::from(start), usize::from(start), Sum::new());
     for piece in core::iter::once(&packet.data[..]).chain(packet.more.pieces()) {
-        let (part, _) = piece.split_at(piece.len().min(len - flat.len()));
-        flat.extend_from_slice(part);
+        sum.add_bytes(piece.get(skip..).unwrap_or_default());
+        skip = skip.saturating_sub(piece.len());
     }
-    flat.freeze()
+    let at = start + usize::from(offset);
+    let mut quoted = BytesMut::from(&front[..]);
+    if let Some(field) = quoted.get_mut(at..at + 2) {
+        // 0 would be no checksum in UDP; both are zero to everybody else.
+        let sum = if sum.finish() == 0 { u16::MAX } else { sum.finish() };
+        field.copy_from_slice(&sum.to_be_bytes());
+    }
+    quoted.freeze()
 }
 
-/// The address that the packet was for, if it is one of ours (R4443-2.2-a); else one of the interface's; else the
-/// host chooses.
-fn error_source(cx: &NetCx<'_>, packet: &RxPacket) -> IpAddr {
+/// The address that the packet was for, if it is one of ours (R4443-2.2-a), else one of the interface's.
+fn error_source(cx: &NetCx<'_>, packet: &RxPacket) -> Option<IpAddr> {
     match cx.host.destination(cx.nic.id, packet.ip.dst) {
-        Destination::Local(Cast::Unicast) => packet.ip.dst,
-        _ => icmp::source_near(&cx.nic, packet.ip.src).unwrap_or(Ipv6Addr::UNSPECIFIED).into(),
+        Destination::Local(Cast::Unicast) => Some(packet.ip.dst),
+        _ => icmp::source_near(&cx.nic, packet.ip.src).map(IpAddr::V6),
     }
 }
 
@@ -117,8 +118,8 @@ mod tests {
     use super::*;
     use crate::testing::{NIC, Net, icmp, packet};
     use alloc::vec::Vec;
+    use core::net::Ipv6Addr;
     use etherparse::Icmpv6Slice;
-    use stack_core::Checksum;
 
     const PEER: &str = "fd00::9";
     const US: &str = "fd00::1";
@@ -180,9 +181,7 @@ mod tests {
         let mut packet = net.packet(&packet(PEER, "2001:db8::1", 17, &[3; 20]));
         net.receive_packet(&mut packet);
         net.send_error(&packet, ErrorKind::HopLimitExceeded);
-        let error = net.out.pop().unwrap();
-        assert!(error.ip.src.is_unspecified());
-        assert_eq!(error.checksum, Checksum::Partial { start: 0, offset: 2 });
+        assert!(net.out.is_empty(), "nothing to send it from");
     }
 
     // R4443-2.4-c
@@ -198,6 +197,27 @@ mod tests {
             net.receive_packet(&mut pieces);
             net.send_error(&pieces, ErrorKind::PortUnreachable);
             assert_eq!(net.out.pop().unwrap().to_bytes()[8..], sent[..quoted], "{len} in pieces");
+        }
+    }
+
+    #[test]
+    fn a_quoted_checksum_is_complete() {
+        let mut udp = [&[0, 7, 0, 9, 0, 21, 0, 0][..], b"thirteen byte"].concat();
+        let sum = pseudo_header(PEER.parse().unwrap(), US.parse().unwrap(), 17, 21).folded();
+        udp[6..8].copy_from_slice(&sum.to_be_bytes());
+        let sent = packet(PEER, US, 17, &udp);
+        for cut in [40, 43, 48, 61] {
+            let mut net = Net::new();
+            let mut packet = net.packet(&sent[..cut]);
+            packet.more.push(Bytes::copy_from_slice(&sent[cut..]));
+            packet.meta.checksum = Checksum::Partial { start: 40, offset: 6 };
+            net.receive_packet(&mut packet);
+            net.send_error(&packet, ErrorKind::PortUnreachable);
+            let quoted = net.out.pop().unwrap().to_bytes().slice(8..);
+            assert_eq!(quoted[..46], sent[..46]);
+            assert_eq!(quoted[48..], sent[48..]);
+            let mut covered = pseudo_header(PEER.parse().unwrap(), US.parse().unwrap(), 17, 21);
+            assert!(covered.add_bytes(&quoted[40..]).is_valid(), "cut at {cut}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a packet causes beyond its verdict; emitted by protocols, applied by the host when the call has returned.
 
+use crate::DropReason;
 use bytes::Bytes;
 use core::net::IpAddr;
 use stack_packet::{LinkAddress, NicId};
@@ -45,6 +46,15 @@ pub enum Effect {
         group: IpAddr,
         /// Join, or leave.
         join: bool,
+    },
+    /// Packets that the network endpoint had kept ended after all: fragments whose datagram will never be whole.
+    Dropped {
+        /// The interface that they came in by.
+        nic: NicId,
+        /// Why.
+        reason: DropReason,
+        /// How many packets.
+        packets: u32,
     },
 }
 

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use stack_core::{
     AddressState, DropReason, Error, Instant, InterfaceAddress, IpNet, LinkAddress, LinkAddressCache,
-    LinkCapabilities, Medium, NicId, RouteQuery, TxPacket,
+    LinkCapabilities, Medium, NicId, RouteQuery, Token, TxPacket,
 };
 
 /// A new interface.
@@ -84,13 +84,20 @@ impl Host {
         if config.enabled { self.enable_nic(now, id) } else { Ok(()) }
     }
 
-    /// Lets packets pass.
+    /// Lets packets pass, and tells the network protocols of the addresses that wait.
     ///
     /// # Errors
     /// [`Error::UnknownNic`].
-    pub fn enable_nic(&mut self, _: Instant, id: NicId) -> Result<(), Error> {
-        self.tables.interface_mut(id)?.enabled = true;
+    pub fn enable_nic(&mut self, now: Instant, id: NicId) -> Result<(), Error> {
+        let index = self.tables.index(id).ok_or(Error::UnknownNic)?;
+        let was_enabled = core::mem::replace(&mut self.tables.interfaces[index].enabled, true);
         self.tables.invalidate_routes();
+        if !was_enabled {
+            for address in self.tables.interfaces[index].visible.clone().addresses.iter() {
+                self.tell_added(now, index, address);
+            }
+            self.settle(now);
+        }
         Ok(())
     }
 
@@ -98,16 +105,33 @@ impl Host {
     ///
     /// # Errors
     /// [`Error::UnknownNic`].
-    pub fn disable_nic(&mut self, _: Instant, id: NicId) -> Result<(), Error> {
+    pub fn disable_nic(&mut self, now: Instant, id: NicId) -> Result<(), Error> {
         let index = self.tables.index(id).ok_or(Error::UnknownNic)?;
-        self.tables.interfaces[index].enabled = false;
+        if core::mem::replace(&mut self.tables.interfaces[index].enabled, false) {
+            for address in self.tables.interfaces[index].visible.clone().addresses.iter() {
+                self.tell_removed(now, index, address);
+            }
+            self.settle(now);
+        }
         let waiting = self.nics[index].out.len() + self.tables.neighbors.clear(id).len();
         self.nics[index].out.clear();
         for _ in 0..waiting {
-            self.count_drop(index, stack_core::Token::default(), DropReason::NicDisabled);
+            self.count_drop(index, Token::default(), DropReason::NicDisabled);
         }
         self.tables.invalidate_routes();
         Ok(())
+    }
+
+    fn tell_added(&mut self, now: Instant, index: usize, address: &InterfaceAddress) {
+        for endpoint in 0..self.nics[index].endpoints.len() {
+            self.with_endpoint(index, endpoint, now, |endpoint, cx| endpoint.address_added(cx, address));
+        }
+    }
+
+    fn tell_removed(&mut self, now: Instant, index: usize, address: &InterfaceAddress) {
+        for endpoint in 0..self.nics[index].endpoints.len() {
+            self.with_endpoint(index, endpoint, now, |endpoint, cx| endpoint.address_removed(cx, address));
+        }
     }
 
     /// Takes an interface away, with its addresses and the routes over it. Not the local one.
@@ -150,8 +174,8 @@ impl Host {
         let address = InterfaceAddress { net, state };
         self.tables.interfaces[index].add_address(address)?;
         self.tables.invalidate_routes();
-        for endpoint in 0..self.nics[index].endpoints.len() {
-            self.with_endpoint(index, endpoint, now, |endpoint, cx| endpoint.address_added(cx, &address));
+        if self.tables.interfaces[index].enabled {
+            self.tell_added(now, index, &address);
         }
         self.settle(now);
         Ok(())
@@ -166,8 +190,8 @@ impl Host {
         let index = self.tables.index(nic).ok_or(Error::UnknownNic)?;
         let removed = self.tables.interfaces[index].remove_address(address)?;
         self.tables.invalidate_routes();
-        for endpoint in 0..self.nics[index].endpoints.len() {
-            self.with_endpoint(index, endpoint, now, |endpoint, cx| endpoint.address_removed(cx, &removed));
+        if self.tables.interfaces[index].enabled {
+            self.tell_removed(now, index, &removed);
         }
         self.settle(now);
         Ok(())

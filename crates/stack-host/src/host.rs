@@ -271,6 +271,17 @@ impl Host {
         }
     }
 
+    /// Packets that a network endpoint kept and gave up later. Their links have long forgotten the tokens.
+    pub(crate) fn count_late_drops(&mut self, nic: NicId, reason: DropReason, packets: u32) {
+        let index = self.tables.index(nic);
+        for _ in 0..packets {
+            self.counters.drops.count(reason);
+            if let Some(nic) = index.and_then(|index| self.nics.get_mut(index)) {
+                nic.counters.drops.count(reason);
+            }
+        }
+    }
+
     pub(crate) fn tap_received(&mut self, now: Instant, point: TapPoint, packet: &RxPacket) {
         for tap in &mut self.taps {
             tap.packet(now, packet.meta.nic, point, TappedPacket::Received(packet));

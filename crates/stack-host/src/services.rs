@@ -3,7 +3,7 @@
 use crate::tables::{Claim, Tables};
 use core::net::IpAddr;
 use stack_core::{
-    CachedRoute, Destination, EndpointId, EndpointIdentity, Error, Hop, Instant, LinkAddress,
+    CachedRoute, Cast, Destination, EndpointId, EndpointIdentity, Error, Hop, Instant, LinkAddress,
     LinkAddressCache, NeighborUpdate, NetServices, NicId, PortRequest, RouteQuery, TransportServices,
 };
 
@@ -33,9 +33,12 @@ impl LinkAddressCache for Tables {
 impl NetServices for Tables {
     fn destination(&self, nic: NicId, address: IpAddr) -> Destination {
         let Ok(interface) = self.interface(nic) else { return Destination::Remote };
+        if interface.is_loopback() && self.interfaces.iter().any(|other| other.is_broadcast(address)) {
+            return Destination::Local(Cast::Broadcast);
+        }
         match interface.destination(address) {
             Destination::Remote if interface.visible.forwarding && self.owner(address).is_some() => {
-                Destination::Local(stack_core::Cast::Unicast)
+                Destination::Local(Cast::Unicast)
             }
             destination => destination,
         }

@@ -13,8 +13,8 @@ use crate::Host;
 use crate::tables::Claim;
 use alloc::boxed::Box;
 use stack_core::{
-    DeliveryError, DropReason, Error, ErrorKind, ErrorOrigin, HookVerdict, Hop, Instant, RouteQuery,
-    TransportCx, TxPacket,
+    Cast, DeliveryError, Destination, DropReason, Error, ErrorKind, ErrorOrigin, HookVerdict, Hop, Instant,
+    RouteQuery, TransportCx, TxPacket,
 };
 
 impl Host {
@@ -32,6 +32,8 @@ impl Host {
             while let Some(packet) = self.out.pop() {
                 self.send(now, packet);
             }
+            // A packet may have asked for its neighbour: the question leaves in the same turn.
+            self.settle(now);
             let turned = self.turn_around(now, left);
             self.arm_timers();
             left = left.saturating_sub(made.max(turned));
@@ -89,8 +91,8 @@ impl Host {
         self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.encapsulate(cx, packet))
             .map_err(Failure::Drop)?;
         packet.network_len = (packet.header().len() - transport_header) as u16;
-        if packet.ip.cast == stack_core::Cast::Multicast && packet.multicast_loop {
-            self.loop_multicast(now, nic, packet);
+        if packet.ip.cast != Cast::Unicast && packet.multicast_loop {
+            self.loop_back(now, nic, packet);
         }
         let mtu = self.tables.interfaces[nic].visible.capabilities.mtu as usize;
         if packet.gso_size == 0 && packet.len() > mtu {
@@ -143,11 +145,10 @@ impl Host {
         Ok(())
     }
 
-    /// Our own members of the group hear it too (RFC 1112 §6.1): a copy goes the way of local packets.
-    fn loop_multicast(&mut self, now: Instant, nic: usize, packet: &TxPacket) {
-        if nic != 0
-            && self.tables.interfaces[nic].destination(packet.ip.dst) != stack_core::Destination::Remote
-        {
+    /// Our own members of a group, and all of us for a broadcast, hear it too (RFC 1112 §6.1): a copy goes the way of
+    /// local packets.
+    fn loop_back(&mut self, now: Instant, nic: usize, packet: &TxPacket) {
+        if nic != 0 && self.tables.interfaces[nic].destination(packet.ip.dst) != Destination::Remote {
             let mut copy = packet.clone();
             copy.hop = Hop { nic: crate::LOCAL_NIC, ..packet.hop };
             self.launch(now, 0, Box::new(copy));

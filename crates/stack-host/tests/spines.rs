@@ -168,6 +168,24 @@ fn an_unresolved_neighbour_holds_packets_and_then_fails() {
 }
 
 #[test]
+fn addresses_of_a_disabled_interface_are_announced_when_it_is_enabled() {
+    let builder = stack_host::Host::builder().network(net_ipv4::Ipv4::new(Default::default()));
+    let mut host = builder.network(net_arp::Arp::default()).rng(Box::new(Seeded(1))).build().unwrap();
+    let link_address = Some(LinkAddress([2, 0, 0, 0, 0, 1]));
+    let config = NicConfig::new("eth", LinkCapabilities::plain(Medium::Ethernet, 1500));
+    host.add_nic(T0, NicId(1), NicConfig { link_address, enabled: false, ..config }).unwrap();
+    host.add_address(T0, NicId(1), net("10.0.0.1/24")).unwrap();
+    assert!(host.out(NicId(1)).unwrap().is_empty());
+    assert_eq!(host.nic_counters(NicId(1)).unwrap().drops.total(), 0);
+    for _ in 0..2 {
+        host.enable_nic(T0, NicId(1)).unwrap();
+        let announcement = host.out(NicId(1)).unwrap().pop().expect("an announcement");
+        assert_eq!((announcement.ether_type, announcement.link_dst), (0x0806, LinkAddress::BROADCAST));
+        host.disable_nic(T0, NicId(1)).unwrap();
+    }
+}
+
+#[test]
 fn broadcast_and_multicast_need_no_neighbour() {
     let mut host = host_with(HostConfig::default(), LinkCapabilities::plain(Medium::Ethernet, 1500));
     for (to, link) in [
@@ -197,6 +215,20 @@ fn groups_are_received_after_joining_and_loop_back_to_members() {
     assert_eq!(join(&mut host, false), Err(Error::BadLocalAddress));
     receive(&mut host, 1, packet("10.0.0.2", "224.1.2.3", 7, b"after"));
     assert_eq!(inbox(&mut host), []);
+}
+
+#[test]
+fn broadcasts_reach_all_of_our_own_sockets_too() {
+    let mut host = host();
+    register(&mut host, 1, identity(None, None, 7)).unwrap();
+    register(&mut host, 2, identity(None, Some("10.0.0.255"), 7)).unwrap();
+    for to in ["10.0.0.255", "255.255.255.255"] {
+        send(&mut host, None, to, b"all");
+        let mut heard: Vec<u32> = inbox(&mut host).into_iter().map(|(id, _)| id).collect();
+        heard.sort_unstable();
+        assert_eq!(heard, if to == "10.0.0.255" { vec![1, 2] } else { vec![1] });
+        assert_eq!(sent(&mut host, 1).len(), 1);
+    }
 }
 
 #[test]

@@ -107,6 +107,20 @@ impl RxPacket {
         self.data = flat.freeze();
     }
 
+    /// The first `len` bytes, or all if there are fewer, as one piece: by reference if they lie in
+    /// [`data`](Self::data), else a copy. For quotes.
+    pub fn front(&self, len: usize) -> Bytes {
+        let len = len.min(self.len());
+        if len <= self.data.len() {
+            return self.data.slice(..len);
+        }
+        let mut flat = BytesMut::with_capacity(len);
+        for piece in core::iter::once(&self.data[..]).chain(self.more.pieces()) {
+            flat.extend_from_slice(&piece[..piece.len().min(len - flat.len())]);
+        }
+        flat.freeze()
+    }
+
     /// Takes the payload that starts `header_len` bytes after the transport header, piece by piece, by reference.
     /// The packet keeps its headers and loses its payload.
     pub fn take_payload(&mut self, header_len: usize) -> impl Iterator<Item = Bytes> + use<> {
@@ -162,6 +176,14 @@ mod tests {
             assert_eq!((p.data.len(), p.len()), (in_data, 12), "{len}");
             p.pull_up(99);
             assert_eq!(&p.data[..], b"IIIITTabcdef");
+        }
+    }
+
+    #[test]
+    fn the_front_is_one_piece() {
+        let packet = packet();
+        for (len, want) in [(0, &b""[..]), (9, b"IIIITTabc"), (10, b"IIIITTabcd"), (99, b"IIIITTabcdef")] {
+            assert_eq!(packet.front(len), want);
         }
     }
 

@@ -115,6 +115,24 @@ impl TxPacket {
         Ok(())
     }
 
+    /// Appends pieces by reference, or as one copy if they are too many for the room that is left.
+    /// Returns whether they fitted at all; if not, nothing changed.
+    pub fn push_all(&mut self, pieces: impl Iterator<Item = Bytes>) -> bool {
+        let mut rope = crate::Rope::new();
+        pieces.for_each(|piece| rope.push(piece));
+        let room = MAX_PIECES - usize::from(self.count);
+        if rope.piece_count() > room {
+            rope.compact();
+        }
+        let fits = rope.piece_count() <= room;
+        if fits {
+            rope.into_pieces().for_each(|piece| {
+                let _ = self.push(piece); // there is room: see above
+            });
+        }
+        fits
+    }
+
     /// Whether no further piece fits.
     pub fn is_full(&self) -> bool {
         usize::from(self.count) == MAX_PIECES
@@ -307,6 +325,19 @@ mod tests {
         assert_eq!(p.push(Bytes::from_static(b"y")), Err(Bytes::from_static(b"y")));
         p.reset();
         assert!(p.is_empty() && p.payload().is_empty());
+    }
+
+    #[test]
+    fn any_number_of_pieces_fits_into_one_place() {
+        for (had, pieces, count) in
+            [(0, 0, Some(0)), (0, 6, Some(6)), (0, 7, Some(1)), (5, 9, Some(6)), (6, 1, None)]
+        {
+            let mut p = TxPacket::new();
+            (0..had).for_each(|_| p.push(Bytes::from_static(b"x")).unwrap());
+            let fits = p.push_all((0..pieces).map(|_| Bytes::from_static(b"yz")));
+            assert_eq!(fits.then_some(p.payload().len()), count, "{had} + {pieces}");
+            assert_eq!(p.len(), if fits { had + 2 * pieces } else { had });
+        }
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! What the whole stack's TCP is set to, and what a single socket can change. Each default says where it comes from.
 
-use crate::congestion::{CongestionControl, Reno};
+use crate::congestion::Algorithm;
 use crate::event::Probe;
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
@@ -27,7 +26,7 @@ pub struct TcpConfig {
     pub max_time_wait: usize,
     /// RTO before the first sample. 1 s (R6298-2.1-a).
     pub initial_rto: Duration,
-    /// Smallest RTO. 200 ms, as Linux and others have it, instead of the 1 s of RFC 6298 §2.4.
+    /// Smallest RTO. 200 ms, as Linux and others have it, instead of the 1 s of RFC 6298 §2.4 (R6298-2.4-a).
     pub min_rto: Duration,
     /// Largest RTO. 120 s (R6298-2.5-a asks for 60 s at least).
     pub max_rto: Duration,
@@ -66,8 +65,8 @@ pub struct TcpConfig {
     pub no_delay: bool,
     /// Resets end TIME-WAIT as RFC 9293 §3.10.7.4 has it. Off: RFC 1337.
     pub reset_ends_time_wait: bool,
-    /// Makes the congestion control of a new connection.
-    pub congestion: fn() -> Box<dyn CongestionControl>,
+    /// Congestion control of new connections. Reno.
+    pub congestion: Algorithm,
     /// Sees what connections do, for plots and traces.
     pub probe: Option<Arc<dyn Probe>>,
 }
@@ -108,7 +107,7 @@ impl Default for TcpConfig {
             window_scaling: true,
             no_delay: false,
             reset_ends_time_wait: false,
-            congestion: Reno::boxed,
+            congestion: Algorithm::Reno,
             probe: None,
         }
     }
@@ -120,7 +119,7 @@ impl fmt::Debug for TcpConfig {
             .field("receive_buffer", &self.receive_buffer)
             .field("send_buffer", &self.send_buffer)
             .field("min_rto", &self.min_rto)
-            .field("congestion", &(self.congestion)().name())
+            .field("congestion", &self.congestion)
             .finish_non_exhaustive()
     }
 }

@@ -2,11 +2,11 @@
 //! `transmit`; the application's calls are in `stream.rs`; each mechanism has its own file.
 //!
 //! Memory: everything in here is there for an idle connection too, so ropes, reassembly and congestion state are
-//! boxed, and empty ropes go back to a pool.
+//! boxed, empty ropes go back to a pool, and settings are shared.
 
 use crate::challenge_ack::ChallengeClock;
 use crate::config::Settings;
-use crate::congestion::{CongestionControl, Window, initial_window};
+use crate::congestion::{Controller, Window, initial_window};
 use crate::delayed_ack::DelayedAck;
 use crate::env::{Control, Env, Reply};
 use crate::error::CloseReason;
@@ -23,7 +23,7 @@ use crate::state::{Event, State};
 use crate::timers::{Timer, Timers};
 use crate::timestamps::Timestamps;
 use crate::tuple::Tuple;
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::task::Waker;
 use stack_core::{Error, Instant, NicId, RouteQuery};
 use stack_wire::seq::SeqNum;
@@ -63,7 +63,8 @@ pub(crate) struct Connection {
     pub(crate) nic: Option<NicId>,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) path: Path,
-    pub(crate) settings: Settings,
+    /// Shared with the listener and its other connections until one of them changes something.
+    pub(crate) settings: Arc<Settings>,
     pub(crate) hash: u32,
     pub(crate) snd: Sender,
     pub(crate) rcv: Receiver,
@@ -72,7 +73,7 @@ pub(crate) struct Connection {
     pub(crate) sampler: Sampler,
     pub(crate) timers: Timers,
     pub(crate) window: Window,
-    pub(crate) congestion: Box<dyn CongestionControl>,
+    pub(crate) congestion: Controller,
     pub(crate) recovery: Recovery,
     pub(crate) acks: DelayedAck,
     pub(crate) persist: Persist,
@@ -85,8 +86,6 @@ pub(crate) struct Connection {
     pub(crate) credit: i32,
     pub(crate) last_sent: Instant,
     pub(crate) last_received: Instant,
-    /// Since when something has been unacknowledged, or a closed window probed, without progress.
-    pub(crate) waiting_since: Instant,
     /// Milliseconds of the last time that the neighbour was confirmed.
     pub(crate) confirmed: u32,
     pub(crate) read_waker: Option<Waker>,
@@ -101,7 +100,12 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// A connection in CLOSED, with the initial sequence number that it will have.
-    pub(crate) fn new(env: &mut Env<'_, '_>, tuple: Tuple, nic: Option<NicId>, settings: Settings) -> Self {
+    pub(crate) fn new(
+        env: &mut Env<'_, '_>,
+        tuple: Tuple,
+        nic: Option<NicId>,
+        settings: Arc<Settings>,
+    ) -> Self {
         let secrets = env.shared.secrets(env.cx);
         let iss = secrets.isn(&tuple, env.now);
         let config = env.config();
@@ -130,7 +134,7 @@ impl Connection {
             sampler: Sampler::default(),
             timers: Timers::default(),
             window: Window::new(0),
-            congestion: (config.congestion)(),
+            congestion: Controller::new(config.congestion),
             recovery: Recovery::new(iss),
             acks: DelayedAck::default(),
             persist: Persist::default(),
@@ -140,7 +144,6 @@ impl Connection {
             credit: 0,
             last_sent: env.now,
             last_received: env.now,
-            waiting_since: env.now,
             confirmed: 0,
             read_waker: None,
             write_waker: None,
@@ -193,7 +196,7 @@ impl Connection {
         }
         let segments = env.config().initial_window;
         self.window.cwnd = initial_window(segments, self.mss(), self.syn_was_lost);
-        self.recovery = Recovery::new(self.snd.iss);
+        self.recovery = Recovery::new(self.snd.una - 1);
         self.syn_due = false;
         self.timers.clear(Timer::Retransmit);
         self.event(env, Event::Open);
@@ -289,6 +292,9 @@ impl Connection {
         let user = self.settings.max_segment;
         let mss = self.path.send_mss(&self.tuple, self.peer_mss, user, self.ts.on);
         self.mss = mss.min(0xffff) as u16;
+        if self.window.cwnd > 0 {
+            self.window.cwnd = self.window.cwnd.max(self.mss()); // one segment may always go
+        }
     }
 
     pub(crate) fn mss(&self) -> u32 {
@@ -330,9 +336,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        let slot = size_of::<Option<crate::tcp::Socket>>() + 8;
-        let reno = 16 + 8;
-        let total = size_of::<Connection>() + slot + reno;
-        assert!(total <= 640, "{total} bytes, of them {} for the connection", size_of::<Connection>());
+        let total = size_of::<Connection>() + crate::tcp::SLOT;
+        assert!(total <= 512, "{total} bytes, of them {} for the connection", size_of::<Connection>());
     }
 }

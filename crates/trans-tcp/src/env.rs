@@ -2,7 +2,7 @@
 //! of one TCP share. Connections never see each other.
 
 use crate::challenge_ack::ChallengeBudget;
-use crate::config::TcpConfig;
+use crate::config::{Settings, TcpConfig};
 use crate::counters::TcpCounters;
 use crate::event::TcpEvent;
 use crate::isn::Secrets;
@@ -10,6 +10,7 @@ use crate::segment::Segment;
 use crate::tuple::Tuple;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use stack_core::{EndpointId, Instant, NicId, RxPacket, TransportCx};
 use stack_packet::Rope;
@@ -48,6 +49,8 @@ pub(crate) struct Reply {
 #[expect(clippy::vec_box, reason = "connections own the boxes; a rope moves between them and the pool")]
 pub(crate) struct Shared {
     pub(crate) config: TcpConfig,
+    /// What a new socket begins with.
+    pub(crate) settings: Arc<Settings>,
     pub(crate) counters: TcpCounters,
     pub(crate) challenges: ChallengeBudget,
     pub(crate) control: VecDeque<Control>,
@@ -59,6 +62,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(config: TcpConfig) -> Self {
         Self {
+            settings: Arc::new(Settings::new(&config)),
             config,
             counters: TcpCounters::default(),
             challenges: ChallengeBudget::default(),

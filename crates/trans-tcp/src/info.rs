@@ -21,7 +21,7 @@ pub struct TcpInfo {
     pub congestion: &'static str,
     /// Retransmission timeout that counts now, back-off included.
     pub rto: Duration,
-    /// Timeouts in a row.
+    /// Timeouts in a row: from three on, delivery has problems (R9293-SHLD-9).
     pub timeouts: u8,
     /// Smoothed round-trip time; `None` before the first sample.
     pub srtt: Option<Duration>,
@@ -112,7 +112,7 @@ impl Tcp {
             local: c.tuple.local_address(),
             remote: c.tuple.remote_address(),
             state: c.state,
-            congestion: c.congestion.name(),
+            congestion: c.congestion.get().name(),
             rto: c.rtt.rto(&self.shared.config),
             timeouts: c.recovery.timeouts,
             srtt: c.rtt.srtt(),

@@ -1,6 +1,9 @@
 //! Listening sockets: the LISTEN state of RFC 9293 §3.10.7.2, the two queues, and how a half-open peer becomes a
 //! connection.
 //!
+//! Connections have tuples of their own, so a port serves many while it listens (R9293-MUST-42), and a listener takes
+//! none away (R9293-MUST-41).
+//!
 //! `listen(n)` holds n + 1 connections that wait for `accept` and as many half-open peers. When the first queue is
 //! full, SYNs are dropped, and so are the ACKs that would complete a handshake: the SYN-ACK goes again when its timer
 //! says so, and by then there may be room. When the second is full, SYNs are dropped ([`DropReason::BacklogFull`]).
@@ -20,6 +23,7 @@ use crate::timestamps::Timestamps;
 use crate::tuple::{Tuple, can_be_peer};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::task::Waker;
 use stack_core::{
@@ -34,7 +38,7 @@ pub(crate) struct Listener {
     pub(crate) local: Option<IpAddr>,
     pub(crate) port: u16,
     pub(crate) nic: Option<NicId>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) backlog: usize,
     /// Records in the half-open table that are ours.
@@ -215,7 +219,7 @@ impl Tcp {
             self.shared.counters.listen_overflows += 1;
             return Err(DropReason::BacklogFull);
         }
-        let settings = listener.settings;
+        let settings = listener.settings.clone();
         let mut connection = {
             let mut env = Env::new(half, cx, &mut self.shared);
             Box::new(Connection::from_half_open(&mut env, record, settings))
@@ -330,7 +334,7 @@ impl Tcp {
 
 impl Connection {
     /// A record whose handshake is about to be completed, as a connection in SYN-RECEIVED.
-    fn from_half_open(env: &mut Env<'_, '_>, record: &HalfOpen, settings: Settings) -> Self {
+    fn from_half_open(env: &mut Env<'_, '_>, record: &HalfOpen, settings: Arc<Settings>) -> Self {
         let mut connection = Self::new(env, record.tuple, record.nic, settings);
         let offset = env.shared.secrets(env.cx).timestamp_offset(&record.tuple);
         connection.state = State::SynReceived;

@@ -1,4 +1,4 @@
-//! Probing a closed or silly window: RFC 9293 §3.8.6.1, R9293-MUST-35, 36, 37.
+//! Probing a closed or silly window: RFC 9293 §3.8.6.1, R9293-MUST-35, R9293-MUST-36.
 //!
 //! The probe is the next octet of the stream, beyond the window (RFC 9293; Linux sends an old one). The first goes
 //! one RTO after there was nothing else to do (R9293-SHLD-29), the next ones at doubled intervals (R9293-SHLD-30).
@@ -32,12 +32,13 @@ impl Connection {
             return;
         }
         let waiting = self.snd.unsent() > 0 || self.snd.fin_unsent();
+        // Data beyond a window that has shrunk to nothing is probed, not timed out: R9293-SHLD-17.
         let closed = self.snd.wnd == 0 && (outstanding || waiting);
         let blocked = waiting && !outstanding;
         if closed || blocked {
             self.timers.clear(Timer::Retransmit);
             let wait = self.rtt.rto_backed_off(self.persist.probes, env.config());
-            self.start_waiting(env, self.persist.probes == 0);
+            self.start_waiting(env);
             self.timers.set_if_off(Timer::Persist, env.now + wait);
             return;
         }
@@ -65,7 +66,7 @@ impl Connection {
     /// An acceptable ACK came: the peer is alive. If it has opened the window, what was sent into the closed one
     /// was not taken and goes again.
     pub(crate) fn persist_on_ack(&mut self) {
-        self.persist.unanswered = 0;
+        self.persist.unanswered = 0; // R9293-MUST-37
         if self.snd.wnd == 0 || self.persist.probes == 0 {
             return;
         }

@@ -14,7 +14,6 @@ use stack_wire::seq::SeqNum;
 /// Receive sequence variables and the receive buffer.
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    pub(crate) irs: SeqNum,
     pub(crate) nxt: SeqNum,
     /// The rightmost edge that was ever offered.
     edge: SeqNum,
@@ -46,7 +45,6 @@ impl Receiver {
     pub(crate) fn new(buffer: u32) -> Self {
         let none = SeqNum(0);
         Self {
-            irs: none,
             nxt: none,
             edge: none,
             last_ack: none,
@@ -66,7 +64,6 @@ impl Receiver {
 
     /// The peer's SYN has the number `irs`; it was offered `window` octets.
     pub(crate) fn opened(&mut self, irs: SeqNum, window: u32) {
-        self.irs = irs;
         self.nxt = irs + 1;
         self.last_ack = self.nxt;
         self.up = self.nxt;
@@ -76,6 +73,11 @@ impl Receiver {
     /// The window to offer in a SYN: never scaled (R7323-2.2-b).
     pub(crate) fn syn_window(&self, limit: u32) -> u16 {
         self.buffer.min(limit).min(0xffff) as u16
+    }
+
+    /// Whether the last segment that was sent offered no window.
+    pub(crate) fn offers_nothing(&self) -> bool {
+        self.edge.before_eq(self.last_ack)
     }
 
     /// RCV.WND: octets that are accepted from RCV.NXT on.

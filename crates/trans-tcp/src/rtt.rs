@@ -106,25 +106,38 @@ impl Estimator {
 }
 
 /// Times one segment a round trip (R6298-3-a).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Sampler {
-    timed: Option<(SeqNum, Instant)>,
+    end: SeqNum,
+    /// [`Instant::FAR_FUTURE`] while nothing is timed.
+    sent: Instant,
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self { end: SeqNum(0), sent: Instant::FAR_FUTURE }
+    }
 }
 
 impl Sampler {
     /// New data up to `end` was sent; timed if nothing else is.
     pub(crate) fn sent(&mut self, end: SeqNum, now: Instant) {
-        self.timed.get_or_insert((end, now));
+        if self.sent == Instant::FAR_FUTURE {
+            *self = Self { end, sent: now };
+        }
     }
 
     /// Something was sent again: an ACK could be for either copy (Karn).
     pub(crate) fn retransmitted(&mut self) {
-        self.timed = None;
+        self.sent = Instant::FAR_FUTURE;
     }
 
     /// The sample, if `ack`, which arrived at `at`, covers what was timed.
     pub(crate) fn acked(&mut self, ack: SeqNum, at: Instant) -> Option<Duration> {
-        let (_, sent) = self.timed.take_if(|(end, _)| ack.after_eq(*end))?;
+        if self.sent == Instant::FAR_FUTURE || ack.before(self.end) {
+            return None;
+        }
+        let sent = core::mem::replace(&mut self.sent, Instant::FAR_FUTURE);
         Some(at.saturating_since(sent))
     }
 }

@@ -1,7 +1,8 @@
 //! The sending half: SND.UNA, SND.NXT, SND.WND and the text between them and the application. RFC 9293 §3.3.1, §3.8.
 //!
 //! The buffer is a byte sequence from the first unacknowledged octet on; a retransmission takes any range of it, so
-//! another segment size costs nothing. Invariant: SND.UNA ≤ SND.NXT ≤ end of text + 1 (the FIN).
+//! another segment size costs nothing. All numbers wrap (R9293-3.4-a).
+//! Invariant: SND.UNA ≤ SND.NXT ≤ end of text + 1 (the FIN).
 
 use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,7 @@ const COPY_BREAK: usize = 512;
 /// Send sequence variables and the send buffer.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    pub(crate) iss: SeqNum,
+    /// SND.UNA; our initial sequence number until the SYN is acknowledged.
     pub(crate) una: SeqNum,
     pub(crate) nxt: SeqNum,
     /// SND.WND, scaled (R9293-REC-1).
@@ -41,7 +42,6 @@ impl Sender {
     /// A sender whose SYN has the number `iss`.
     pub(crate) fn new(iss: SeqNum) -> Self {
         Self {
-            iss,
             una: iss,
             nxt: iss,
             wnd: 0,
@@ -61,7 +61,7 @@ impl Sender {
     /// Our SYN is acknowledged.
     pub(crate) fn opened(&mut self) {
         self.syn_acked = true;
-        self.una = self.iss + 1;
+        self.una += 1;
         self.small_end = self.una;
     }
 
@@ -182,7 +182,7 @@ impl Sender {
     }
 
     fn text_start(&self) -> SeqNum {
-        if self.syn_acked { self.una } else { self.iss + 1 }
+        if self.syn_acked { self.una } else { self.una + 1 }
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
     fn text_is_numbered_from_behind_the_syn_across_the_wrap() {
         let mut snd = sender(b"hello");
         assert_eq!((snd.text_end(), snd.unsent()), (SeqNum(4), 5));
-        snd.nxt = snd.iss + 1;
+        snd.nxt = snd.una + 1;
         snd.opened();
         snd.nxt = SeqNum(2);
         assert_eq!((snd.unsent(), snd.outstanding()), (2, 3));
@@ -230,7 +230,7 @@ mod tests {
         let mut snd = sender(b"");
         let rope = snd.buffer.as_mut().unwrap();
         (0..100u8).for_each(|i| rope.push(Bytes::from(alloc::vec![i; 10])));
-        let first = snd.iss + 1;
+        let first = snd.una + 1;
         let mut packet = TxPacket::new();
         assert_eq!(snd.fill(first, 1000, 300, &mut packet), 300);
         assert_eq!((packet.payload().len(), packet.to_bytes()[299]), (1, 29));
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn the_urgent_pointer_names_the_octet_behind_the_last_urgent_one() {
         let mut snd = sender(b"abc");
-        let first = snd.iss + 1;
+        let first = snd.una + 1;
         assert_eq!(snd.urgent_pointer(first), None);
         snd.mark_urgent();
         assert_eq!((snd.urgent_pointer(first), snd.urgent_pointer(first + 3)), (Some(3), None));

@@ -5,6 +5,7 @@ use crate::config::{Settings, TcpConfig, clamp_buffer, millis};
 use crate::env::Env;
 use crate::tcp::{Socket, Tcp};
 use crate::timers::Timer;
+use alloc::sync::Arc;
 use core::time::Duration;
 use stack_core::{EndpointId, Error, NicId, SocketOption, TransportCx};
 
@@ -26,7 +27,8 @@ impl Settings {
             SocketOption::Mark(mark) => self.mark = mark,
             SocketOption::HopLimit(0) => return Err(Error::InvalidArgument),
             SocketOption::HopLimit(limit) => self.hop_limit = limit, // R9293-MUST-49
-            SocketOption::TrafficClass(class) => self.traffic_class = class & !3, // R9293-MUST-48, SHLD-21, 22
+            // R9293-MUST-48, R9293-SHLD-21, R9293-SHLD-22
+            SocketOption::TrafficClass(class) => self.traffic_class = class & !3,
             SocketOption::Linger(linger) => self.linger = linger.map(millis),
             SocketOption::NoDelay(on) => self.no_delay = on, // R9293-MUST-17
             SocketOption::KeepAlive(on) => self.keep_alive = on, // R9293-MUST-24
@@ -66,8 +68,10 @@ impl Tcp {
             return self.bind_to_nic(id, nic);
         }
         match self.sockets.get_mut(id).ok_or(Error::UnknownEndpoint)? {
-            Socket::Fresh(fresh) => fresh.settings.apply(&self.shared.config, option),
-            Socket::Listener(listener) => listener.settings.apply(&self.shared.config, option),
+            Socket::Fresh(fresh) => Arc::make_mut(&mut fresh.settings).apply(&self.shared.config, option),
+            Socket::Listener(listener) => {
+                Arc::make_mut(&mut listener.settings).apply(&self.shared.config, option)
+            }
             Socket::Connection(_) => self
                 .with_connection(cx, id, |connection, env| connection.set_option(env, option))
                 .unwrap_or(Err(Error::UnknownEndpoint)),
@@ -87,7 +91,7 @@ impl Tcp {
 
 impl crate::connection::Connection {
     fn set_option(&mut self, env: &mut Env<'_, '_>, option: SocketOption) -> Result<(), Error> {
-        self.settings.apply(&env.shared.config, option)?;
+        Arc::make_mut(&mut self.settings).apply(&env.shared.config, option)?;
         match option {
             SocketOption::KeepAlive(_) | SocketOption::KeepAliveIdle(_) => self.start_keep_alive(env.now),
             SocketOption::NoDelay(true) => self.mark_ready(env),
@@ -97,7 +101,7 @@ impl crate::connection::Connection {
             SocketOption::UserTimeout(limit) => {
                 self.timers.clear(Timer::User);
                 if limit.is_some() && self.snd.outstanding() > 0 {
-                    self.start_waiting(env, false);
+                    self.start_waiting(env);
                 }
             }
             _ => {}

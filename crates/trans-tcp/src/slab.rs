@@ -52,6 +52,10 @@ pub(crate) struct Slab<T> {
 }
 
 impl<T> Slab<T> {
+    /// Memory of a slot, in bytes.
+    #[cfg(test)]
+    pub(crate) const SLOT: usize = size_of::<Slot<T>>();
+
     /// An empty slab for at most `cap` values.
     pub(crate) fn new(kind: Kind, cap: usize) -> Self {
         Self { slots: Vec::new(), free: Vec::new(), len: 0, cap: cap.min(SLOT_MASK as usize), kind }

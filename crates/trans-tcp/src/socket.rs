@@ -14,6 +14,7 @@ use crate::tcp::{Socket, Tcp, unspecified};
 use crate::tuple::{Tuple, can_be_peer};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use core::task::Waker;
@@ -29,7 +30,7 @@ pub(crate) struct Fresh {
     /// The address that it is bound to, with the port that it was granted.
     pub(crate) local: Option<(Option<IpAddr>, u16)>,
     pub(crate) nic: Option<NicId>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) reservation: Option<Reservation>,
 }
 
@@ -39,7 +40,7 @@ impl Tcp {
     /// # Errors
     /// [`Error::LimitReached`] at [`TcpConfig::max_sockets`](crate::TcpConfig::max_sockets).
     pub fn create(&mut self, _cx: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
-        let settings = Settings::new(&self.shared.config);
+        let settings = self.shared.settings.clone();
         let fresh = Fresh { families, local: None, nic: None, settings, reservation: None };
         self.sockets.insert(Socket::Fresh(Box::new(fresh))).map_err(|_| Error::LimitReached)
     }
@@ -116,18 +117,10 @@ impl Tcp {
             return Err(Error::NetworkUnreachable);
         }
         let remote = SocketAddr::new(ip, remote.port());
-        let (port, reservation) = match fresh.local {
-            Some((_, port)) => (port, fresh.reservation),
-            None => reserve_towards(cx, route.local, remote, nic)?,
-        };
+        let settings = fresh.settings.clone();
+        let held = fresh.local.map(|(_, port)| (port, fresh.reservation));
+        let (port, reservation) = claim(cx, id, route.local, remote, nic, held)?;
         let tuple = Tuple { local: route.local, remote: ip, local_port: port, remote_port: remote.port() };
-        if let Err(error) = cx.register(&tuple.identity(nic), id) {
-            if fresh.local.is_none() {
-                reservation.into_iter().for_each(|held| held.release_tuple(cx, &tuple, nic));
-            }
-            return Err(if error == Error::DuplicateAddress { Error::PortInUse } else { error });
-        }
-        let settings = fresh.settings;
         self.start_connect(cx, id, tuple, nic, settings, reservation, Path::new(&route));
         Err(Error::ConnectStarted)
     }
@@ -139,7 +132,7 @@ impl Tcp {
         id: EndpointId,
         tuple: Tuple,
         nic: Option<NicId>,
-        settings: Settings,
+        settings: Arc<Settings>,
         reservation: Option<Reservation>,
         path: Path,
     ) {
@@ -176,7 +169,7 @@ impl Tcp {
             local,
             port,
             nic: fresh.nic,
-            settings: fresh.settings,
+            settings: fresh.settings.clone(),
             reservation: fresh.reservation,
             backlog,
             half_open: 0,
@@ -434,18 +427,43 @@ impl Tcp {
     }
 }
 
-/// An ephemeral port for a connection to one peer (RFC 6056).
-fn reserve_towards(
+/// Ephemeral ports that a connect tries: one that is free may still be in the host's table, as a TIME-WAIT record
+/// that let its port go.
+const PORT_TRIES: usize = 16;
+
+/// Registers the connection that `id` is to become: under the port that it is bound to (`held`), or else under an
+/// ephemeral one for this peer (RFC 6056).
+fn claim(
     cx: &mut TransportCx<'_>,
+    id: EndpointId,
     local: IpAddr,
     remote: SocketAddr,
     nic: Option<NicId>,
+    held: Option<(u16, Option<Reservation>)>,
 ) -> Result<(u16, Option<Reservation>), Error> {
+    let tuple = |port| Tuple { local, remote: remote.ip(), local_port: port, remote_port: remote.port() };
+    let taken = |error| if error == Error::DuplicateAddress { Error::PortInUse } else { error };
+    if let Some((port, reservation)) = held {
+        cx.register(&tuple(port).identity(nic), id).map_err(taken)?;
+        return Ok((port, reservation));
+    }
     let families = Families::of(local);
     let request =
         PortRequest { families, local: Some(local), port: 0, remote: Some(remote), nic, shared: false };
-    let port = cx.reserve_port(&request)?;
-    Ok((port, Some(Reservation::of(&request))))
+    let reservation = Reservation::of(&request);
+    for _ in 0..PORT_TRIES {
+        let port = cx.reserve_port(&request)?;
+        match cx.register(&tuple(port).identity(nic), id) {
+            Ok(()) => return Ok((port, Some(reservation))),
+            Err(error) => {
+                cx.release_port(&PortRequest { port, ..request });
+                if error != Error::DuplicateAddress {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Err(Error::NoPortAvailable)
 }
 
 /// Whether an address may be used with a socket; an unspecified IPv6 address stands for both families.

@@ -38,6 +38,10 @@ pub(crate) enum Socket {
     Connection(Box<Connection>),
 }
 
+/// Memory of a socket in its table.
+#[cfg(test)]
+pub(crate) const SLOT: usize = Slab::<Socket>::SLOT;
+
 /// The TCP of one host: its sockets, and all that happens to them.
 #[derive(Debug)]
 pub struct Tcp {
@@ -183,6 +187,9 @@ impl Tcp {
 
     /// Control packets go first, but while connections wait they leave them a quarter of the budget.
     fn transmit_control(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: &mut usize) {
+        if self.shared.control.is_empty() {
+            return;
+        }
         let reserve = if self.shared.ready.is_empty() { 0 } else { *budget / 4 };
         while *budget > reserve {
             let Some(control) = self.shared.control.pop_front() else { return };

@@ -94,7 +94,7 @@ impl TimeWait {
         Judgement::Ack(DropReason::TcpTimeWait, is_last_fin)
     }
 
-    /// R9293-MAY-2, R6191-2-a: the SYN is certainly new, by its timestamp or by its number.
+    /// R9293-MAY-2, R9293-SHLD-4, R6191-2-a: the SYN is certainly new, by its timestamp or by its number.
     fn may_reopen(&self, now: Instant, seg: &Segment) -> bool {
         match seg.timestamps.filter(|_| self.timestamps) {
             Some((tsval, _)) if tsval != self.ts_recent => !self.is_old(now, seg),

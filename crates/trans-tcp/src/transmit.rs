@@ -98,7 +98,7 @@ impl Connection {
         } else {
             Sending::New
         };
-        self.syn_due.then_some(Outgoing { seq: self.snd.iss, len: 0, flags, kind })
+        self.syn_due.then_some(Outgoing { seq: self.snd.una, len: 0, flags, kind })
     }
 
     /// What is lost, within both windows. The segment that a fast retransmit repairs waits for neither ACKs nor room.
@@ -107,17 +107,20 @@ impl Connection {
         let mss = self.mss();
         let room = self.window.cwnd.saturating_sub(self.pipe());
         let room = if cause == Cause::FastRetransmit { room.max(mss) } else { room };
-        let edge = self.snd.una + self.snd.wnd; // R9293-SHLD-16
+        let edge = self.snd.una + self.snd.wnd; // R9293-SHLD-16; not R9293-MAY-7
         if !edge.after(start) {
             return None;
         }
         let text = self.snd.text_end().max(start).distance_from(start);
-        let lost = end.distance_from(start).min(text);
+        let mut lost = end.distance_from(start).min(text);
+        if end == self.snd.nxt && lost < mss {
+            lost = text.min(mss); // R9293-SHLD-28: a probe's octet does not go again alone
+        }
         let len = lost.min(edge.distance_from(start)).min(self.burst(room));
         if len < lost.min(mss) && room < mss {
             return None;
         }
-        let fin = self.snd.ends_with_fin(start + len) && end.after(start + len);
+        let fin = self.snd.ends_with_fin(start + len) && (end.after(start + len) || self.snd.fin_unsent());
         if len == 0 && !fin {
             return None;
         }
@@ -220,7 +223,7 @@ impl Connection {
             let restart = crate::congestion::initial_window(env.config().initial_window, self.mss(), false);
             if self.window.cwnd > restart {
                 self.window.cwnd = restart;
-                self.congestion.on_restart();
+                self.congestion.get_mut().on_restart();
                 self.show_window(env);
             }
         }
@@ -243,6 +246,7 @@ impl Connection {
         if urgent.is_some() {
             flags |= Flags::URG;
         }
+        let was_closed = self.rcv.offers_nothing();
         let header = Header { seq: next.seq, flags, urgent: urgent.unwrap_or(0) };
         if len == 0 && next.len > 0 || !self.write_header(env.now, header, packet) {
             out.cancel();
@@ -253,6 +257,9 @@ impl Connection {
         }
         self.credit = self.credit.saturating_sub(packet.len() as i32);
         self.sent(env, &next, len, flags);
+        let is_closed = self.rcv.offers_nothing();
+        env.counters().to_zero_window_adv += u64::from(is_closed && !was_closed);
+        env.counters().from_zero_window_adv += u64::from(was_closed && !is_closed);
         true
     }
 
@@ -262,7 +269,7 @@ impl Connection {
         self.count_sent(env, segment, len, end);
         if end.after(self.snd.nxt) {
             if self.snd.outstanding() == 0 {
-                self.start_waiting(env, true);
+                self.start_waiting(env);
             }
             if segment.kind == Sending::New {
                 self.sampler.sent(end, env.now);

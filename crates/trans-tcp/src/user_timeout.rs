@@ -1,5 +1,6 @@
-//! The user timeout: how long data, or a closed window, may stay without any progress. RFC 9293 §3.9.1 (R9293-MUST-21),
-//! RFC 5482 (the option on the wire is not spoken). Without one, the number of retransmissions decides.
+//! The user timeout: how long data, or a closed window, may stay without any progress. RFC 9293 §3.9.1
+//! (R9293-MUST-21), R5482-2-a (the option on the wire is not spoken). Without one, the number of retransmissions
+//! decides.
 
 use crate::connection::Connection;
 use crate::env::Env;
@@ -9,22 +10,18 @@ use core::time::Duration;
 use stack_core::Error;
 
 impl Connection {
-    /// Something waits for the peer from now on; `fresh` if nothing did before.
-    pub(crate) fn start_waiting(&mut self, env: &Env<'_, '_>, fresh: bool) {
+    /// Something waits for the peer from now on, if nothing did before.
+    pub(crate) fn start_waiting(&mut self, env: &Env<'_, '_>) {
         let Some(limit) = self.settings.user_timeout else { return };
         let limit = Duration::from_millis(u64::from(limit));
-        if fresh && self.timers.deadline(Timer::User).is_none() {
-            self.waiting_since = env.now;
-        }
-        self.timers.set_if_off(Timer::User, self.waiting_since + limit);
+        self.timers.set_if_off(Timer::User, env.now + limit);
     }
 
     /// The peer has made progress.
     pub(crate) fn restart_waiting(&mut self, env: &Env<'_, '_>) {
-        self.waiting_since = env.now;
         self.timers.clear(Timer::User);
         if self.snd.outstanding() > 0 {
-            self.start_waiting(env, true);
+            self.start_waiting(env);
         }
     }
 

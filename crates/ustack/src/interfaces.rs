@@ -164,16 +164,16 @@ fn add_to_host(
     enabled: bool,
 ) -> Result<(NicId, String), NicError> {
     let id = config.id.unwrap_or_else(|| free_id(host));
+    if host.nics().any(|nic| nic.id == id) {
+        return Err(NicError::DuplicateNic { nic: id });
+    }
     let name = config.name.clone().unwrap_or_else(|| id.to_string());
     if host.nics().any(|nic| nic.name == name) {
         return Err(NicError::DuplicateName { name });
     }
     let link_address = config.link_address.or_else(|| config.link.link_address());
     let host_config = stack_host::NicConfig { name: name.clone(), capabilities, link_address, enabled };
-    host.add_nic(now, id, host_config).map_err(|error| match error {
-        Error::DuplicateNic => NicError::DuplicateNic { nic: id },
-        error => NicError::Other(error),
-    })?;
+    host.add_nic(now, id, host_config).map_err(NicError::Other)?;
     if let Err(error) = furnish(host, now, id, config) {
         let _ = host.remove_nic(now, id);
         return Err(error);

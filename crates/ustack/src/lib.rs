@@ -1,10 +1,89 @@
-//! ustack
+//! A TCP/IP stack in user space: `ping`, `curl` and `iperf3` talk to it over a TUN device, and the same sockets work
+//! without device and without root, between two stacks in one process.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use ustack::link::channel::{ChannelConfig, pair};
+//! use ustack::net::{TcpListener, TcpStream};
+//! use ustack::{NicConfig, Stack};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (left, right) = pair(ChannelConfig::default());
+//! let server = Stack::builder()
+//!     .default_protocols()
+//!     .nic(NicConfig::new(left).address("10.0.0.1/24".parse()?))
+//!     .build()?;
+//! let client = Stack::builder()
+//!     .default_protocols()
+//!     .nic(NicConfig::new(right).address("10.0.0.2/24".parse()?))
+//!     .build()?;
+//!
+//! let listener = TcpListener::bind(&server, "10.0.0.1:7")?;
+//! let thread = std::thread::spawn(move || -> std::io::Result<()> {
+//!     let (mut stream, _) = listener.accept()?;
+//!     stream.write_all(b"hello")
+//! });
+//! let mut answer = String::new();
+//! TcpStream::connect(&client, "10.0.0.1:7")?.read_to_string(&mut answer)?;
+//! assert_eq!(answer, "hello");
+//! # thread.join().expect("the server does not panic")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | | |
+//! | --- | --- |
+//! | [`Stack`], [`StackBuilder`], [`NicConfig`] | making a stack; interfaces, addresses, routes |
+//! | [`net`] | blocking sockets, shaped like `std::net` |
+//! | `tokio` (feature) | async sockets, shaped like `tokio::net` |
+//! | [`link`] | what interfaces stand on: TUN and TAP, in-memory channels, decorators |
+//! | [`host`] | the single-owner object behind a stack, for a loop of your own |
+//! | [`contract`] | the traits to implement for a protocol or a link of your own |
+//!
+//! ```text
+//! tools      ustack-cli  stack-testkit  benches  xtask
+//! shell      ustack                              you are here
+//! conductor  stack-host
+//! protocols  link-*  net-*  trans-*
+//! contract   stack-core
+//! ground     stack-packet  stack-wire
+//! ```
+//!
+//! # Three ways to run an application
+//!
+//! - **With a thread of its own**, blocking or on tokio, while the stack's driver thread moves packets. Nothing to
+//!   think about; a request pays for a hop between threads, about 10 µs.
+//! - **Inline**: [`Stack::run_inline`] runs futures on the driver's turn, between receive and transmit. The fastest for
+//!   requests and answers.
+//! - **In a loop of your own** around a [`host::Host`], without any thread.
+//!
+//! # Features
+//!
+//! Features select crates and nothing else: `ipv4`, `ipv6`, `arp`, `tcp`, `udp`, `icmp`, `loopback`, `channel` (the
+//! default), and `tun`, `ethernet`, `pcap`, `impair`, `tokio`. A stack of some of them:
+//! `ustack = { version = "0.1", default-features = false, features = ["ipv4", "udp", "loopback"] }`.
+//!
+//! # What it lacks
+//!
+//! A resolver of names, and systems other than Linux: the driver sleeps in `poll(2)` with an eventfd.
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(all(feature = "tcp", feature = "udp", feature = "icmp", feature = "tokio")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "a selection of features uses a part of what all sockets share"
+    )
+)]
 
 mod builder;
 mod driver;
 mod error;
 mod interfaces;
+pub mod link;
 mod lock;
 pub mod net;
 mod nic;
@@ -24,9 +103,24 @@ pub use registry::{SharedPathMtus, SharedPorts};
 pub use source::{RandomError, SystemClock, SystemRng};
 pub use stack::Stack;
 
-#[cfg(feature = "channel")]
-pub use link_channel as channel;
+/// The traits to implement for a protocol or a link of your own, and the words that they need.
+pub use stack_core as contract;
+pub use stack_core::{
+    Clock, DropReason, Error, Instant, IpNet, LinkAddress, NicId, Rng, RouteQuery, SocketOption,
+};
+/// The single-owner object behind a stack: no link, no clock, no lock, no thread.
+pub use stack_host as host;
+pub use stack_host::{Counters, HostConfig, Neighbor, NicCounters, NicInfo, Route, RouteEntry, RouteOrder};
+
+#[cfg(feature = "arp")]
+pub use net_arp::{Arp, ArpConfig};
 #[cfg(feature = "ipv4")]
 pub use net_ipv4::{Ipv4, Ipv4Config};
+#[cfg(feature = "ipv6")]
+pub use net_ipv6::{Ipv6, Ipv6Config};
+#[cfg(feature = "icmp")]
+pub use trans_icmp::{EchoReply, EchoReport, Icmp, IcmpConfig, IcmpCounters};
+#[cfg(feature = "tcp")]
+pub use trans_tcp::{CloseReason, State as TcpState, Tcp, TcpConfig, TcpCounters, TcpEntry, TcpInfo};
 #[cfg(feature = "udp")]
-pub use trans_udp::{Udp, UdpConfig};
+pub use trans_udp::{Udp, UdpConfig, UdpCounters};

@@ -122,11 +122,9 @@ fn clash(a: &PortRequest, b: &PortRequest) -> bool {
     fn apart<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
         matches!((a, b), (Some(a), Some(b)) if a != b)
     }
-    Families::intersect(a.families, b.families)
-        && !apart(a.local, b.local)
-        && !apart(a.remote, b.remote)
-        && !apart(a.nic, b.nic)
-        && !(a.shared && b.shared)
+    let kept_apart = apart(a.local, b.local) || apart(a.remote, b.remote) || apart(a.nic, b.nic);
+    let both_share = a.shared && b.shared;
+    Families::intersect(a.families, b.families) && !kept_apart && !both_share
 }
 
 #[cfg(test)]

@@ -18,6 +18,12 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+#[cfg(feature = "tcp")]
+use std::time::Duration;
+
+/// How often a stack that is shut down looks whether its connections have ended.
+#[cfg(feature = "tcp")]
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// A TCP/IP stack with its driver. Clones are handles of the same stack; so are sockets. When the last one is dropped,
 /// the driver ends and the links are closed.
@@ -82,6 +88,42 @@ impl Stack {
     /// [`spawn_inline`](crate::spawn_inline); it must not block.
     pub fn run_inline<F: Future>(&self, future: F) -> F::Output {
         inline::run(self.shared(), future)
+    }
+
+    /// Waits, at most for `limit`, until all TCP connections have ended: call it before the last handle is dropped, as
+    /// then the driver ends and what connections have still to send is lost. Drop their sockets before. Returns whether
+    /// all have ended.
+    #[cfg(feature = "tcp")]
+    pub fn shutdown(&self, limit: Duration) -> bool {
+        let start = std::time::Instant::now();
+        while self.open_connections() > 0 {
+            if start.elapsed() >= limit {
+                return false;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        true
+    }
+
+    #[cfg(feature = "tcp")]
+    fn open_connections(&self) -> usize {
+        use trans_tcp::{State, Tcp};
+        let is_open = |entry: &trans_tcp::TcpEntry| {
+            !matches!(entry.state, State::Listen | State::TimeWait | State::Closed)
+        };
+        self.shared().peek(|core| {
+            let tcp = core.host.transport_ref::<Tcp>();
+            tcp.map_or(0, |tcp| tcp.connections().filter(is_open).count())
+        })
+    }
+
+    /// Every TCP socket, half-open peer and TIME-WAIT record: what `ss -t -a` lists.
+    #[cfg(feature = "tcp")]
+    pub fn tcp_sockets(&self) -> Vec<trans_tcp::TcpEntry> {
+        self.shared().peek(|core| {
+            let tcp = core.host.transport_ref::<trans_tcp::Tcp>();
+            tcp.map_or_else(Vec::new, |tcp| tcp.connections().collect())
+        })
     }
 
     /// Adds a row to the routing table.

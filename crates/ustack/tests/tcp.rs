@@ -6,7 +6,7 @@ use common::{echo, exchange, hash, noise, two_stacks};
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
-use ustack::channel::ChannelConfig;
+use ustack::link::channel::ChannelConfig;
 use ustack::net::{TcpListener, TcpStream};
 use ustack::{ConnectError, Stack};
 

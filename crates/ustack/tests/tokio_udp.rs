@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 use tokio::time::timeout;
-use ustack::channel::{ChannelConfig, ChannelLink, pair};
+use ustack::link::channel::{ChannelConfig, ChannelLink, pair};
 use ustack::tokio::UdpSocket;
 use ustack::{NicConfig, Stack, spawn_inline};
 

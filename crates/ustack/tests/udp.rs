@@ -1,7 +1,7 @@
 //! UDP through blocking sockets, between two stacks and within one.
 
 use std::time::{Duration, Instant};
-use ustack::channel::{ChannelConfig, pair};
+use ustack::link::channel::{ChannelConfig, pair};
 use ustack::net::UdpSocket;
 use ustack::{NicConfig, Stack};
 
@@ -10,7 +10,7 @@ fn two_stacks() -> (Stack, Stack) {
     (stack(a, "10.0.0.1/24"), stack(b, "10.0.0.2/24"))
 }
 
-fn stack(link: ustack::channel::ChannelLink, address: &str) -> Stack {
+fn stack(link: ustack::link::channel::ChannelLink, address: &str) -> Stack {
     let nic = NicConfig::new(link).address(address.parse().unwrap());
     Stack::builder().default_protocols().nic(nic).build().unwrap()
 }

@@ -108,8 +108,11 @@ impl NetworkEndpoint for ToyNetEndpoint {
         Ok(())
     }
 
-    /// Errors are segments of protocol 254 with the debug text of the kind.
+    /// Errors are segments of protocol 254 with the debug text of the kind; about errors and broadcasts there are none.
     fn send_error(&mut self, cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind) {
+        if packet.ip.protocol == 254 || packet.ip.cast != Cast::Unicast {
+            return;
+        }
         let out = cx.out.slot();
         out.push(Bytes::from(format!("{kind:?}"))).unwrap();
         out.ip.dst = packet.ip.src;

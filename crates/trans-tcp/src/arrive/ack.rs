@@ -25,7 +25,7 @@ impl Connection {
         if self.state == State::SynReceived {
             self.complete_simultaneous_open(env, seg)?;
         }
-        // R5961-5.2-a: SND.UNA − MAX.SND.WND ≤ SEG.ACK ≤ SND.NXT.
+        // R5961-5.2-a, R9293-MAY-12: SND.UNA − MAX.SND.WND ≤ SEG.ACK ≤ SND.NXT.
         if seg.ack.after(self.snd.nxt) || (self.snd.una - self.snd.max_wnd).after(seg.ack) {
             return ControlFlow::Break(Reply::ChallengeAck(DropReason::TcpBadAck));
         }
@@ -113,7 +113,7 @@ impl Connection {
                 let app_limited = used < before.cwnd;
                 let now = seg.received_at;
                 let sample = AckSample { now, acked, prior_flight, mss, rtt, app_limited };
-                self.congestion.on_ack(&mut self.window, &sample);
+                self.congestion.get_mut().on_ack(&mut self.window, &sample);
             }
             Progress::Partial { .. } => {}
             Progress::Finished => env.emit(|| TcpEvent::RecoveryEnds),
@@ -126,7 +126,7 @@ impl Connection {
 
     fn on_duplicate_ack(&mut self, env: &mut Env<'_, '_>) {
         let (una, nxt, mss) = (self.snd.una, self.snd.nxt, self.mss());
-        let begins = self.recovery.on_dup_ack(&mut self.window, &mut *self.congestion, una, nxt, mss);
+        let begins = self.recovery.on_dup_ack(&mut self.window, self.congestion.get_mut(), una, nxt, mss);
         if begins {
             env.counters().reno_recovery += 1;
             let recovery_point = nxt;

@@ -15,7 +15,11 @@ use stack_wire::tcp::Flags;
 
 impl Connection {
     pub(super) fn check_sequence(&mut self, env: &mut Env<'_, '_>, seg: &mut Segment) -> Flow {
-        if self.state == State::SynReceived && seg.flags.syn() && seg.flags.ack() && seg.seq == self.rcv.irs {
+        if self.state == State::SynReceived
+            && seg.flags.syn()
+            && seg.flags.ack()
+            && seg.seq + 1 == self.rcv.nxt
+        {
             // RFC 9293 §3.5, figure 8: the SYN-ACK of a simultaneous open; its SYN is known, its ACK is news.
             seg.trim_front(1);
         }

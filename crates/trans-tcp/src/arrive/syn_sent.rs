@@ -21,7 +21,7 @@ impl Connection {
         seg: &mut Segment,
         packet: &mut RxPacket,
     ) -> Flow {
-        let acks_our_syn = seg.flags.ack() && seg.ack.after(self.snd.iss) && seg.ack.before_eq(self.snd.nxt);
+        let acks_our_syn = seg.flags.ack() && seg.ack.after(self.snd.una) && seg.ack.before_eq(self.snd.nxt);
         if seg.flags.ack() && !acks_our_syn {
             return self.ghost(env, seg);
         }

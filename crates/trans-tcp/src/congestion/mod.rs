@@ -1,4 +1,5 @@
-//! Congestion control: how the window grows, and what is left of it after a loss. RFC 5681.
+//! Congestion control: how the window grows, and what is left of it after a loss. RFC 5681
+//! (R9293-MUST-19); others may be plugged in (R9293-MAY-18).
 //!
 //! The connection owns the [`Window`]; an algorithm is a strategy that changes it. What happens to the window *during*
 //! a recovery (inflation, deflation) is the recovery's business, not the algorithm's. All sizes are bytes.
@@ -8,6 +9,7 @@ mod reno;
 
 pub use reno::Reno;
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 use stack_core::Instant;
@@ -64,6 +66,47 @@ pub trait CongestionControl: Send + fmt::Debug {
     /// The retransmission timer went off, or the flow starts again after a pause: forget what depended on the
     /// ACK clock.
     fn on_restart(&mut self) {}
+}
+
+/// Which congestion control a new connection gets.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// [`Reno`].
+    #[default]
+    Reno,
+    /// Somebody else's.
+    Custom(fn() -> Box<dyn CongestionControl>),
+}
+
+/// The congestion control of one connection: inline where it is small.
+#[derive(Debug)]
+pub(crate) enum Controller {
+    Reno(Reno),
+    Custom(Box<dyn CongestionControl>),
+}
+
+impl Controller {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Reno => Self::Reno(Reno::default()),
+            Algorithm::Custom(make) => Self::Custom(make()),
+        }
+    }
+
+    pub(crate) fn get(&self) -> &dyn CongestionControl {
+        match self {
+            Self::Reno(reno) => reno,
+            Self::Custom(custom) => &**custom,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut dyn CongestionControl {
+        match self {
+            Self::Reno(reno) => reno,
+            Self::Custom(custom) => &mut **custom,
+        }
+    }
 }
 
 /// The initial window, in bytes (RFC 6928 §2): `segments` of them, but of large ones no more than fit the sum of

@@ -4,20 +4,12 @@
 //! batch, an increment of one segment an ACK would starve the flow. Splitting ACKs gains a peer nothing.
 
 use super::{AckSample, CongestionControl, Window};
-use alloc::boxed::Box;
 
 /// The Reno algorithm.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reno {
     /// Bytes acknowledged in congestion avoidance since the last step.
     acked: u32,
-}
-
-impl Reno {
-    /// Reno for a new connection: [`TcpConfig::congestion`](crate::TcpConfig::congestion).
-    pub fn boxed() -> Box<dyn CongestionControl> {
-        Box::new(Self::default())
-    }
 }
 
 impl CongestionControl for Reno {

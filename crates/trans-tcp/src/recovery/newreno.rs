@@ -40,6 +40,10 @@ impl Recovery {
             window.cwnd = window.cwnd.saturating_add(mss); // RFC 5681 §3.2 step 4
             return false;
         }
+        if self.phase == Phase::Open && self.dup_acks == 1 && self.lost().is_none() {
+            // The empty range remembers SND.NXT before limited transmit.
+            (self.rtx_next, self.rtx_end) = (nxt, nxt);
+        }
         // R6582-4-a: only when more is acknowledged than the recovery before this one covers.
         if self.phase == Phase::Loss || self.dup_acks != DUP_THRESH || !una.after(self.recovery_point) {
             return false;
@@ -47,7 +51,9 @@ impl Recovery {
         self.phase = Phase::Fast;
         self.partial = false;
         self.recovery_point = nxt; // R6582-3.2-a
-        window.ssthresh = congestion.ssthresh(window, nxt.distance_from(una), mss);
+        // RFC 5681 §3.2 step 2: what limited transmit added is not part of the flight.
+        let sent = if self.lost().is_none() { self.rtx_end } else { nxt };
+        window.ssthresh = congestion.ssthresh(window, sent.distance_from(una), mss);
         window.cwnd = window.ssthresh.saturating_add(u32::from(DUP_THRESH) * mss);
         self.mark_lost(una, nxt.min(una + mss), Cause::FastRetransmit);
         true
@@ -83,7 +89,7 @@ impl Recovery {
         Progress::Partial { first: !core::mem::replace(&mut self.partial, true) }
     }
 
-    /// Bytes beyond the window that the first two duplicate ACKs let go: R3042-2-a.
+    /// Bytes beyond the window that the first two duplicate ACKs let go: R3042-2-a, R5681-3.2-d.
     pub(crate) fn limited_transmit(&self, mss: u32) -> u32 {
         if self.phase == Phase::Open { u32::from(self.dup_acks.min(DUP_THRESH - 1)) * mss } else { 0 }
     }

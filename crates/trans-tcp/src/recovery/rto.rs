@@ -55,7 +55,7 @@ impl Connection {
         }
         env.counters().timeouts += 1;
         let (una, nxt, mss) = (self.snd.una, self.snd.nxt, self.mss());
-        self.recovery.on_timeout(&mut self.window, &mut *self.congestion, una, nxt, mss);
+        self.recovery.on_timeout(&mut self.window, self.congestion.get_mut(), una, nxt, mss);
         if self.recovery.timeouts == R1 {
             self.path.hop = Hop::UNRESOLVED; // R1 of R9293-MUST-20: ask for the route again
         }
@@ -65,7 +65,7 @@ impl Connection {
         self.show_window(env);
     }
 
-    /// R9293-MUST-22, 23.
+    /// R9293-MUST-22, R9293-MUST-23.
     fn on_syn_timeout(&mut self, env: &mut Env<'_, '_>) {
         if self.recovery.timeouts >= env.config().syn_retries {
             return self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));

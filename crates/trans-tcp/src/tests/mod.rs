@@ -5,4 +5,12 @@ mod host;
 mod script;
 mod world;
 
+mod close;
+mod data;
+mod fuzz;
+mod loss;
 mod network;
+mod open;
+mod options;
+mod reset;
+mod window;

@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(expected.to_socket_addr(), Ok(expected));
         assert_eq!("10.77.0.2:80".to_socket_addr(), Ok(expected));
         assert_eq!(("10.77.0.2", 80).to_socket_addr(), Ok(expected));
-        assert_eq!((&String::from("10.77.0.2:80")).to_socket_addr(), Ok(expected));
+        assert_eq!(String::from("10.77.0.2:80").to_socket_addr(), Ok(expected));
         assert_eq!((Ipv4Addr::new(10, 77, 0, 2), 80).to_socket_addr(), Ok(expected));
         assert_eq!("[::1]:7".to_socket_addr().unwrap().port(), 7);
     }

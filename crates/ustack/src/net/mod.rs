@@ -9,6 +9,8 @@
 //! - there are `read_bytes`, `write_bytes` and `send_bytes`, which pass [`Bytes`](bytes::Bytes) without a copy.
 
 mod address;
+#[cfg(feature = "icmp")]
+pub(crate) mod icmp;
 pub(crate) mod socket;
 #[cfg(feature = "tcp")]
 pub(crate) mod tcp;
@@ -17,6 +19,8 @@ mod udp;
 pub(crate) mod wait;
 
 pub use address::ToSocketAddr;
+#[cfg(feature = "icmp")]
+pub use icmp::{Echo, IcmpSocket};
 #[cfg(feature = "tcp")]
 pub use tcp::{Incoming, TcpListener, TcpStream};
 #[cfg(feature = "udp")]

@@ -7,6 +7,8 @@
 //! Every async method is cancel safe: dropping its future loses no data, since an operation is done whole or not at all.
 //! The `poll_` functions keep the last task for each direction only, as tokio's do.
 
+#[cfg(feature = "icmp")]
+mod icmp;
 #[cfg(feature = "tcp")]
 mod listener;
 #[cfg(feature = "tcp")]
@@ -16,6 +18,8 @@ mod stream;
 #[cfg(feature = "udp")]
 mod udp;
 
+#[cfg(feature = "icmp")]
+pub use icmp::IcmpSocket;
 #[cfg(feature = "tcp")]
 pub use listener::TcpListener;
 #[cfg(feature = "tcp")]

@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use ustack::channel::{ChannelConfig, ChannelLink, pair};
+use ustack::link::channel::{ChannelConfig, ChannelLink, pair};
 use ustack::{NicConfig, Stack};
 
 /// A stack with one interface and every protocol.

@@ -1,0 +1,286 @@
+//! Inbound lines as packets.
+
+use super::conversation::{Conversation, Frame};
+use super::flow::pattern;
+use super::{INBOUND_SALT, Stop};
+use crate::pkt::{Arp, Body, Defect, Fragment, Icmp, IcmpContent, IcmpRest, Packet, Payload, Tcp, TcpOption};
+use core::net::{IpAddr, Ipv4Addr};
+use stack_packet::Cast;
+use stack_wire::checksum::{Sum, pseudo_header};
+use stack_wire::ethernet::{EtherType, MacAddr};
+use stack_wire::ip::protocol;
+use stack_wire::{arp, icmpv4, ipv4, seq::SeqNum, tcp, udp};
+
+/// The part of a packet behind its IP header, before checksums.
+struct Segment {
+    protocol: u8,
+    bytes: Vec<u8>,
+}
+
+impl Conversation {
+    /// The packet that an inbound line means.
+    pub(super) fn inbound(&mut self, packet: &Packet) -> Result<Frame, Stop> {
+        if let Body::Arp(arp) = &packet.body {
+            return Ok(self.arp_frame(arp, packet));
+        }
+        let src = packet.ip.src.unwrap_or(self.remote_ip);
+        let dst = packet.ip.dst.unwrap_or(self.local_ip);
+        let (segment, fragment) = match &packet.body {
+            Body::Fragment(fragment) => {
+                let whole = Packet { body: (*fragment.whole).clone(), ..packet.clone() };
+                (self.segment(&whole, src, dst)?, Some(fragment))
+            }
+            _ => (self.segment(packet, src, dst)?, None),
+        };
+        let mut bytes = self.ip_packet(packet, fragment, &segment, src, dst)?;
+        damage(&mut bytes, &packet.ip.defects);
+        let cast = packet.ip.cast.unwrap_or(Cast::Unicast);
+        Ok(Frame { ether_type: EtherType::IPV4, bytes: bytes.into(), cast, link_src: self.peer_link })
+    }
+
+    fn segment(&mut self, packet: &Packet, src: Ipv4Addr, dst: Ipv4Addr) -> Result<Segment, Stop> {
+        match &packet.body {
+            Body::Tcp(tcp) => Ok(self.tcp_segment(packet, tcp, src, dst)),
+            Body::Udp(payload) => Ok(self.udp_datagram(packet, payload, src, dst)),
+            Body::Icmp(icmp) => self.icmp_message(icmp),
+            Body::Other { protocol, payload } => {
+                Ok(Segment { protocol: *protocol, bytes: bytes_of(payload) })
+            }
+            Body::Arp(_) | Body::Fragment(_) => Err(Stop::Fail("a fragment of a fragment".to_owned())),
+        }
+    }
+
+    fn tcp_segment(&mut self, packet: &Packet, line: &Tcp, src: Ipv4Addr, dst: Ipv4Addr) -> Segment {
+        let base = self.remote_isn;
+        let index = self.inbound_flow(protocol::TCP, packet.ports, src, dst);
+        let flow = &mut self.flows[index];
+        let seq = flow.isn.inbound_seq(base, line.seq, line.flags.syn());
+        let ack = line.ack.map_or(0, |ack| flow.isn.inbound_ack(ack));
+        let position = line.seq.wrapping_add(u32::from(line.flags.syn()));
+        if let Some(bytes) = &line.payload.bytes {
+            flow.received.give(position, bytes);
+        }
+        let payload = line.payload.bytes.clone();
+        let payload = payload.unwrap_or_else(|| flow.received.bytes(position, line.payload.len));
+        let options =
+            option_bytes(line, |ack| flow.isn.inbound_ack(ack), |ecr| flow.stamps.packet_stamp(ecr));
+        let header = tcp::Emit {
+            src_port: flow.remote.1,
+            dst_port: flow.local.1,
+            seq: SeqNum(seq),
+            ack: SeqNum(ack),
+            flags: line.flags,
+            window: line.window.unwrap_or(0),
+            urgent: line.urgent.unwrap_or(0),
+            options: &options,
+        };
+        let mut covered = pseudo(src, dst, protocol::TCP, header.header_len() + payload.len());
+        covered.add_bytes(&payload);
+        let mut bytes = vec![0; header.header_len()];
+        header.write(&mut bytes, covered);
+        bytes.extend(payload);
+        Segment { protocol: protocol::TCP, bytes }
+    }
+
+    fn udp_datagram(&mut self, packet: &Packet, line: &Payload, src: Ipv4Addr, dst: Ipv4Addr) -> Segment {
+        let index = self.inbound_flow(protocol::UDP, packet.ports, src, dst);
+        let flow = &self.flows[index];
+        let payload = bytes_of(line);
+        let header =
+            udp::Emit { src_port: flow.remote.1, dst_port: flow.local.1, payload_len: payload.len() };
+        let mut bytes = vec![0; udp::HEADER_LEN];
+        if packet.ip.defects.contains(&Defect::NoChecksum) {
+            header.write_without_checksum(&mut bytes);
+        } else {
+            let mut covered = pseudo(src, dst, protocol::UDP, udp::HEADER_LEN + payload.len());
+            covered.add_bytes(&payload);
+            header.write(&mut bytes, covered);
+        }
+        bytes.extend(payload);
+        Segment { protocol: protocol::UDP, bytes }
+    }
+
+    fn icmp_message(&mut self, line: &Icmp) -> Result<Segment, Stop> {
+        let content = match &line.content {
+            IcmpContent::Payload(payload) => bytes_of(payload),
+            IcmpContent::Last => quote(self.last_sent().ok_or_else(|| {
+                Stop::Fail("the message quotes the last packet of the stack, and it has sent none".to_owned())
+            })?),
+            IcmpContent::Quoted(quoted) => self.quoted_bytes(quoted)?,
+        };
+        let rest = match line.rest {
+            IcmpRest::Unused => [0; 4],
+            IcmpRest::Mtu(mtu) => (u32::from(mtu)).to_be_bytes(),
+            IcmpRest::Pointer(pointer) => [pointer, 0, 0, 0],
+            IcmpRest::Gateway(gateway) => gateway.octets(),
+            IcmpRest::Echo { ident, seq } => (u32::from(ident) << 16 | u32::from(seq)).to_be_bytes(),
+        };
+        let mut covered = Sum::new();
+        covered.add_bytes(&content);
+        let mut bytes = vec![0; icmpv4::HEADER_LEN];
+        icmpv4::Emit { kind: line.kind, code: line.code, rest }.write(&mut bytes, covered);
+        bytes.extend(content);
+        Ok(Segment { protocol: protocol::ICMP, bytes })
+    }
+
+    /// The beginning of a packet that the stack sent, or of one that it could have sent.
+    fn quoted_bytes(&mut self, quoted: &Packet) -> Result<Vec<u8>, Stop> {
+        if let Some(found) = self.find_sent(quoted) {
+            return Ok(quote(&found));
+        }
+        let (src, dst) = (self.local_ip, self.remote_ip);
+        let segment = match &quoted.body {
+            Body::Tcp(line) => self.forged_segment(quoted, line),
+            Body::Udp(payload) => self.forged_datagram(quoted, payload),
+            Body::Other { protocol, payload } => Segment { protocol: *protocol, bytes: bytes_of(payload) },
+            _ => return Err(Stop::Skip("this kind of quoted packet".to_owned())),
+        };
+        let mut bytes = self.ip_packet(quoted, None, &segment, src, dst)?;
+        bytes.truncate(ipv4::MIN_HEADER_LEN + 8);
+        Ok(bytes)
+    }
+
+    fn forged_segment(&mut self, quoted: &Packet, line: &Tcp) -> Segment {
+        let index = self.outbound_flow(protocol::TCP, quoted.ports);
+        let flow = &mut self.flows[index];
+        let mut bytes = vec![0; tcp::MIN_HEADER_LEN + line.payload.len];
+        let header = tcp::Emit {
+            src_port: flow.local.1,
+            dst_port: flow.remote.1,
+            seq: SeqNum(flow.isn.inbound_ack(line.seq)),
+            ack: SeqNum(0),
+            flags: line.flags,
+            window: 0,
+            urgent: 0,
+            options: &[],
+        };
+        header.write(&mut bytes, Sum::new());
+        Segment { protocol: protocol::TCP, bytes }
+    }
+
+    fn forged_datagram(&mut self, quoted: &Packet, line: &Payload) -> Segment {
+        let index = self.outbound_flow(protocol::UDP, quoted.ports);
+        let flow = &self.flows[index];
+        let mut bytes = vec![0; udp::HEADER_LEN + line.len];
+        let header = udp::Emit { src_port: flow.local.1, dst_port: flow.remote.1, payload_len: line.len };
+        header.write_without_checksum(&mut bytes);
+        Segment { protocol: protocol::UDP, bytes }
+    }
+
+    fn ip_packet(
+        &mut self,
+        packet: &Packet,
+        fragment: Option<&Fragment>,
+        segment: &Segment,
+        src: Ipv4Addr,
+        dst: Ipv4Addr,
+    ) -> Result<Vec<u8>, Stop> {
+        let ip = &packet.ip;
+        let body = match fragment {
+            None => &segment.bytes[..],
+            Some(f) => segment.bytes.get(f.offset..f.offset + f.len).ok_or_else(|| {
+                Stop::Fail(format!("the whole has {} bytes, the fragment is outside it", segment.bytes.len()))
+            })?,
+        };
+        let mut options = ip.options.clone().unwrap_or_default();
+        options.resize(options.len().next_multiple_of(4), 0);
+        self.next_ident = self.next_ident.wrapping_add(1);
+        let header = ipv4::Emit {
+            tos: ip.tos.unwrap_or(0) | ip.ecn.unwrap_or(0),
+            ident: fragment.map_or(ip.ident.unwrap_or(self.next_ident), |fragment| fragment.ident),
+            dont_fragment: ip.dont_fragment.unwrap_or(false),
+            more_fragments: fragment.is_some_and(|fragment| fragment.more),
+            fragment_offset: fragment.map_or(0, |fragment| fragment.offset as u16),
+            ttl: ip.ttl.unwrap_or(64),
+            protocol: segment.protocol,
+            src,
+            dst,
+            options: &options,
+            payload_len: body.len(),
+        };
+        let mut bytes = vec![0; header.header_len()];
+        header.write(&mut bytes);
+        bytes.extend(body);
+        Ok(bytes)
+    }
+
+    fn arp_frame(&self, line: &Arp, packet: &Packet) -> Frame {
+        let sender_link = MacAddr(line.sender_link.unwrap_or(self.peer_link).0);
+        let mut arp = arp::Packet::request(sender_link, line.sender, line.target).to_bytes();
+        let reply = line.operation == arp::operation::REPLY;
+        let target = line.target_link.or(reply.then_some(self.local_link)).unwrap_or_default();
+        arp[7] = line.operation as u8;
+        arp[18..24].copy_from_slice(&target.0);
+        let mut bytes = arp.to_vec();
+        damage(&mut bytes, &packet.ip.defects);
+        let to_all = line.to.is_none_or(|to| to.is_broadcast()) && !reply;
+        let cast = packet.ip.cast.unwrap_or(if to_all { Cast::Broadcast } else { Cast::Unicast });
+        let link_src = line.sender_link.unwrap_or(self.peer_link);
+        Frame { ether_type: EtherType::ARP, bytes: bytes.into(), cast, link_src }
+    }
+}
+
+fn bytes_of(payload: &Payload) -> Vec<u8> {
+    payload.bytes.clone().unwrap_or_else(|| pattern(INBOUND_SALT, payload.len))
+}
+
+fn pseudo(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, len: usize) -> Sum {
+    pseudo_header(IpAddr::V4(src), IpAddr::V4(dst), protocol, len as u32)
+}
+
+/// IP header and 8 bytes (RFC 792), or as much as there is.
+fn quote(packet: &[u8]) -> Vec<u8> {
+    let header = packet.first().map_or(0, |byte| usize::from(byte & 0xf) * 4);
+    packet[..packet.len().min(header + 8)].to_vec()
+}
+
+/// Options byte by byte as the line has them, padded with zeros to a multiple of four.
+fn option_bytes(line: &Tcp, mut ack: impl FnMut(u32) -> u32, ecr: impl Fn(u32) -> u32) -> Vec<u8> {
+    let crate::pkt::Options::These(options) = &line.options else { return Vec::new() };
+    let mut bytes = Vec::new();
+    for option in options {
+        match option {
+            TcpOption::Nop => bytes.push(1),
+            TcpOption::End => bytes.push(0),
+            TcpOption::Mss(mss) => bytes.extend([&[2, 4][..], &mss.to_be_bytes()].concat()),
+            TcpOption::WindowScale(shift) => bytes.extend([3, 3, *shift]),
+            TcpOption::SackPermitted => bytes.extend([4, 2]),
+            TcpOption::Sack(blocks) => {
+                bytes.extend([5, 2 + 8 * blocks.len() as u8]);
+                for (left, right) in blocks {
+                    bytes.extend([ack(*left).to_be_bytes(), ack(*right).to_be_bytes()].concat());
+                }
+            }
+            TcpOption::Timestamps { val, ecr: echoed } => {
+                bytes.extend([8, 10]);
+                bytes.extend([val.to_be_bytes(), ecr(*echoed).to_be_bytes()].concat());
+            }
+            TcpOption::Raw(raw) => bytes.extend(raw),
+        }
+    }
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// Makes a packet as wrong as its line wants it.
+fn damage(bytes: &mut Vec<u8>, defects: &[Defect]) {
+    for defect in defects {
+        let header = bytes.first().map_or(0, |byte| usize::from(byte & 0xf) * 4);
+        match defect {
+            Defect::TransportChecksum => {
+                let field = match bytes.get(9) {
+                    Some(&protocol::TCP) => header + tcp::CHECKSUM_OFFSET,
+                    Some(&protocol::UDP) => header + udp::CHECKSUM_OFFSET,
+                    _ => header + 2,
+                };
+                if let Some(byte) = bytes.get_mut(field) {
+                    *byte ^= 0x55;
+                }
+            }
+            Defect::NoChecksum => {}
+            Defect::HeaderChecksum => bytes[10] ^= 0x55,
+            Defect::Cut(len) => bytes.truncate(*len),
+            Defect::Pad(len) => bytes.resize(bytes.len().max(*len), 0),
+        }
+    }
+}

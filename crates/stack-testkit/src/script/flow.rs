@@ -1,0 +1,226 @@
+//! Flows: how the numbers of a script become those of packets, and back.
+//!
+//! Sequence numbers in a script count from the initial one of their side. Ours is learned from the first SYN that the
+//! stack sends; the peer's is chosen here. Timestamps of the stack are learned one by one, as packetdrill does, or,
+//! where the script states the length of a tick, from the first one on. The payload of both sides is a pattern of the
+//! position in the stream, so that every byte is checked.
+
+use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
+
+/// A port at an address.
+pub(super) type Port = (Ipv4Addr, u16);
+
+/// A conversation between a port of ours and one of the peer.
+#[derive(Clone, Debug)]
+pub(super) struct Flow {
+    pub(super) protocol: u8,
+    pub(super) local: Port,
+    pub(super) remote: Port,
+    pub(super) isn: Isns,
+    pub(super) stamps: Stamps,
+    /// What the stack sends.
+    pub(super) sent: Stream,
+    /// What the peer sends.
+    pub(super) received: Stream,
+}
+
+impl Flow {
+    pub(super) fn new(protocol: u8, local: Port, remote: Port) -> Self {
+        let (sent, received) = (Stream::new(0), Stream::new(0x80));
+        Self { protocol, local, remote, isn: Isns::default(), stamps: Stamps::default(), sent, received }
+    }
+}
+
+/// Our initial sequence number until the stack has sent one: segments for ports that nobody listens on.
+const ASSUMED: u32 = 0x2000_0000;
+
+/// Initial sequence numbers of both sides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Isns {
+    local: Option<u32>,
+    remote: Option<u32>,
+    /// `local` was made up here and not learned.
+    assumed: bool,
+}
+
+impl Isns {
+    /// The peer's number for a script's, with `base` for its first one. The first SYN of a flow sets where it starts.
+    pub(super) fn inbound_seq(&mut self, base: u32, seq: u32, syn: bool) -> u32 {
+        match self.remote {
+            Some(isn) => isn.wrapping_add(seq),
+            None if syn => *self.remote.insert(base.wrapping_add(seq)),
+            None => self.remote.insert(base).wrapping_add(seq),
+        }
+    }
+
+    /// Our number for one that the peer acknowledges.
+    pub(super) fn inbound_ack(&mut self, ack: u32) -> u32 {
+        if self.local.is_none() {
+            (self.local, self.assumed) = (Some(ASSUMED), true);
+        }
+        self.local.unwrap_or(ASSUMED).wrapping_add(ack)
+    }
+
+    /// The stack has sent a SYN: perhaps of a new connection between the same ports.
+    pub(super) fn learn_syn(&mut self, seq: u32, ack: Option<u32>) {
+        let (again, ack_isn) = (self.local == Some(seq), ack.map(|ack| ack.wrapping_sub(1)));
+        if !again || self.assumed {
+            (self.local, self.assumed) = (Some(seq), false);
+            self.remote = ack_isn;
+        } else if ack_isn.is_some() {
+            self.remote = ack_isn;
+        }
+    }
+
+    /// A script's number for one that the stack sent. Without any SYN from us it is the number itself: resets.
+    pub(super) fn outbound_seq(&self, seq: u32) -> u32 {
+        seq.wrapping_sub(self.local.unwrap_or(0))
+    }
+
+    /// A script's number for one that the stack acknowledged.
+    pub(super) fn outbound_ack(&self, ack: u32) -> u32 {
+        ack.wrapping_sub(self.remote.unwrap_or(0))
+    }
+}
+
+/// The stack's timestamps, as the script calls them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stamps {
+    /// Pairs of script and packet, in the order in which they were learned.
+    known: Vec<(u32, u32)>,
+    /// The script states how long a tick is: everything follows from the first pair.
+    pub(super) exact: bool,
+}
+
+impl Stamps {
+    /// The stack's timestamp for a script's.
+    pub(super) fn packet_stamp(&self, script: u32) -> u32 {
+        if script == 0 {
+            return 0;
+        }
+        let found = self.known.iter().find(|(known, _)| *known == script);
+        let (known, packet) = found.or(self.base()).copied().unwrap_or((0, 0));
+        packet.wrapping_add(script.wrapping_sub(known))
+    }
+
+    /// The script's timestamp for one of the stack, which the script calls `hint` if it is a new one.
+    pub(super) fn script_stamp(&mut self, packet: u32, hint: Option<u32>) -> u32 {
+        if packet == 0 {
+            return 0;
+        }
+        if let Some((script, _)) = self.known.iter().find(|(_, known)| *known == packet) {
+            return *script;
+        }
+        let linear =
+            self.base().map_or(100, |(script, known)| script.wrapping_add(packet.wrapping_sub(*known)));
+        let fresh = hint.filter(|hint| self.known.iter().all(|(known, _)| known != hint));
+        let may_learn = self.known.is_empty() || !self.exact;
+        let script = fresh.filter(|_| may_learn).unwrap_or(linear);
+        self.known.push((script, packet));
+        script
+    }
+
+    fn base(&self) -> Option<&(u32, u32)> {
+        if self.exact { self.known.first() } else { self.known.last() }
+    }
+}
+
+/// The bytes of one direction: a pattern, except where a line or a call gave them.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    salt: u8,
+    given: BTreeMap<u32, u8>,
+}
+
+impl Stream {
+    pub(super) fn new(salt: u8) -> Self {
+        Self { salt, given: BTreeMap::new() }
+    }
+
+    /// The byte at a position.
+    pub(super) fn byte(&self, position: u32) -> u8 {
+        self.given.get(&position).copied().unwrap_or((position % 251) as u8 ^ self.salt)
+    }
+
+    /// The bytes from a position on.
+    pub(super) fn bytes(&self, position: u32, len: usize) -> Vec<u8> {
+        (0..len as u32).map(|offset| self.byte(position.wrapping_add(offset))).collect()
+    }
+
+    /// Sets bytes; what was set before stays.
+    pub(super) fn give(&mut self, position: u32, bytes: &[u8]) {
+        for (offset, byte) in (0u32..).zip(bytes) {
+            self.given.entry(position.wrapping_add(offset)).or_insert(*byte);
+        }
+    }
+}
+
+/// The payload of datagrams and echoes without given bytes: the pattern from 0 on.
+pub(super) fn pattern(salt: u8, len: usize) -> Vec<u8> {
+    pattern_from(salt, 0, len)
+}
+
+/// The pattern from a position on.
+pub(super) fn pattern_from(salt: u8, position: u32, len: usize) -> Vec<u8> {
+    Stream::new(salt).bytes(position, len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_map_both_ways() {
+        let mut isn = Isns::default();
+        assert_eq!(isn.inbound_seq(5_000, 0, true), 5_000);
+        isn.learn_syn(70_000, Some(5_001));
+        assert_eq!((isn.outbound_seq(70_000), isn.outbound_ack(5_001)), (0, 1));
+        assert_eq!((isn.inbound_seq(5_000, 1, false), isn.inbound_ack(1)), (5_001, 70_001));
+        // A SYN in the middle of a connection is an offset like any other.
+        assert_eq!(isn.inbound_seq(5_000, 300, true), 5_300);
+    }
+
+    #[test]
+    fn a_second_connection_between_the_same_ports_starts_anew() {
+        let mut isn = Isns::default();
+        isn.inbound_seq(0, 0, true);
+        isn.learn_syn(70_000, Some(1));
+        assert_eq!(isn.inbound_seq(0, 9_000, true), 9_000);
+        isn.learn_syn(900_000, Some(9_001));
+        assert_eq!((isn.outbound_seq(900_000), isn.outbound_ack(9_001)), (0, 1));
+        assert_eq!(isn.inbound_seq(0, 1, false), 9_001);
+    }
+
+    #[test]
+    fn a_reset_to_nobodys_segment_has_its_number_or_none() {
+        let mut isn = Isns::default();
+        isn.inbound_seq(5_000, 0, true);
+        assert_eq!((isn.outbound_seq(0), isn.outbound_ack(5_001)), (0, 1));
+        let acked = isn.inbound_ack(77);
+        assert_eq!(isn.outbound_seq(acked), 77);
+    }
+
+    #[test]
+    fn timestamps_are_learned_one_by_one_or_from_the_first() {
+        let mut loose = Stamps::default();
+        assert_eq!(loose.script_stamp(1_000, Some(100)), 100);
+        assert_eq!(loose.script_stamp(1_777, Some(110)), 110);
+        assert_eq!(
+            (loose.packet_stamp(100), loose.packet_stamp(110), loose.packet_stamp(0)),
+            (1_000, 1_777, 0)
+        );
+        assert_eq!(loose.script_stamp(1_900, Some(110)), 233);
+        let mut exact = Stamps { exact: true, ..Stamps::default() };
+        assert_eq!(exact.script_stamp(1_000, Some(100)), 100);
+        assert_eq!(exact.script_stamp(1_777, Some(110)), 877);
+    }
+
+    #[test]
+    fn given_bytes_replace_the_pattern_once() {
+        let mut stream = Stream::new(0);
+        stream.give(3, b"ab");
+        stream.give(4, b"x");
+        assert_eq!(stream.bytes(2, 4), [2, b'a', b'b', 5]);
+    }
+}

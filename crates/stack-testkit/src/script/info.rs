@@ -1,0 +1,104 @@
+//! `tcp_info` and the constants that assertions compare it with.
+
+use core::time::Duration;
+use stack_core::EndpointId;
+use stack_host::Host;
+use trans_tcp::{State, Tcp, TcpInfo};
+
+/// The value of a name in an assertion; `None` if it is not known, or if there is no TCP socket.
+pub(super) fn field(host: &Host, endpoint: Option<EndpointId>, name: &str) -> Option<f64> {
+    if let Some(value) = constant(name) {
+        return Some(f64::from(value));
+    }
+    let (tcp, id) = (host.transport_ref::<Tcp>()?, endpoint?);
+    if name == "tcpi_state" {
+        return tcp.state(id).ok().map(|state| f64::from(state_number(state)));
+    }
+    of_connection(&tcp.info(id).ok()?, name)
+}
+
+/// Fields of `tcp_info` in Linux's units: windows in segments, times in microseconds.
+fn of_connection(info: &TcpInfo, name: &str) -> Option<f64> {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let segments = |bytes: u32| f64::from(bytes.div_ceil(info.mss.max(1)));
+    Some(match name {
+        "tcpi_retransmits" | "tcpi_backoff" => f64::from(info.timeouts),
+        "tcpi_options" => f64::from(u8::from(info.timestamps) | u8::from(info.window_scale.is_some()) << 2),
+        "tcpi_rcv_wscale" => f64::from(info.window_scale.map_or(0, |(ours, _)| ours)),
+        "tcpi_snd_wscale" => f64::from(info.window_scale.map_or(0, |(_, theirs)| theirs)),
+        "tcpi_rto" => micros(info.rto),
+        "tcpi_rtt" => micros(info.srtt.unwrap_or_default()),
+        "tcpi_rttvar" => micros(info.rttvar),
+        "tcpi_min_rtt" => micros(info.min_rtt.unwrap_or_default()),
+        "tcpi_snd_mss" => f64::from(info.mss),
+        "tcpi_rcv_mss" => f64::from(info.rcv_mss),
+        "tcpi_pmtu" => f64::from(info.path_mtu),
+        "tcpi_snd_cwnd" => f64::from(info.cwnd / info.mss.max(1)),
+        "tcpi_snd_ssthresh" => f64::from(info.ssthresh / info.mss.max(1)),
+        "tcpi_snd_cwnd_bytes" => f64::from(info.cwnd),
+        "tcpi_snd_ssthresh_bytes" => f64::from(info.ssthresh),
+        "tcpi_unacked" => segments(info.unacked),
+        "tcpi_notsent_bytes" => f64::from(info.not_sent),
+        "tcpi_total_retrans" => f64::from(info.retrans),
+        "tcpi_bytes_acked" => info.bytes_acked as f64,
+        "tcpi_bytes_received" => info.bytes_received as f64,
+        "tcpi_segs_in" => f64::from(info.segs_in),
+        "tcpi_segs_out" => f64::from(info.segs_out),
+        "tcpi_data_segs_in" => f64::from(info.data_segs_in),
+        "tcpi_data_segs_out" => f64::from(info.data_segs_out),
+        "tcpi_snd_wnd" => f64::from(info.snd_wnd),
+        "tcpi_rcv_wnd" => f64::from(info.rcv_wnd),
+        _ => return None,
+    })
+}
+
+/// What an `ioctl` answers: bytes to be read, bytes not acknowledged, bytes never sent.
+pub(super) fn queued(host: &Host, endpoint: EndpointId, request: &str) -> Option<i64> {
+    let info = host.transport_ref::<Tcp>()?.info(endpoint).ok()?;
+    match request {
+        "SIOCINQ" | "FIONREAD" => i64::try_from(info.receive_queue).ok(),
+        "SIOCOUTQ" | "TIOCOUTQ" => i64::try_from(info.send_queue).ok(),
+        "SIOCOUTQNSD" => Some(i64::from(info.not_sent)),
+        _ => None,
+    }
+}
+
+fn state_number(state: State) -> u32 {
+    let name = match state {
+        State::Closed => "TCP_CLOSE",
+        State::Listen => "TCP_LISTEN",
+        State::SynSent => "TCP_SYN_SENT",
+        State::SynReceived => "TCP_SYN_RECV",
+        State::Established => "TCP_ESTABLISHED",
+        State::FinWait1 => "TCP_FIN_WAIT1",
+        State::FinWait2 => "TCP_FIN_WAIT2",
+        State::CloseWait => "TCP_CLOSE_WAIT",
+        State::Closing => "TCP_CLOSING",
+        State::LastAck => "TCP_LAST_ACK",
+        State::TimeWait => "TCP_TIME_WAIT",
+    };
+    constant(name).unwrap_or(0)
+}
+
+/// States and congestion states as Linux numbers them.
+fn constant(name: &str) -> Option<u32> {
+    Some(match name {
+        "TCP_ESTABLISHED" => 1,
+        "TCP_SYN_SENT" => 2,
+        "TCP_SYN_RECV" => 3,
+        "TCP_FIN_WAIT1" => 4,
+        "TCP_FIN_WAIT2" => 5,
+        "TCP_TIME_WAIT" => 6,
+        "TCP_CLOSE" => 7,
+        "TCP_CLOSE_WAIT" => 8,
+        "TCP_LAST_ACK" => 9,
+        "TCP_LISTEN" => 10,
+        "TCP_CLOSING" => 11,
+        "TCP_CA_Open" => 0,
+        "TCP_CA_Disorder" => 1,
+        "TCP_CA_CWR" => 2,
+        "TCP_CA_Recovery" => 3,
+        "TCP_CA_Loss" => 4,
+        _ => return None,
+    })
+}

@@ -1,0 +1,247 @@
+//! Packets of the stack as lines, in the numbers of the script.
+
+use super::conversation::{Conversation, Outgoing, v4};
+use super::flow::pattern;
+use super::{INBOUND_SALT, OUTBOUND_SALT};
+use crate::decode::{self, Datagram, Ip, Message, Net, Segment, Transport};
+use crate::pkt::{
+    Arp, Body, Fragment, Icmp, IcmpContent, IcmpRest, IpInfo, Options, Packet, Payload, Tcp, TcpOption,
+};
+use core::net::Ipv4Addr;
+use stack_packet::LinkAddress;
+use stack_wire::arp::operation;
+use stack_wire::icmpv4::{kind, unreachable};
+use stack_wire::ip::protocol;
+
+impl Conversation {
+    /// The line of a packet of the stack. Numbers that the stack chose and that the script has no name for yet get
+    /// the names that `hint` has for them.
+    pub(super) fn outbound(&mut self, sent: &Outgoing, hint: Option<&Packet>) -> Packet {
+        match &sent.decoded.net {
+            Net::Ip(ip) => self.ip_line(ip, hint),
+            Net::Arp(arp) => plain(Body::Arp(self.arp_line(arp, sent.link_dst, hint))),
+            Net::Unknown(bytes) => plain(Body::Other { protocol: 255, payload: given(bytes) }),
+        }
+    }
+
+    fn ip_line(&mut self, ip: &Ip, hint: Option<&Packet>) -> Packet {
+        let (body, ports) = if ip.is_fragment() {
+            (Body::Fragment(self.fragment_line(ip, hint)), None)
+        } else {
+            match &ip.transport {
+                Transport::Tcp(segment) => self.tcp_line(ip, segment, hint),
+                Transport::Udp(datagram) => self.udp_line(ip, datagram),
+                Transport::Icmp(message) => (self.icmp_line(message, hint), None),
+                Transport::Other => {
+                    let payload = patterned(&ip.payload, OUTBOUND_SALT);
+                    (Body::Other { protocol: ip.protocol, payload }, None)
+                }
+            }
+        };
+        let info = IpInfo {
+            ecn: Some(ip.tos & 3),
+            tos: Some(ip.tos),
+            ttl: Some(ip.ttl),
+            dont_fragment: Some(ip.dont_fragment),
+            ident: Some(ip.ident),
+            src: Some(v4(ip.src)),
+            dst: Some(v4(ip.dst)),
+            options: Some(ip.options.clone()),
+            ..IpInfo::default()
+        };
+        Packet { ip: info, ports, body }
+    }
+
+    fn tcp_line(&mut self, ip: &Ip, segment: &Segment, hint: Option<&Packet>) -> (Body, Option<(u16, u16)>) {
+        let ports = (segment.src_port, segment.dst_port);
+        let index = self.flow(protocol::TCP, (v4(ip.src), segment.src_port), (v4(ip.dst), segment.dst_port));
+        let hint = hint.and_then(|hint| if let Body::Tcp(tcp) = &hint.body { Some(tcp) } else { None });
+        let flow = &mut self.flows[index];
+        let has_ack = segment.flags.ack();
+        if segment.flags.syn() {
+            flow.isn.learn_syn(segment.seq, has_ack.then_some(segment.ack));
+        }
+        let seq = flow.isn.outbound_seq(segment.seq);
+        let position = seq.wrapping_add(u32::from(segment.flags.syn()));
+        let len = segment.payload.len();
+        let patterned = flow.sent.bytes(position, len) == segment.payload[..];
+        let payload = Payload { len, bytes: (!patterned).then(|| segment.payload.to_vec()) };
+        let hinted = hint.and_then(timestamp);
+        let isn = flow.isn;
+        let option = |option: &TcpOption| match option {
+            TcpOption::Timestamps { val, ecr } => {
+                TcpOption::Timestamps { val: flow.stamps.script_stamp(*val, hinted), ecr: *ecr }
+            }
+            TcpOption::Sack(blocks) => {
+                let block = |(left, right): &(u32, u32)| (isn.outbound_ack(*left), isn.outbound_ack(*right));
+                TcpOption::Sack(blocks.iter().map(block).collect())
+            }
+            other => other.clone(),
+        };
+        let options = segment.options.iter().map(option).collect();
+        let body = Tcp {
+            flags: segment.flags,
+            seq,
+            payload,
+            // A field that no flag vouches for is shown as it is.
+            ack: if has_ack { Some(isn.outbound_ack(segment.ack)) } else { nonzero(segment.ack) },
+            window: Some(segment.window),
+            urgent: if segment.flags.urg() { Some(segment.urgent) } else { nonzero(segment.urgent) },
+            options: Options::These(options),
+        };
+        (Body::Tcp(body), self.named_ports(protocol::TCP, ports))
+    }
+
+    fn udp_line(&mut self, ip: &Ip, datagram: &Datagram) -> (Body, Option<(u16, u16)>) {
+        let ports = (datagram.src_port, datagram.dst_port);
+        let index =
+            self.flow(protocol::UDP, (v4(ip.src), datagram.src_port), (v4(ip.dst), datagram.dst_port));
+        let expected = self.flows[index].sent.bytes(0, datagram.payload.len());
+        let payload = if expected == datagram.payload[..] {
+            Payload { len: expected.len(), bytes: None }
+        } else {
+            given(&datagram.payload)
+        };
+        (Body::Udp(payload), self.named_ports(protocol::UDP, ports))
+    }
+
+    fn icmp_line(&mut self, message: &Message, hint: Option<&Packet>) -> Body {
+        let [a, b, c, d] = message.rest;
+        let is_echo = matches!(message.kind, kind::ECHO_REPLY | kind::ECHO_REQUEST);
+        let rest = match (message.kind, message.code) {
+            (kind::ECHO_REPLY | kind::ECHO_REQUEST, _) => {
+                let ident = self.echo_ident(message.kind, u16::from_be_bytes([a, b]), hint);
+                IcmpRest::Echo { ident, seq: u16::from_be_bytes([c, d]) }
+            }
+            (kind::DESTINATION_UNREACHABLE, unreachable::FRAGMENTATION_NEEDED) => {
+                IcmpRest::Mtu(u16::from_be_bytes([c, d]))
+            }
+            (kind::PARAMETER_PROBLEM, _) => IcmpRest::Pointer(a),
+            (kind::REDIRECT, _) => IcmpRest::Gateway(Ipv4Addr::from(message.rest)),
+            _ => IcmpRest::Unused,
+        };
+        let content = if is_echo {
+            let salt = if message.kind == kind::ECHO_REPLY { INBOUND_SALT } else { OUTBOUND_SALT };
+            IcmpContent::Payload(patterned(&message.payload, salt))
+        } else {
+            match self.find_received(&message.payload) {
+                Some(line) => IcmpContent::Quoted(Box::new(as_quote(line))),
+                None => IcmpContent::Payload(given(&message.payload)),
+            }
+        };
+        Body::Icmp(Icmp { kind: message.kind, code: message.code, rest, content })
+    }
+
+    /// A reply has the request's identifier; a request of the stack gets the script's name for it.
+    fn echo_ident(&mut self, kind: u8, ident: u16, hint: Option<&Packet>) -> u16 {
+        if kind == kind::ECHO_REPLY {
+            return ident;
+        }
+        let named = hint.and_then(|hint| match &hint.body {
+            Body::Icmp(Icmp { rest: IcmpRest::Echo { ident, .. }, .. }) => Some(*ident),
+            _ => None,
+        });
+        *self.echo_idents.entry(ident).or_insert(named.unwrap_or(ident))
+    }
+
+    fn fragment_line(&mut self, ip: &Ip, hint: Option<&Packet>) -> Fragment {
+        let hint = hint.and_then(|hint| if let Body::Fragment(f) = &hint.body { Some(f) } else { None });
+        let named = self.fragments.len() as u16 + 1;
+        let whole = || self.whole(ip, hint);
+        let (ident, whole) = match self.fragments.get(&ip.ident) {
+            Some(known) => known.clone(),
+            None => (hint.map_or(named, |hint| hint.ident), whole()),
+        };
+        self.fragments.insert(ip.ident, (ident, whole.clone()));
+        let expected = whole_bytes(&whole);
+        let range = expected.get(ip.fragment_offset..ip.fragment_offset + ip.payload.len());
+        // What is in the transport header of the first fragment is compared by the reassembled packet's line.
+        let header = if ip.fragment_offset == 0 { 8.min(ip.payload.len()) } else { 0 };
+        let same = range.is_some_and(|range| range[header..] == ip.payload[header..]);
+        let whole =
+            if same { whole } else { Body::Other { protocol: ip.protocol, payload: given(&ip.payload) } };
+        Fragment {
+            ident,
+            len: ip.payload.len(),
+            offset: ip.fragment_offset,
+            more: ip.more_fragments,
+            whole: Box::new(whole),
+        }
+    }
+
+    /// What a first fragment says of its packet; the script's word where it does not say how long it is.
+    fn whole(&self, ip: &Ip, hint: Option<&Fragment>) -> Body {
+        let length =
+            ip.payload.get(4..6).map_or(0, |field| usize::from(u16::from_be_bytes([field[0], field[1]])));
+        match (ip.protocol, ip.fragment_offset) {
+            (protocol::UDP, 0) => Body::Udp(Payload { len: length.saturating_sub(8), bytes: None }),
+            _ => hint.map_or_else(
+                || Body::Other { protocol: ip.protocol, payload: given(&ip.payload) },
+                |hint| (*hint.whole).clone(),
+            ),
+        }
+    }
+
+    fn arp_line(&self, arp: &decode::Arp, to: LinkAddress, hint: Option<&Packet>) -> Arp {
+        let reply = arp.operation == operation::REPLY;
+        let usual = if reply { self.peer_link } else { LinkAddress::UNSPECIFIED };
+        let hint = hint.and_then(|hint| if let Body::Arp(arp) = &hint.body { Some(arp) } else { None });
+        let says = |link: fn(&Arp) -> Option<LinkAddress>| hint.is_some_and(|hint| link(hint).is_some());
+        // What is as usual is shown only where the script says it too.
+        let shown = |link: LinkAddress, usual, says| (says || link != usual).then_some(link);
+        Arp {
+            operation: arp.operation,
+            sender: arp.sender,
+            sender_link: shown(arp.sender_link, self.local_link, says(|arp| arp.sender_link)),
+            target: arp.target,
+            target_link: shown(arp.target_link, usual, says(|arp| arp.target_link)),
+            to: Some(to),
+        }
+    }
+}
+
+fn plain(body: Body) -> Packet {
+    Packet { ip: IpInfo::default(), ports: None, body }
+}
+
+fn timestamp(line: &Tcp) -> Option<u32> {
+    let Options::These(options) = &line.options else { return None };
+    options
+        .iter()
+        .find_map(|option| if let TcpOption::Timestamps { val, .. } = option { Some(*val) } else { None })
+}
+
+fn nonzero<T: Default + PartialEq>(value: T) -> Option<T> {
+    Some(value).filter(|value| *value != T::default())
+}
+
+fn given(bytes: &[u8]) -> Payload {
+    Payload { len: bytes.len(), bytes: Some(bytes.to_vec()) }
+}
+
+fn patterned(bytes: &[u8], salt: u8) -> Payload {
+    if pattern(salt, bytes.len()) == bytes { Payload { len: bytes.len(), bytes: None } } else { given(bytes) }
+}
+
+/// A line of the peer as it stands in a quote: without what damages it on the way.
+fn as_quote(line: &Packet) -> Packet {
+    Packet { ip: IpInfo::default(), ..line.clone() }
+}
+
+/// The bytes behind the IP header of a fragmented packet, its own header zero.
+fn whole_bytes(whole: &Body) -> Vec<u8> {
+    let (payload, header, salt) = match whole {
+        Body::Udp(payload) => (payload.clone(), 8, OUTBOUND_SALT),
+        Body::Icmp(Icmp { kind: kind::ECHO_REPLY, content: IcmpContent::Payload(payload), .. }) => {
+            (payload.clone(), 8, INBOUND_SALT)
+        }
+        Body::Icmp(Icmp { content: IcmpContent::Payload(payload), .. }) => {
+            (payload.clone(), 8, OUTBOUND_SALT)
+        }
+        Body::Other { payload, .. } => (payload.clone(), 0, OUTBOUND_SALT),
+        _ => (Payload::default(), 0, OUTBOUND_SALT),
+    };
+    let mut bytes = vec![0; header];
+    bytes.extend(payload.bytes.unwrap_or_else(|| pattern(salt, payload.len)));
+    bytes
+}

@@ -1,0 +1,298 @@
+//! What a script wants of the stack that it runs against: `--name=value` lines and mapped commands.
+//!
+//! The addresses are packetdrill's: the stack is 192.168.0.1/16, the peer 192.0.2.1 behind the gateway 192.168.0.2.
+//! Without `--medium=ethernet` the link carries IP and nothing has to be resolved.
+
+use super::Stop;
+use super::fault::Faults;
+use crate::pkt::{Action, Script};
+use crate::source::SeededRng;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+use net_arp::{Arp, ArpConfig, ConflictPolicy};
+use net_ipv4::{Ipv4, Ipv4Config};
+use stack_core::{AddressState, Instant, IpNet, Ipv4Net, LinkAddress, LinkCapabilities, Medium, NicId};
+use stack_host::{Host, NicConfig, RouteEntry};
+use trans_icmp::Icmp;
+use trans_tcp::{Tcp, TcpConfig};
+use trans_udp::{Udp, UdpConfig};
+
+/// The interface of the stack.
+pub(super) const NIC: NicId = NicId(1);
+/// When scripts start: not at zero, which has a meaning of its own in some places.
+pub(super) const START: Instant = Instant::from_secs(1000);
+
+/// What a script wants.
+pub(super) struct Setup {
+    pub(super) local: Ipv4Net,
+    pub(super) remote: Ipv4Addr,
+    pub(super) local_link: LinkAddress,
+    pub(super) peer_link: LinkAddress,
+    pub(super) remote_isn: u32,
+    pub(super) exact_stamps: bool,
+    pub(super) tolerance: Duration,
+    gateway: Ipv4Addr,
+    medium: Medium,
+    mtu: u32,
+    seed: u64,
+    forwarding: bool,
+    resolved: bool,
+    state: AddressState,
+    pub(super) faults: Faults,
+    ipv4: Ipv4Config,
+    arp: ArpConfig,
+    udp: UdpConfig,
+    tcp: TcpConfig,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            local: Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 1), 16),
+            remote: Ipv4Addr::new(192, 0, 2, 1),
+            local_link: LinkAddress([2, 0, 0, 0, 0, 1]),
+            peer_link: LinkAddress([2, 0, 0, 0, 0, 2]),
+            remote_isn: 0x6000_0000,
+            exact_stamps: false,
+            tolerance: Duration::ZERO,
+            gateway: Ipv4Addr::new(192, 168, 0, 2),
+            medium: Medium::Ip,
+            mtu: 1500,
+            seed: 1,
+            forwarding: false,
+            resolved: true,
+            state: AddressState::Preferred,
+            faults: Faults::default(),
+            ipv4: Ipv4Config::default(),
+            // Scripts of other protocols don't want announcements in between.
+            arp: ArpConfig { announce: false, ..ArpConfig::default() },
+            udp: UdpConfig::default(),
+            tcp: TcpConfig::default(),
+        }
+    }
+}
+
+/// A setting that this runner does not know.
+struct Unknown;
+
+type Set<T> = Result<T, Unknown>;
+
+impl Setup {
+    /// What the script says, then what the caller says.
+    pub(super) fn new(script: &Script, overrides: &[(&str, &str)]) -> Result<Self, Stop> {
+        let mut setup = Self::default();
+        for option in &script.options {
+            setup.set(&option.name, &option.value).map_err(|Unknown| {
+                Stop::Skip(format!("line {}: the option --{}={}", option.line, option.name, option.value))
+            })?;
+        }
+        for event in &script.events {
+            if let Action::Command(command) = &event.action {
+                setup.command(command)?;
+            }
+        }
+        for (name, value) in overrides {
+            setup
+                .set(name, value)
+                .map_err(|Unknown| Stop::Fail(format!("no setting is called {name}={value}")))?;
+        }
+        Ok(setup)
+    }
+
+    /// A command: a list of kernel settings, or something that can't be done here.
+    fn command(&mut self, command: &str) -> Result<(), Stop> {
+        for line in command.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let ["sysctl", settings @ ..] = &words[..] else {
+                return Err(Stop::Skip(format!("the command `{line}`")));
+            };
+            for setting in settings.iter().filter(|word| !word.starts_with('-')) {
+                self.sysctl(setting)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sysctl(&mut self, setting: &str) -> Result<(), Stop> {
+        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+        let short = name.trim_start_matches("net.ipv4.").trim_start_matches("net/ipv4/");
+        let ours = match short {
+            "tcp_timestamps" => "tcp.timestamps",
+            "tcp_window_scaling" => "tcp.window_scaling",
+            "tcp_retries2" => "tcp.data_retries",
+            "tcp_syn_retries" => "tcp.syn_retries",
+            "tcp_synack_retries" => "tcp.syn_ack_retries",
+            "ip_forward" => "forwarding",
+            _ => return Err(Stop::Skip(format!("the kernel setting {setting}"))),
+        };
+        self.set(ours, value).map_err(|Unknown| Stop::Skip(format!("the kernel setting {setting}")))
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Set<()> {
+        match name {
+            "ip_version" if value == "ipv4" => {}
+            "local_ip" => {
+                self.local = Ipv4Net::new(parse(value)?, self.local.prefix_len()).map_err(|_| Unknown)?
+            }
+            "local_net" => self.local = parse(value)?,
+            "remote_ip" => self.remote = parse(value)?,
+            "gateway_ip" => self.gateway = parse(value)?,
+            "mtu" => self.mtu = parse(value)?,
+            "tolerance_usecs" => self.tolerance = Duration::from_micros(parse(value)?),
+            "tcp_ts_tick_usecs" if value == "1000" => self.exact_stamps = true,
+            "medium" if value == "ip" => self.medium = Medium::Ip,
+            "medium" if value == "ethernet" => self.medium = Medium::Ethernet,
+            // The gateway and the peer are in the neighbour cache for good.
+            "resolved" => self.resolved = switch(value)?,
+            "remote_isn" => self.remote_isn = parse(value)?,
+            "seed" => self.seed = parse(value)?,
+            "forwarding" => self.forwarding = switch(value)?,
+            "address" if value == "tentative" => self.state = AddressState::Tentative,
+            _ => match name.split_once('.') {
+                Some(("tcp", name)) => return self.set_tcp(name, value),
+                Some(("ip", name)) => return self.set_ip(name, value),
+                Some(("fault", name)) => self.faults.set(name, value).ok_or(Unknown)?,
+                Some(("arp", "announce")) => self.arp.announce = switch(value)?,
+                Some(("arp", "conflict")) => self.arp.conflict = conflict(value)?,
+                _ => return Err(Unknown),
+            },
+        }
+        Ok(())
+    }
+
+    fn set_ip(&mut self, name: &str, value: &str) -> Set<()> {
+        match name {
+            "default_ttl" => self.ipv4.default_ttl = parse(value)?,
+            "echo_broadcast" => self.ipv4.echo_broadcast = switch(value)?,
+            "reassembly_timeout" => self.ipv4.reassembly_timeout = duration(value)?,
+            "reassembly_high" => self.ipv4.reassembly_high = parse(value)?,
+            "reassembly_low" => self.ipv4.reassembly_low = parse(value)?,
+            _ => return Err(Unknown),
+        }
+        Ok(())
+    }
+
+    fn set_tcp(&mut self, name: &str, value: &str) -> Set<()> {
+        let tcp = &mut self.tcp;
+        match name {
+            "receive_buffer" => tcp.receive_buffer = parse(value)?,
+            "receive_buffer_max" => tcp.receive_buffer_max = parse(value)?,
+            "send_buffer" => tcp.send_buffer = parse(value)?,
+            "max_half_open" => tcp.max_half_open = parse(value)?,
+            "max_time_wait" => tcp.max_time_wait = parse(value)?,
+            "initial_rto" => tcp.initial_rto = duration(value)?,
+            "min_rto" => tcp.min_rto = duration(value)?,
+            "max_rto" => tcp.max_rto = duration(value)?,
+            "syn_retries" => tcp.syn_retries = parse(value)?,
+            "syn_ack_retries" => tcp.syn_ack_retries = parse(value)?,
+            "data_retries" => tcp.data_retries = parse(value)?,
+            "initial_window" => tcp.initial_window = parse(value)?,
+            "delayed_ack" => tcp.delayed_ack = duration(value)?,
+            "time_wait" => tcp.time_wait = duration(value)?,
+            "fin_wait_2" => tcp.fin_wait_2 = duration(value)?,
+            "keep_alive_idle" => tcp.keep_alive_idle = duration(value)?,
+            "keep_alive_interval" => tcp.keep_alive_interval = duration(value)?,
+            "keep_alive_count" => tcp.keep_alive_count = parse(value)?,
+            "challenge_interval" => tcp.challenge_interval = duration(value)?,
+            "challenges_per_second" => tcp.challenges_per_second = parse(value)?,
+            "timestamps" => tcp.timestamps = switch(value)?,
+            "window_scaling" => tcp.window_scaling = switch(value)?,
+            "no_delay" => tcp.no_delay = switch(value)?,
+            "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
+            _ => return Err(Unknown),
+        }
+        Ok(())
+    }
+
+    /// The host that the script runs against.
+    pub(super) fn host(&self) -> Host {
+        let arp = if self.faults.no_arp { None } else { Some(Arp::new(self.arp.clone())) };
+        let builder = Host::builder().network(Ipv4::new(self.ipv4.clone()));
+        let builder = match arp {
+            Some(arp) => builder.network(arp),
+            None => builder,
+        };
+        let builder = builder
+            .transport(Tcp::new(self.tcp.clone()))
+            .transport(Udp::new(self.udp.clone()))
+            .transport(Icmp::v4())
+            .rng(Box::new(SeededRng::new(self.seed)));
+        let mut host = builder.build().expect("five different protocols make a host");
+        let capabilities = LinkCapabilities::plain(self.medium, self.mtu);
+        let ethernet = self.medium == Medium::Ethernet;
+        let mut config = NicConfig::new("script0", capabilities);
+        config.link_address = ethernet.then_some(self.local_link);
+        host.add_nic(START, NIC, config).expect("a new host has no interface of this number");
+        let local = IpNet::V4(self.local);
+        host.add_address_in(START, NIC, local, self.state).expect("the interface has no address yet");
+        let default = RouteEntry::new(IpNet::V4(Ipv4Net::default()), NIC);
+        host.add_route(if ethernet { default.via(self.gateway.into()) } else { default });
+        host.set_forwarding(NIC, self.forwarding).expect("the interface is there");
+        if let Some(hook) = self.faults.hook() {
+            host.add_hook(hook);
+        }
+        if ethernet && self.resolved {
+            for neighbor in [self.gateway, self.remote] {
+                host.set_static_neighbor(START, NIC, neighbor.into(), self.peer_link);
+            }
+        }
+        host
+    }
+}
+
+fn parse<T: core::str::FromStr>(value: &str) -> Set<T> {
+    value.parse().map_err(|_| Unknown)
+}
+
+fn switch(value: &str) -> Set<bool> {
+    match value {
+        "1" | "on" | "yes" => Ok(true),
+        "0" | "off" | "no" => Ok(false),
+        _ => Err(Unknown),
+    }
+}
+
+fn conflict(value: &str) -> Set<ConflictPolicy> {
+    match value {
+        "give-up" => Ok(ConflictPolicy::GiveUp),
+        "defend" => Ok(ConflictPolicy::Defend),
+        "defend-always" => Ok(ConflictPolicy::DefendAlways),
+        _ => Err(Unknown),
+    }
+}
+
+/// `40ms`, `1s`, `500us`, or seconds with decimals.
+fn duration(value: &str) -> Set<Duration> {
+    let (number, nanos) = [("ms", 1e6), ("us", 1e3), ("s", 1e9), ("", 1e9)]
+        .into_iter()
+        .find_map(|(unit, nanos)| value.strip_suffix(unit).map(|number| (number, nanos)))
+        .ok_or(Unknown)?;
+    let number: f64 = parse(number)?;
+    if number >= 0.0 { Ok(Duration::from_nanos((number * nanos) as u64)) } else { Err(Unknown) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        let parsed = |text| duration(text).ok();
+        assert_eq!(parsed("40ms"), Some(Duration::from_millis(40)));
+        assert_eq!(parsed("1s"), Some(Duration::from_secs(1)));
+        assert_eq!(parsed("0.5"), Some(Duration::from_millis(500)));
+        assert_eq!((parsed("-1s"), parsed("x")), (None, None));
+    }
+
+    #[test]
+    fn what_is_not_known_skips_the_script_and_says_why() {
+        let reason = |text: &str| match Setup::new(&Script::parse("t", text).unwrap(), &[]) {
+            Err(Stop::Skip(reason)) => reason,
+            other => panic!("{:?}", other.err()),
+        };
+        assert_eq!(reason("--ip_version=ipv6\n"), "line 1: the option --ip_version=ipv6");
+        assert_eq!(reason("`./defaults.sh`"), "the command `./defaults.sh`");
+        assert_eq!(reason("`sysctl -q net.ipv4.tcp_ecn=1`"), "the kernel setting net.ipv4.tcp_ecn=1");
+        assert!(Setup::new(&Script::parse("t", "`sysctl -q net.ipv4.ip_forward=1`").unwrap(), &[]).is_ok());
+    }
+}

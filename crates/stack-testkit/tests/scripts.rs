@@ -1,0 +1,54 @@
+//! All packet scripts, one test for each folder. `UPDATE_EXPECT=1 cargo test -p stack-testkit --test scripts` rewrites
+//! what scripts expect the stack to send.
+#![expect(clippy::print_stdout, reason = "the summary of each folder")]
+
+use stack_testkit::script::{Summary, run_folder, scripts};
+use std::path::PathBuf;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/scripts").canonicalize().unwrap()
+}
+
+/// Fewest scripts that a folder holds.
+const AT_LEAST: usize = 5;
+
+#[track_caller]
+fn folder(name: &str) {
+    let summary: Summary = run_folder(&root().join(name)).unwrap();
+    println!("{name}: {summary}");
+    assert!(summary.failed.is_empty(), "{name}: {summary}");
+    assert!(summary.skipped.is_empty(), "our own scripts are never skipped: {summary}");
+    let count = summary.passed + summary.updated;
+    assert!(count >= AT_LEAST, "{name} has only {count} scripts");
+}
+
+macro_rules! folders {
+    ($($test:ident: $folder:literal,)+) => {
+        const FOLDERS: &[&str] = &[$($folder),+];
+        $(#[test] fn $test() { folder($folder); })+
+    };
+}
+
+folders! {
+    arp: "arp",
+    icmp: "icmp",
+    ip_fragment: "ip-fragment",
+    tcp_close: "tcp/close",
+    tcp_data: "tcp/data",
+    tcp_keepalive: "tcp/keepalive",
+    tcp_open: "tcp/open",
+    tcp_reassembly: "tcp/reassembly",
+    tcp_reset: "tcp/reset",
+    tcp_rto: "tcp/rto",
+    tcp_time_wait: "tcp/time-wait",
+    tcp_window: "tcp/window",
+}
+
+#[test]
+fn every_script_is_in_a_folder_with_a_test() {
+    let root = root();
+    for path in scripts(&root).unwrap() {
+        let folder = path.parent().unwrap().strip_prefix(&root).unwrap().display().to_string();
+        assert!(FOLDERS.contains(&folder.as_str()), "{} has no test: add its folder", path.display());
+    }
+}

@@ -1,0 +1,169 @@
+//! The options of a device that `serve`, `ping`, `nc` and `get` share, and what is wrong with them before any is made.
+
+use crate::failure::Failure;
+use clap::Args;
+use stack_core::IpNet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Smallest MTU of IPv4 (RFC 791 §3.2) and of IPv6 (RFC 8200 §5), in bytes.
+const LEAST_MTU: i64 = 68;
+const LEAST_MTU_V6: u32 = 1280;
+/// Largest MTU of a TUN device, in bytes.
+const MOST_MTU: i64 = 65_535;
+
+/// The device between the kernel and our stack.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Device")]
+pub(crate) struct DeviceArgs {
+    /// Name of the device; an existing one is used as it is, addresses included [default: ustack0, or the next free]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tun: Option<String>,
+
+    /// Carry Ethernet frames (TAP) instead of IP packets (TUN)
+    #[arg(long)]
+    pub(crate) tap: bool,
+
+    /// Address of our stack and its subnet; may be given for IPv4 and IPv6
+    #[arg(long, value_name = "ADDRESS/PREFIX", default_value = "10.77.0.2/24")]
+    pub(crate) address: Vec<IpNet>,
+
+    /// Address of the kernel's side [default: the first other address of each subnet]
+    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    pub(crate) host_address: Vec<IpNet>,
+
+    /// Router for everything outside the subnet [default: the kernel's side]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) gateway: Vec<IpAddr>,
+
+    /// Largest IP packet of the device, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(LEAST_MTU..=MOST_MTU))]
+    pub(crate) mtu: u32,
+
+    /// Neither super-packets nor checksum offload: every packet as on a cable
+    #[arg(long)]
+    pub(crate) no_offload: bool,
+
+    /// Record all packets of the device into a pcapng file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+}
+
+impl DeviceArgs {
+    /// The kernel's addresses: those given, or the first other one of each subnet of ours.
+    ///
+    /// # Errors
+    /// The two sides could not reach each other.
+    pub(crate) fn host_addresses(&self) -> Result<Vec<IpNet>, Failure> {
+        if self.host_address.is_empty() {
+            return self.address.iter().map(|net| neighbor(*net)).collect();
+        }
+        for host in &self.host_address {
+            let same = self.address.iter().any(|ours| ours.addr() == host.addr());
+            if same {
+                let message = format!(
+                    "{} cannot be both ours and the kernel's; give --host-address another address of the subnet",
+                    host.addr()
+                );
+                return Err(message.into());
+            }
+            if !self.address.iter().any(|ours| ours.contains(&host.addr()) && host.contains(&ours.addr())) {
+                let ours: Vec<String> = self.address.iter().map(IpNet::to_string).collect();
+                let message = format!(
+                    "--host-address {host} and --address {} are not in one subnet, so neither side would find the other; \
+                     choose both from one subnet, such as 10.77.0.1/24 and 10.77.0.2/24",
+                    ours.join(", ")
+                );
+                return Err(message.into());
+            }
+        }
+        Ok(self.host_address.clone())
+    }
+
+    /// What is wrong with the options together.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.mtu < LEAST_MTU_V6 && self.address.iter().any(|net| net.addr().is_ipv6()) {
+            let message = format!(
+                "--mtu {} is too small for IPv6, which needs {LEAST_MTU_V6}; raise it or leave out the IPv6 address",
+                self.mtu
+            );
+            return Err(message.into());
+        }
+        for net in &self.address {
+            let address = net.addr();
+            let is_subnet = net.prefix_len() < net.max_prefix_len() - 1
+                && (address == net.network() || (address.is_ipv4() && address == net.broadcast()));
+            if is_subnet || address.is_multicast() || address.is_unspecified() || address.is_loopback() {
+                let message =
+                    format!("{net} cannot be the address of a host; give --address one such as 10.77.0.2/24");
+                return Err(message.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first address of the subnet that is not ours.
+fn neighbor(ours: IpNet) -> Result<IpNet, Failure> {
+    // RFC 3021, RFC 6164: two addresses are both for hosts. Elsewhere the first one of IPv6 means any router.
+    let all = ours.prefix_len() + 1 >= ours.max_prefix_len();
+    let free = |address: &IpAddr| *address != ours.addr() && (all || *address != ours.network());
+    let other = ours.hosts().take(3).find(free);
+    let net = other.and_then(|address| IpNet::new(address, ours.prefix_len()).ok());
+    net.ok_or_else(|| {
+        format!("the subnet of {ours} has no other address for the kernel's side; use a shorter prefix, such as /24")
+            .into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        device: DeviceArgs,
+    }
+
+    fn parse(line: &str) -> DeviceArgs {
+        Line::try_parse_from(line.split_whitespace()).unwrap_or_else(|error| panic!("{error}")).device
+    }
+
+    fn hosts(line: &str) -> Result<String, String> {
+        let device = parse(line);
+        let told = |failure: Failure| match failure {
+            Failure::Told(message) => message,
+            Failure::NobodyListens => String::new(),
+        };
+        device.check().map_err(told)?;
+        let hosts = device.host_addresses().map_err(told)?;
+        Ok(hosts.iter().map(IpNet::to_string).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn the_kernel_gets_the_first_other_address() {
+        assert_eq!(hosts("x").unwrap(), "10.77.0.1/24");
+        assert_eq!(hosts("x --address 10.1.2.1/24").unwrap(), "10.1.2.2/24");
+        assert_eq!(hosts("x --address 10.1.2.1/31").unwrap(), "10.1.2.0/31");
+        assert_eq!(hosts("x --address 10.1.2.9/24 --address fd00::2/64").unwrap(), "10.1.2.1/24 fd00::1/64");
+        assert!(hosts("x --address 10.1.2.1/32").unwrap_err().contains("shorter prefix"));
+    }
+
+    #[test]
+    fn sides_that_could_not_talk_are_refused() {
+        let same = hosts("x --address 10.1.2.3/24 --host-address 10.1.2.3/24").unwrap_err();
+        assert!(same.contains("both ours and the kernel's"), "{same}");
+        let apart = hosts("x --address 10.1.2.3/24 --host-address 10.1.3.1/24").unwrap_err();
+        assert!(apart.contains("one subnet"), "{apart}");
+        for address in
+            ["10.1.2.0/24", "10.1.2.255/24", "224.0.0.1/24", "0.0.0.0/0", "127.0.0.1/8", "ff02::1/64"]
+        {
+            let error = hosts(&format!("x --address {address}")).unwrap_err();
+            assert!(error.contains("cannot be the address of a host"), "{error}");
+        }
+        let small = hosts("x --address fd00::2/64 --mtu 1000").unwrap_err();
+        assert!(small.contains("1280"), "{small}");
+    }
+}

@@ -1,0 +1,223 @@
+//! The device between the kernel and our stack: made or adopted, addressed, recorded, and gone when it is dropped.
+//!
+//! | file | answers |
+//! | --- | --- |
+//! | `args.rs` | what can be asked for, and what makes no sense |
+//! | `netlink.rs` | how the kernel's side gets its address |
+//!
+//! A device of our making lives as long as its file descriptor: however this program ends, the kernel takes the device
+//! away and its addresses and routes with it. One that existed before keeps everything.
+
+mod args;
+mod netlink;
+
+use crate::failure::{Failure, Outcome};
+use crate::ours::Ours;
+use ipnet::IpNet;
+use link_ethernet::Ethernet;
+use link_pcap::{Capture, CaptureConfig, Pcap};
+use link_tun::{Tun, TunConfig};
+use netlink::Netlink;
+use stack_core::{LinkAddress, LinkEndpoint, NicId};
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::sleep;
+use ustack::{NicConfig, Stack};
+
+pub(crate) use args::DeviceArgs;
+
+/// The name of devices that we make: the kernel numbers them.
+const NAME: &str = "ustack%d";
+/// Between two looks whether the device is still there.
+const WATCH: Duration = Duration::from_millis(200);
+/// `IFF_UP` of `linux/if.h`.
+const UP: u32 = 1;
+
+/// A stack on a device.
+pub(crate) struct Device {
+    pub(crate) stack: Ours,
+    pub(crate) name: String,
+    /// Made by us, and gone with us.
+    pub(crate) made: bool,
+    /// What the kernel granted of the offloads, for people.
+    pub(crate) offload: String,
+    pub(crate) mtu: u32,
+    /// Our addresses.
+    pub(crate) addresses: Vec<IpAddr>,
+    capture: Option<Capture>,
+}
+
+impl Device {
+    /// Opens or makes the device, gives both sides their addresses, and puts a stack on ours.
+    ///
+    /// # Errors
+    /// The step that failed, why, and what to do.
+    pub(crate) fn open(args: &DeviceArgs) -> Outcome<Self> {
+        args.check()?;
+        let hosts = args.host_addresses()?;
+        let (mut tun, made) = attach(args)?;
+        let name = tun.name().to_owned();
+        if made {
+            address_kernel(&name, &hosts)?;
+            tun.set_up().map_err(|error| error.to_string())?;
+        } else {
+            check_adopted(&name);
+        }
+        let (offload, mtu) = (tun.offload().to_string(), tun.capabilities().mtu);
+        let capture = args.pcap.as_deref().map(capture).transpose()?;
+        let link = decorate(tun, args, &name, capture.as_ref())?;
+        let gateways = if args.gateway.is_empty() {
+            hosts.iter().map(IpNet::addr).collect()
+        } else {
+            args.gateway.clone()
+        };
+        let mut nic = NicConfig::new(link).id(NicId(1)).name(&name);
+        nic = args.address.iter().fold(nic, |nic, net| nic.address(*net));
+        nic = gateways.into_iter().fold(nic, NicConfig::gateway);
+        let stack = Stack::builder().default_protocols().nic(nic).build();
+        let stack = Ours::new(stack.map_err(|error| error.to_string())?);
+        let addresses = args.address.iter().map(IpNet::addr).collect();
+        Ok(Self { stack, name, made, offload, mtu, addresses, capture })
+    }
+
+    /// Waits until the device is gone, and says so.
+    pub(crate) async fn gone(&self) -> Failure {
+        while self.stack.is_up() {
+            sleep(WATCH).await;
+        }
+        let name = &self.name;
+        format!("the device {name} is gone: somebody has removed it; start again to make a new one").into()
+    }
+
+    /// Ends the capture; says what is wrong with it.
+    pub(crate) fn finish(self) -> Outcome {
+        let Some(capture) = self.capture.clone() else { return Ok(()) };
+        drop(self);
+        capture.flush();
+        match capture.statistics() {
+            all if all.failed.is_none() => Ok(()),
+            all => Err(Failure::new(
+                "write all packets into the capture",
+                format!("{} are missing", all.missing),
+                "see whether the disk is full",
+            )),
+        }
+    }
+}
+
+/// The device, and whether it is of our making.
+fn attach(args: &DeviceArgs) -> Outcome<(Tun, bool)> {
+    let config = if args.tap { TunConfig::tap() } else { TunConfig::tun() };
+    let name = args.tun.as_deref().unwrap_or(NAME);
+    let existed = std::fs::exists(format!("/sys/class/net/{name}")).unwrap_or(false);
+    let config = config.with_name(name).with_mtu(args.mtu).with_offload(!args.no_offload);
+    let tun = Tun::create(config).map_err(|error| error.to_string())?;
+    Ok((tun, !existed))
+}
+
+/// Gives the kernel's side its addresses, unless another device has one of them already.
+fn address_kernel(name: &str, hosts: &[IpNet]) -> Outcome {
+    let failed = |error: std::io::Error| {
+        Failure::new(format_args!("give {name} its address"), error, "run it with sudo, or as root")
+    };
+    let netlink = Netlink::new().map_err(failed)?;
+    let taken = netlink.addresses().map_err(failed)?;
+    for host in hosts {
+        if let Some((other, _)) = taken.iter().find(|(_, address)| *address == host.addr()) {
+            let message = format!(
+                "the kernel has {} on another device ({}) already; choose a free subnet with --address, such as \
+                 10.78.0.2/24, or end the program that has it",
+                host.addr(),
+                device_name(*other)
+            );
+            return Err(message.into());
+        }
+    }
+    let index = property(name, "ifindex").unwrap_or_default();
+    hosts.iter().try_for_each(|host| netlink.add_address(index, *host).map_err(failed))
+}
+
+fn device_name(index: u32) -> String {
+    let names = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    let mut names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    names.find(|name| property(name, "ifindex") == Some(index)).unwrap_or_else(|| format!("number {index}"))
+}
+
+/// An adopted device stays as it is; one that can't work deserves a word.
+fn check_adopted(name: &str) {
+    if property(name, "flags").is_some_and(|flags| flags & UP == 0) {
+        tracing::warn!("the device {name} is down; bring it up with `ip link set {name} up`");
+    }
+}
+
+/// A number that the kernel shows of a device, decimal or `0x` hexadecimal.
+fn property(name: &str, property: &str) -> Option<u32> {
+    let text = std::fs::read_to_string(format!("/sys/class/net/{name}/{property}")).ok()?;
+    match text.trim().strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.trim().parse().ok(),
+    }
+}
+
+fn capture(path: &std::path::Path) -> Outcome<Capture> {
+    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Capture::create(path, CaptureConfig::new(epoch)).map_err(|error| {
+        Failure::new(
+            format_args!("create the capture {}", path.display()),
+            error,
+            "give --pcap a file in a folder that exists and can be written",
+        )
+    })
+}
+
+/// The link as the stack is to have it: recorded next to the wire, framed if it carries frames.
+fn decorate(
+    tun: Tun,
+    args: &DeviceArgs,
+    name: &str,
+    capture: Option<&Capture>,
+) -> Outcome<Box<dyn LinkEndpoint>> {
+    let link: Box<dyn LinkEndpoint> = match capture {
+        Some(capture) => Box::new(Pcap::new(tun, capture, name).map_err(|error| error.to_string())?),
+        None => Box::new(tun),
+    };
+    if !args.tap {
+        return Ok(link);
+    }
+    let station = station(args.address.first().map_or(IpAddr::from([0; 4]), IpNet::addr));
+    Ok(Box::new(Ethernet::new(link, station).map_err(|error| error.to_string())?))
+}
+
+/// A locally administered address that follows from ours, so that it is the same after a restart.
+fn station(address: IpAddr) -> LinkAddress {
+    let tail = match address {
+        IpAddr::V4(v4) => v4.octets(),
+        IpAddr::V6(v6) => {
+            let [.., a, b, c, d] = v6.octets();
+            [a, b, c, d]
+        }
+    };
+    let [a, b, c, d] = tail;
+    LinkAddress([0x02, 0x75, a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stations_are_unicast_and_local() {
+        for address in ["10.77.0.2", "fd00::ffff:ffff"] {
+            let station = station(address.parse().unwrap());
+            assert!(station.is_unicast() && station.0[0] & 2 == 2, "{station}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_shows_its_loopback() {
+        let index = property("lo", "ifindex").unwrap();
+        assert_eq!(device_name(index), "lo");
+        assert!(property("lo", "flags").is_some());
+        assert_eq!(property("no-such-device", "ifindex"), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! Why a command could not do what it was asked: one line with what, why and what to do next.
+//!
+//! Exit status: 0 it did; 1 it could not; 2 the command line is wrong (clap's own). `ping` has its own meaning of 1.
+
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+/// What ends a command.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// To be told.
+    Told(String),
+    /// Nobody reads our output any more: that is no failure.
+    NobodyListens,
+}
+
+/// What commands return.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// `cannot WHAT: WHY; NEXT`.
+    pub(crate) fn new(what: impl Display, why: impl Display, next: impl Display) -> Self {
+        Self::Told(format!("cannot {what}: {why}; {next}"))
+    }
+
+    /// Prints it and says how to exit.
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::Told(message) => {
+                // Without standard error there is nobody to tell.
+                let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("ustack: {message}\n"));
+                ExitCode::FAILURE
+            }
+            Self::NobodyListens => ExitCode::SUCCESS,
+        }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Told(message)
+    }
+}
+
+/// Prints a line on standard output.
+pub(crate) fn say(line: impl Display) -> Outcome {
+    let mut stdout = io::stdout().lock();
+    let written = io::Write::write_fmt(&mut stdout, format_args!("{line}\n"));
+    written.and_then(|()| io::Write::flush(&mut stdout)).map_err(output_failed)
+}
+
+/// What a failed write to standard output means.
+pub(crate) fn output_failed(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::NobodyListens,
+        _ => Failure::new("write to standard output", error, "see where it leads"),
+    }
+}

@@ -1,0 +1,120 @@
+//! `ustack`: a demo that needs no root, services on a TUN device, and clients from our own stack.
+//!
+//! | file | answers |
+//! | --- | --- |
+//! | `demo/` | two stacks over a bad simulated line, drawn and recorded |
+//! | `serve.rs`, `http/`, `iperf/`, `services.rs` | what the host on the device offers |
+//! | `ping/`, `nc.rs`, `get/` | what goes out from our stack |
+//! | `device/` | how the device comes to be |
+//! | `net.rs`, `ours.rs`, `limit.rs` | what services need of a network, and how many are served |
+//! | `failure.rs`, `stop.rs`, `host.rs`, `units.rs` | errors, signals, names of hosts, numbers with units |
+#![forbid(unsafe_code)]
+
+mod demo;
+mod device;
+mod failure;
+mod get;
+mod host;
+mod http;
+mod iperf;
+mod limit;
+mod nc;
+mod net;
+mod ours;
+mod ping;
+mod serve;
+mod services;
+mod stop;
+mod units;
+
+use clap::{ArgAction, Parser, Subcommand};
+use failure::{Failure, Outcome};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+#[derive(Parser)]
+#[command(
+    name = "ustack",
+    version,
+    about = "A TCP/IP stack in user space: try it, serve with it, reach out from it",
+    after_help = "Examples:\n  \
+        ustack demo                     no root, no device: two stacks over a simulated lossy link\n  \
+        sudo ustack serve               a host at 10.77.0.2 that answers curl, ping, iperf3, nc\n  \
+        sudo ustack ping 10.77.0.1      echo requests from our stack\n\n\
+        Exit status: 0 done; 1 it could not be done, and a line on standard error says why; 2 wrong usage.\n\
+        NO_COLOR is respected; RUST_LOG chooses what is logged in more detail than -v does."
+)]
+struct Cli {
+    /// Log more to standard error: -v events, -vv details
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch two stacks talk over a simulated lossy line: no root, no device
+    Demo(demo::DemoArgs),
+    /// Serve HTTP, iperf3, echo and more from our stack on a TUN device
+    Serve(serve::ServeArgs),
+    /// Send echo requests from our stack
+    Ping(ping::PingArgs),
+    /// Connect standard input and output to a TCP connection of our stack
+    Nc(nc::NcArgs),
+    /// Fetch a resource over HTTP from our stack
+    Get(get::GetArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.verbose);
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Outcome<ExitCode> {
+    let success = |()| ExitCode::SUCCESS;
+    match command {
+        Command::Demo(args) => demo::run(&args).map(success),
+        Command::Serve(args) => wait(serve::run(args)).map(success),
+        Command::Ping(args) => wait(ping::run(args)),
+        Command::Nc(args) => wait(nc::run(args)).map(success),
+        Command::Get(args) => wait(get::run(args)).map(success),
+    }
+}
+
+/// Runs a command's future on this thread; the stack's driver has one of its own.
+fn wait<T>(command: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("start", error, "see the limits of this shell (ulimit -a)"))?;
+    let done = runtime.block_on(command);
+    // A file that is being read must not keep the program.
+    runtime.shutdown_background();
+    done
+}
+
+/// Warnings always, more on demand, in colour only for people.
+fn log(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let colour =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false)
+        .without_time()
+        .init();
+}

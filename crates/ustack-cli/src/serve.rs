@@ -1,0 +1,107 @@
+//! `ustack serve`: a host of its own on a TUN device, with things to talk to.
+
+use crate::device::{Device, DeviceArgs};
+use crate::failure::{Failure, Outcome, say};
+use crate::limit::Limit;
+use crate::net::Network;
+use crate::{http, iperf, services, stop};
+use clap::Args;
+use serde_json::json;
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    sudo ustack serve                                   then, in another terminal: curl http://10.77.0.2/\n  \
+    sudo ustack serve --dir . --pcap serve.pcapng       serve this folder, record every packet\n  \
+    sudo ustack serve --tap --address 192.168.9.2/24    Ethernet frames, another subnet\n\n\
+    Services: HTTP on 80 (/, files, /bytes/N, PUT /upload), iperf3 on 5201, echo on 7, discard on 9, chargen on 19.\n\
+    It runs until SIGINT (Ctrl-C), SIGTERM or SIGHUP; then the device is gone, unless it existed before.\n\n\
+    Exit status: 0 ended by a signal; 1 it could not start, or its device was removed; 2 wrong options.")]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Serve the files of this folder over HTTP
+    #[arg(long, value_name = "PATH")]
+    dir: Option<PathBuf>,
+
+    /// Connections served at once; more are refused
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_connections: u32,
+
+    /// Say what runs as one JSON object, when it runs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs until a signal comes or the device goes.
+pub(crate) async fn run(args: ServeArgs) -> Outcome {
+    let root = args.dir.as_deref().map(folder).transpose()?;
+    let mut signals = stop::Signals::new()?;
+    let device = Device::open(&args.device)?;
+    let about = http::About { addresses: device.addresses.clone() };
+    let limit = Limit::new(args.max_connections as usize);
+    start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
+    announce(&device, &about, args.json)?;
+    tokio::select! {
+        () = signals.wait() => device.finish(),
+        failure = device.gone() => Err(failure),
+    }
+}
+
+fn folder(dir: &std::path::Path) -> Outcome<http::Root> {
+    let failed = |error| {
+        let what = format_args!("serve the files of {}", dir.display()).to_string();
+        Failure::new(what, error, "give --dir a folder that exists and can be read")
+    };
+    http::Root::new(dir).map_err(failed)
+}
+
+/// Opens every service; each runs in a task of its own from then on.
+async fn start(
+    network: impl Network,
+    limit: &Limit,
+    about: http::About,
+    root: Option<http::Root>,
+) -> io::Result<()> {
+    let gate = |listener, refusal| limit.gate(listener, refusal);
+    let echo = gate(network.listen(services::ECHO_PORT).await?, b"");
+    let discard = gate(network.listen(services::DISCARD_PORT).await?, b"");
+    let chargen = gate(network.listen(services::CHARGEN_PORT).await?, b"");
+    let web = gate(network.listen(http::PORT).await?, http::REFUSAL);
+    let tests = gate(network.listen(iperf::PORT).await?, iperf::REFUSAL);
+    let echo_datagrams = network.datagrams(services::ECHO_PORT).await?;
+    let discard_datagrams = network.datagrams(services::DISCARD_PORT).await?;
+    let test_datagrams = network.datagrams(iperf::PORT).await?;
+    tokio::spawn(services::serve(echo, "echo", services::echo));
+    tokio::spawn(services::serve(discard, "discard", services::discard));
+    tokio::spawn(services::serve(chargen, "chargen", services::chargen));
+    tokio::spawn(services::echo_datagrams(echo_datagrams));
+    tokio::spawn(services::discard_datagrams(discard_datagrams));
+    tokio::spawn(http::serve(web, about, root));
+    tokio::spawn(serve_tests(network, tests, test_datagrams));
+    Ok(())
+}
+
+async fn serve_tests<N: Network>(_: N, gate: crate::limit::Gate<N::Listener>, datagrams: N::Datagrams) {
+    iperf::serve::<N>(gate, datagrams).await;
+}
+
+fn announce(device: &Device, about: &http::About, as_json: bool) -> Outcome {
+    let commands = about.commands();
+    if as_json {
+        return say(json!({
+            "device": device.name,
+            "made": device.made,
+            "offload": device.offload,
+            "mtu": device.mtu,
+            "addresses": device.addresses,
+            "try": commands,
+        }));
+    }
+    let origin = if device.made { "made" } else { "adopted" };
+    say(format_args!("device {} ({origin}), MTU {}, {}", device.name, device.mtu, device.offload))?;
+    commands.iter().try_for_each(say)?;
+    say("ready")
+}

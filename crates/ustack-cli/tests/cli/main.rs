@@ -1,0 +1,5 @@
+//! The program as a user without root runs it.
+
+mod command_line;
+mod common;
+mod demo;

@@ -1,0 +1,27 @@
+//! Links: what interfaces stand on, and what can stand between.
+//!
+//! | module | feature | |
+//! | --- | --- | --- |
+//! | `channel` | `channel` | in memory: two ends, or one end and a port that the program drives |
+//! | `loopback` | `loopback` | what is sent is received |
+//! | `tun` | `tun` | Linux TUN and TAP devices |
+//! | `ethernet` | `ethernet` | a decorator: Ethernet frames around IP packets |
+//! | `pcap` | `pcap` | a decorator: writes what passes to a capture, with why packets were dropped |
+//! | `impair` | `impair` | a decorator: delay, rate, loss, reordering, duplication, corruption |
+//!
+//! A link of your own implements [`LinkEndpoint`].
+
+#[cfg(feature = "channel")]
+pub use link_channel as channel;
+#[cfg(feature = "ethernet")]
+pub use link_ethernet as ethernet;
+#[cfg(feature = "impair")]
+pub use link_impair as impair;
+#[cfg(feature = "loopback")]
+pub use link_loopback as loopback;
+#[cfg(feature = "pcap")]
+pub use link_pcap as pcap;
+#[cfg(feature = "tun")]
+pub use link_tun as tun;
+
+pub use stack_core::{LinkCapabilities, LinkEndpoint, LinkError, LinkReceive, LinkTransmit, Medium};
