@@ -7,8 +7,8 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::time::timeout;
-use ustack::Stack;
 use ustack::tokio::{TcpListener, TcpStream, UdpSocket};
+use ustack::{Stack, spawn_inline};
 
 /// Bytes that are read at once at most.
 const READ: usize = 1 << 20;
@@ -77,6 +77,13 @@ impl Network for Ours {
 
     async fn datagrams(&self, port: u16) -> io::Result<UdpSocket> {
         Ok(UdpSocket::bind(&self.0, (Ipv6Addr::UNSPECIFIED, port)).await?)
+    }
+
+    /// On the thread that drives the stack, from which services are started: no packet changes threads.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Err(error) = spawn_inline(task) {
+            tracing::error!("a task was not started: {error}");
+        }
     }
 }
 

@@ -20,7 +20,7 @@ async fn start() -> u16 {
         let port = listener.local_addr().unwrap().port();
         // The same number may be taken for UDP.
         if let Ok(datagrams) = Kernel.datagrams(port).await {
-            tokio::spawn(serve::<Kernel>(Limit::new(300).gate(listener, REFUSAL), datagrams));
+            tokio::spawn(serve(Kernel, Limit::new(300).gate(listener, REFUSAL), datagrams));
             return port;
         }
     }
