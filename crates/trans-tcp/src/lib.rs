@@ -20,11 +20,13 @@
 //! | --- | --- | --- |
 //! | 9293 §3.3.2 | states and the ways between them | `state` |
 //! | 9293 §3.10.7 | segment arrives: the spine, and a file for each check | `arrive/` |
-//! | 9293 §3.10.7.2 | listeners, half-open peers | `listener`, `syn_queue` |
+//! | 9293 §3.9.1 | the sockets' typed interface | `socket`, `connect`, `transfer`, `settings`, `info` |
+//! | 9293 §3.10.2 to 3.10.5 | the application's calls on a connection | `stream` |
+//! | 9293 §3.10.7.2 | listeners, half-open peers | `listener`, `handshake`, `syn_queue` |
 //! | 9293 §3.6.1, 1337, 6191 | TIME-WAIT | `time_wait` |
-//! | 9293 §3.8 | what to send now: the spine | `transmit` |
+//! | 9293 §3.8 | what to send now: the spine; building it; whose turn it is | `transmit`, `emit`, `turns` |
 //! | 9293 §3.3.1 | send and receive variables and buffers | `sender`, `receiver`, `reassembly` |
-//! | 9293 §3.7.4, §3.8.6.2 | Nagle, silly windows | `nagle`, `receiver` |
+//! | 9293 §3.7.4, §3.8.6.2 | Nagle, silly windows, the window offered | `nagle`, `window` |
 //! | 9293 §3.8.6.1 | closed windows | `persist` |
 //! | 9293 §3.8.6.3 | delayed ACKs | `delayed_ack` |
 //! | 9293 §3.8.4 | keepalive | `keepalive` |
@@ -37,7 +39,7 @@
 //! | 6298 | round-trip times, timeouts | `rtt`, `recovery/rto` |
 //! | 6528, 7323 §5.4 | initial sequence numbers, timestamp offsets | `isn` |
 //! | 6582, 3042 | NewReno | `recovery/newreno` |
-//! | 7323 | timestamps, PAWS, window scale | `timestamps`, `sender`, `receiver` |
+//! | 7323 | timestamps, PAWS, window scale | `timestamps`, `sender`, `window` |
 //!
 //! Super-packets go through in both directions: an inbound one is one segment whose text is as long as many, an
 //! outbound one carries `gso_size`, and whoever owns the wire cuts it.
@@ -64,13 +66,16 @@ mod arrive;
 mod challenge_ack;
 mod config;
 pub mod congestion;
+mod connect;
 mod connection;
 mod counters;
 mod delayed_ack;
+mod emit;
 mod endpoints;
 mod env;
 mod error;
 mod event;
+mod handshake;
 mod icmp_error;
 mod info;
 mod isn;
@@ -99,9 +104,12 @@ mod tests;
 mod time_wait;
 mod timers;
 mod timestamps;
+mod transfer;
 mod transmit;
 mod tuple;
+mod turns;
 mod user_timeout;
+mod window;
 
 pub use config::TcpConfig;
 pub use counters::TcpCounters;

@@ -6,6 +6,7 @@ use stack_core::SocketOption;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
+use tokio::time::timeout;
 use ustack::Stack;
 use ustack::tokio::{TcpListener, TcpStream, UdpSocket};
 
@@ -15,6 +16,8 @@ const READ: usize = 1 << 20;
 const IDLE: Duration = Duration::from_secs(60);
 const PROBE: Duration = Duration::from_secs(10);
 const PROBES: u32 = 6;
+/// How long an answer to a connect is waited for: SYNs at 0, 1, 3, 7 and 15 s.
+const ANSWER: Duration = Duration::from_secs(30);
 /// How long data may stay unacknowledged.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -37,9 +40,18 @@ impl Ours {
     }
 
     /// Connects to a host.
-    pub(crate) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(&self.0, to).await?;
-        Ok(stream)
+    ///
+    /// # Errors
+    /// It refused, there is no way to it, or it has not answered for half a minute.
+    pub(crate) async fn connect(&self, to: SocketAddr) -> Result<TcpStream, String> {
+        match timeout(ANSWER, TcpStream::connect(&self.0, to)).await {
+            Ok(connected) => connected.map_err(|error| error.to_string()),
+            Err(_) => Err(format!(
+                "{to} has not answered for {} s; does the kernel forward to it (sysctl net.ipv4.ip_forward=1, and a \
+                 masquerade rule), and does it drop packets from strangers?",
+                ANSWER.as_secs()
+            )),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::driver::gate::{APPLICATION_TURN, DRIVER_TURN, Gate, Written};
 use crate::driver::notify::Notifier;
 use crate::driver::{Driver, Port};
 use crate::lock::lock;
+use crate::net::blocks::Blocks;
 use stack_core::{Clock, Instant, LinkError, NicId};
 use stack_host::Host;
 use std::cell::{Cell, RefCell};
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) claimed: AtomicBool,
     pub(crate) unclaimed: (Mutex<()>, Condvar),
     pub(crate) stopping: AtomicBool,
+    /// Memory for copies of what applications write.
+    pub(crate) blocks: Blocks,
 }
 
 /// What the lock guards.
@@ -71,6 +74,7 @@ impl Shared {
             claimed: AtomicBool::new(false),
             unclaimed: (Mutex::new(()), Condvar::new()),
             stopping: AtomicBool::new(false),
+            blocks: Blocks::default(),
         })
     }
 

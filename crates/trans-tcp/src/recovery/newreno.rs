@@ -190,11 +190,27 @@ mod tests {
         assert!(!flow.dup() && !flow.dup() && flow.dup(), "but for data after it");
     }
 
+    /// Would go on to halve whatever is left of the window.
+    #[derive(Debug)]
+    struct Halving;
+
+    impl CongestionControl for Halving {
+        fn name(&self) -> &'static str {
+            "halving"
+        }
+
+        fn on_ack(&mut self, _: &mut Window, _: &crate::congestion::AckSample) {}
+
+        fn ssthresh(&mut self, window: &Window, _: u32, _: u32) -> u32 {
+            window.cwnd / 2
+        }
+    }
+
     #[test]
     fn the_threshold_falls_once_however_often_the_timer_goes_off() {
         let mut flow = Flow::new();
         for _ in 0..3 {
-            flow.recovery.on_timeout(&mut flow.window, &mut flow.reno, flow.una, flow.nxt, MSS);
+            flow.recovery.on_timeout(&mut flow.window, &mut Halving, flow.una, flow.nxt, MSS);
         }
         assert_eq!((flow.window.ssthresh, flow.recovery.timeouts), (5 * MSS, 3));
     }
