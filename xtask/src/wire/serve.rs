@@ -70,7 +70,13 @@ impl Serve<'_> {
 
     /// Ends it with SIGTERM where the device was not its own.
     pub(crate) fn stop_adopted(self) -> Outcome {
-        let ended = self.process.terminate(PROMPTLY)?;
+        self.process.signal("TERM")?;
+        self.ended()
+    }
+
+    /// Waits until it has ended after a signal, and checks how.
+    pub(crate) fn ended(self) -> Outcome {
+        let ended = self.process.wait(PROMPTLY)?;
         ensure!(!ended.stderr.contains("panicked"), "serve panicked: {}", ended.stderr.trim());
         ended.success().map(drop)
     }
