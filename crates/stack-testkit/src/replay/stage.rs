@@ -236,7 +236,7 @@ impl Stage {
         let now = self.now;
         let refused =
             |error| ReplayError::Refused { what: format!("ping {to} with identifier {ident}"), error };
-        let protocol = self.host.transport::<trans_icmp::Icmp<trans_icmp::V4>>(now);
+        let protocol = self.host.transport::<Icmp<trans_icmp::V4>>(now);
         let (icmp, mut cx) = protocol.ok_or(Error::UnknownProtocol).map_err(refused)?;
         let id = match self.pings.get(&ident) {
             Some(id) => *id,
