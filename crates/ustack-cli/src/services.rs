@@ -122,7 +122,6 @@ async fn pause(error: io::Error) {
 mod tests {
     use super::*;
     use crate::limit::Limit;
-    use crate::net::Listener;
     use crate::net::kernel::Kernel;
     use std::net::SocketAddr;
     use tokio::io::AsyncReadExt;
