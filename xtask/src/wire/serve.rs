@@ -63,7 +63,7 @@ impl Serve<'_> {
         self.stop_adopted()?;
         nothing_left(lab)?;
         match capture {
-            Some(path) => capture::check(lab, &path).map(drop),
+            Some(path) => capture::check(lab, &path),
             None => Ok(()),
         }
     }

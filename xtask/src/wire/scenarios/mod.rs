@@ -214,7 +214,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "outward",
-        about: "ping, nc and get from our stack to the kernel; 10 MB each way compared by SHA-256",
+        about: "ping, nc and get from our stack to the kernel; 4 MB each way compared by SHA-256",
         needs: &[NC, SHA256SUM, TSHARK],
         modes: ALL,
         limit: Duration::from_secs(60),

@@ -11,7 +11,7 @@ use crate::wire::process::{Input, Process};
 use crate::wire::serve::{DEVICE, KERNELS, nothing_left};
 use crate::wire::{Outcome, capture, ensure};
 
-const SIZE: usize = 10_000_000;
+const SIZE: usize = 4_000_000;
 const LIMIT: Duration = Duration::from_secs(20);
 const PORT: u16 = 4000;
 
