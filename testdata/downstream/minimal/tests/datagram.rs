@@ -1,3 +1,4 @@
+//! A datagram through the smallest stack.
 #[test]
 fn a_datagram_arrives() {
     assert_eq!(minimal::through_loopback(b"hello").unwrap(), b"hello");
