@@ -21,7 +21,7 @@ impl Host {
     /// Collects up to about `budget` packets from the transports and makes them ready in [`out`](Self::out).
     /// Returns whether there is more; then call again once the links have taken what is there.
     pub fn transmit(&mut self, now: Instant, budget: usize) -> bool {
-        self.tables.now = now;
+        let now = self.advance(now);
         for nic in &mut self.nics {
             self.out.reclaim(&mut nic.out);
         }
