@@ -82,9 +82,7 @@ async fn talk(device: &Device, target: &Target, remote: Option<SocketAddr>) -> O
     let stream = match (target, remote) {
         (Target::Listen(port), _) => listen(device, *port).await?,
         (Target::Connect(..), None) => return Ok(()),
-        (Target::Connect(..), Some(remote)) => {
-            device.stack.connect(remote).await.map_err(|error| error.to_string())?
-        }
+        (Target::Connect(..), Some(remote)) => device.stack.connect(remote).await?,
     };
     relay(stream).await
 }

@@ -78,7 +78,6 @@ impl Connection {
     /// R6298-5.5-a.
     fn back_off(&mut self, env: &mut Env<'_, '_>) {
         self.rtt.backoff = self.rtt.backoff.saturating_add(1);
-        self.sampler.retransmitted();
         let rto = self.rtt.rto(env.config());
         self.timers.set(Timer::Retransmit, env.now + rto);
     }

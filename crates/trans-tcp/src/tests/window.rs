@@ -148,10 +148,12 @@ fn a_window_that_shrinks_below_what_is_in_flight_loses_nothing() {
     s.inject(". 1:1 ack 1001 win 500");
     assert_eq!(s.state(), State::Established);
     s.quiet();
+    s.inject("P. 11:21 ack 1001 win 500");
+    s.expect(". 1501:1501 ack 1"); // not SND.NXT: the peer would not take it
     s.expect_at(200, ". 1001:1501 ack 1");
-    s.inject(". 1:1 ack 1501 win 4000");
+    s.inject(". 21:21 ack 1501 win 4000");
     s.expect(". 1501:2501 ack 1");
-    s.inject(". 1:1 ack 5001 win 4000");
+    s.inject(". 21:21 ack 5001 win 4000");
     assert_eq!(s.info().unacked, 0);
 }
 
