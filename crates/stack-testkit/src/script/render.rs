@@ -99,8 +99,7 @@ impl Conversation {
         let len = datagram.payload.len();
         // A forwarded datagram has the peer's bytes.
         let ours = v4(ip.src) == self.local_ip;
-        let expected =
-            if ours { self.flows[index].sent.bytes(0, len) } else { pattern(INBOUND_SALT, len) };
+        let expected = if ours { self.flows[index].sent.bytes(0, len) } else { pattern(INBOUND_SALT, len) };
         let payload = if expected == datagram.payload[..] {
             Payload { len: expected.len(), bytes: None }
         } else {
