@@ -32,6 +32,7 @@ macro_rules! folders {
 folders! {
     arp: "arp",
     icmp: "icmp",
+    ip_forward: "ip-forward",
     ip_fragment: "ip-fragment",
     tcp_close: "tcp/close",
     tcp_data: "tcp/data",
@@ -42,6 +43,7 @@ folders! {
     tcp_rto: "tcp/rto",
     tcp_time_wait: "tcp/time-wait",
     tcp_window: "tcp/window",
+    udp: "udp",
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! The arguments of system calls: numbers, constants, lengths, addresses.
+//! What is in the arguments of a system call: numbers, constants, lengths, addresses.
 
 use super::Stop;
 use super::conversation::v4;
 use crate::pkt::{Call, Expr};
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 type Result<T> = core::result::Result<T, Stop>;
 
@@ -77,5 +77,5 @@ pub(super) fn address(expr: Option<&Expr>) -> Result<Option<SocketAddr>> {
         Some(Expr::Word(word)) if word == "INADDR_ANY" => Ipv4Addr::UNSPECIFIED,
         _ => return Err(Stop::Skip("an address that is not IPv4".to_owned())),
     };
-    Ok(Some(SocketAddr::from((v4(core::net::IpAddr::V4(ip)), port))))
+    Ok(Some(SocketAddr::from((v4(IpAddr::V4(ip)), port))))
 }

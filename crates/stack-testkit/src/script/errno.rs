@@ -1,4 +1,4 @@
-//! Errors under the names that Linux has for them.
+//! The stack's errors under the names that Linux has for them.
 
 use stack_core::Error;
 

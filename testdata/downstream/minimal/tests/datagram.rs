@@ -1,4 +1,5 @@
-//! A datagram through the smallest stack.
+//! A datagram arrives as it was sent.
+
 #[test]
 fn a_datagram_arrives() {
     assert_eq!(minimal::through_loopback(b"hello").unwrap(), b"hello");
