@@ -20,7 +20,7 @@ use stack_core::{
 impl Host {
     /// Takes in what a link has received and empties the batch. Packets for an unknown interface are dropped.
     pub fn receive(&mut self, now: Instant, nic: NicId, batch: &mut RxBatch) {
-        self.tables.now = now;
+        let now = self.advance(now);
         let Some(index) = self.tables.index(nic) else { return batch.clear() };
         for packet in batch.iter_mut() {
             packet.meta.nic = nic;

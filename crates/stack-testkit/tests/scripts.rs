@@ -33,6 +33,15 @@ folders! {
     arp: "arp",
     icmp: "icmp",
     ip_fragment: "ip-fragment",
+    tcp_close: "tcp/close",
+    tcp_data: "tcp/data",
+    tcp_keepalive: "tcp/keepalive",
+    tcp_open: "tcp/open",
+    tcp_reassembly: "tcp/reassembly",
+    tcp_reset: "tcp/reset",
+    tcp_rto: "tcp/rto",
+    tcp_time_wait: "tcp/time-wait",
+    tcp_window: "tcp/window",
 }
 
 #[test]

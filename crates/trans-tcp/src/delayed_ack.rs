@@ -1,8 +1,8 @@
-//! When an ACK goes: RFC 9293 §3.8.6.3, RFC 5681 §4.2.
+//! When an ACK goes: RFC 9293 §3.8.6.3 (R9293-SHLD-18), RFC 5681 §4.2.
 //!
 //! Segments only note here what they are owed. The decision falls when the connection may transmit, after the whole
-//! batch was processed (R9293-MUST-58, 59) and the application had its chance to answer; so a batch gets one ACK,
-//! and an answer carries it. Duplicate ACKs are the exception: a peer without SACK counts them, so each segment
+//! batch was processed (R9293-MUST-58, R9293-MUST-59) and the application had its chance to answer; so a batch gets
+//! one ACK, and an answer carries it. Duplicate ACKs are the exception: a peer without SACK counts them, so each segment
 //! beyond a gap is owed one of its own, up to three a batch (R5681-3.2-a).
 
 /// Full-sized segments acknowledged at once on a new connection, while the peer is in slow start. Linux: 16.

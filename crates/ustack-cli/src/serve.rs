@@ -55,7 +55,11 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
         start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
         announce(&device, &about, args.json)?;
         tokio::select! {
-            () = signals.wait() => Ok(()),
+            () = signals.wait() => {
+                // Clients in the middle of a transfer are told, and need not wait for a host that is gone.
+                device.stack.stack().reset_connections();
+                Ok(())
+            }
             failure = device.gone() => Err(failure),
         }
     };

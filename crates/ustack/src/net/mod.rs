@@ -9,6 +9,7 @@
 //! - there are `read_bytes`, `write_bytes` and `send_bytes`, which pass [`Bytes`](bytes::Bytes) without a copy.
 
 mod address;
+pub(crate) mod blocks;
 #[cfg(feature = "icmp")]
 pub(crate) mod icmp;
 pub(crate) mod socket;

@@ -3,6 +3,7 @@
 use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::{is_ready, poll_io};
 use crate::error::{ConnectError, SocketError};
+use crate::net::blocks::Blocks;
 use crate::net::socket::{Socket, Sockets};
 use crate::net::tcp::connect::{outcome, start};
 use crate::net::tcp::payload::{Outgoing, Pieces, gather};
@@ -103,7 +104,7 @@ impl TcpStream {
     /// # Errors
     /// `WouldBlock` if there is none; why the connection ended.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_write_outgoing(bytes.is_empty(), || Outgoing::of(bytes))
+        self.try_write_outgoing(bytes.is_empty(), || Outgoing::of(bytes, self.blocks()))
     }
 
     /// Writes what there is room for, from several buffers.
@@ -111,7 +112,9 @@ impl TcpStream {
     /// # Errors
     /// `WouldBlock` if there is none; why the connection ended.
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.try_write_outgoing(buffers.iter().all(|buffer| buffer.is_empty()), || gather(buffers))
+        self.try_write_outgoing(buffers.iter().all(|buffer| buffer.is_empty()), || {
+            gather(buffers, self.blocks())
+        })
     }
 
     fn try_write_outgoing<'a>(
@@ -270,6 +273,10 @@ impl TcpStream {
         Ok(error.map(|error| SocketError::new("go on with the connection", error).into()))
     }
 
+    fn blocks(&self) -> &Blocks {
+        &self.socket.stack.shared().blocks
+    }
+
     pub(super) fn poll_read_into(
         &self,
         cx: &mut Context<'_>,
@@ -291,7 +298,7 @@ impl TcpStream {
         if bytes.is_empty() {
             Poll::Ready(Ok(0))
         } else {
-            self.poll_write_outgoing(cx, || Outgoing::of(bytes))
+            self.poll_write_outgoing(cx, || Outgoing::of(bytes, self.blocks()))
         }
     }
 
@@ -303,7 +310,7 @@ impl TcpStream {
         if buffers.iter().all(|buffer| buffer.is_empty()) {
             return Poll::Ready(Ok(0));
         }
-        self.poll_write_outgoing(cx, || gather(buffers))
+        self.poll_write_outgoing(cx, || gather(buffers, self.blocks()))
     }
 
     /// Copies only if there is room: a task that waits for room is polled more than once.

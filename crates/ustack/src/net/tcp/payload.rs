@@ -3,6 +3,7 @@
 //! Few bytes are copied under the lock, which is shorter than anything else would be, and lets small writes share a
 //! block. Many are handed over by reference, and copied before the lock or after it.
 
+use crate::net::blocks::Blocks;
 use bytes::Bytes;
 use stack_core::{EndpointId, Error, TransportCx};
 use std::io::IoSlice;
@@ -10,8 +11,8 @@ use trans_tcp::Tcp;
 
 /// Up to so many bytes are copied under the lock.
 pub(crate) const SMALL: usize = 4096;
-/// Bytes of one write that are copied and handed over at a time: the payload of a super-packet.
-pub(crate) const CHUNK: usize = 64 * 1024;
+/// Bytes of one write that are copied and handed over at a time: several super-packets, so that few are not full.
+pub(crate) const CHUNK: usize = 256 * 1024;
 /// Pieces taken by one read.
 const MAX_PIECES: usize = 16;
 
@@ -74,11 +75,14 @@ pub(crate) enum Outgoing<'a> {
 
 impl<'a> Outgoing<'a> {
     /// The first bytes of `bytes`, as many as are written at a time.
-    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of(bytes: &'a [u8], blocks: &Blocks) -> Self {
         if bytes.len() <= SMALL {
             Self::Small(bytes)
         } else {
-            Self::Chunk(Bytes::copy_from_slice(&bytes[..bytes.len().min(CHUNK)]))
+            let chunk = &bytes[..bytes.len().min(CHUNK)];
+            let mut copy = blocks.buffer(chunk.len());
+            copy.extend_from_slice(chunk);
+            Self::Chunk(copy.freeze())
         }
     }
 
@@ -97,18 +101,18 @@ impl<'a> Outgoing<'a> {
 }
 
 /// Several buffers as one write: of many bytes one chunk is made.
-pub(crate) fn gather<'a>(buffers: &'a [IoSlice<'_>]) -> Outgoing<'a> {
+pub(crate) fn gather<'a>(buffers: &'a [IoSlice<'_>], blocks: &Blocks) -> Outgoing<'a> {
     let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
     let Some(first) = buffers.iter().find(|buffer| !buffer.is_empty()) else { return Outgoing::Small(&[]) };
     if first.len() == total || first.len() >= CHUNK {
-        return Outgoing::of(first);
+        return Outgoing::of(first, blocks);
     }
-    let mut chunk = Vec::with_capacity(total.min(CHUNK));
+    let mut chunk = blocks.buffer(total.min(CHUNK));
     for buffer in buffers {
         let room = CHUNK - chunk.len();
         chunk.extend_from_slice(&buffer[..buffer.len().min(room)]);
     }
-    Outgoing::Chunk(Bytes::from(chunk))
+    Outgoing::Chunk(chunk.freeze())
 }
 
 #[cfg(test)]
@@ -124,17 +128,19 @@ mod tests {
 
     #[test]
     fn buffers_are_gathered_in_order_up_to_a_chunk() {
+        let blocks = Blocks::default();
         let (a, b) = (vec![1; 10], vec![2; CHUNK]);
-        let gathered = bytes(&gather(&[IoSlice::new(&a), IoSlice::new(&[]), IoSlice::new(&b)]));
+        let gathered = bytes(&gather(&[IoSlice::new(&a), IoSlice::new(&[]), IoSlice::new(&b)], &blocks));
         assert_eq!((gathered.len(), gathered[9], gathered[10]), (CHUNK, 1, 2));
-        assert_eq!(bytes(&gather(&[IoSlice::new(&[]), IoSlice::new(&a)])), a);
-        assert_eq!(bytes(&gather(&[])), [0; 0]);
-        assert_eq!(bytes(&gather(&[IoSlice::new(&b), IoSlice::new(&a)])), b);
+        assert_eq!(bytes(&gather(&[IoSlice::new(&[]), IoSlice::new(&a)], &blocks)), a);
+        assert_eq!(bytes(&gather(&[], &blocks)), [0; 0]);
+        assert_eq!(bytes(&gather(&[IoSlice::new(&b), IoSlice::new(&a)], &blocks)), b);
     }
 
     #[test]
     fn many_bytes_are_written_a_chunk_at_a_time() {
-        assert_eq!(bytes(&Outgoing::of(&[7; SMALL])).len(), SMALL);
-        assert_eq!(bytes(&Outgoing::of(&[7; 3 * CHUNK])).len(), CHUNK);
+        let blocks = Blocks::default();
+        assert_eq!(bytes(&Outgoing::of(&[7; SMALL], &blocks)).len(), SMALL);
+        assert_eq!(bytes(&Outgoing::of(&[7; 3 * CHUNK], &blocks)).len(), CHUNK);
     }
 }

@@ -4,6 +4,7 @@ use super::connect::{outcome, start};
 use super::payload::{Outgoing, Pieces, SMALL, gather};
 use crate::error::ConnectError;
 use crate::net::address::ToSocketAddr;
+use crate::net::blocks::Blocks;
 use crate::net::io_result;
 use crate::net::socket::{Socket, Sockets};
 use crate::stack::Stack;
@@ -143,6 +144,10 @@ impl TcpStream {
         Ok(pieces.copy_to(buffer))
     }
 
+    fn blocks(&self) -> &Blocks {
+        &self.socket.stack.shared().blocks
+    }
+
     fn write_outgoing(&self, outgoing: &Outgoing<'_>) -> io::Result<usize> {
         let timeout = self.socket.settings().write_timeout;
         let write = self.socket.block(Interest::Writable, timeout, |tcp, cx, id| outgoing.write(tcp, cx, id));
@@ -158,14 +163,14 @@ impl Read for &TcpStream {
 
 impl Write for &TcpStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() { Ok(0) } else { self.write_outgoing(&Outgoing::of(bytes)) }
+        if bytes.is_empty() { Ok(0) } else { self.write_outgoing(&Outgoing::of(bytes, self.blocks())) }
     }
 
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         if buffers.iter().all(|buffer| buffer.is_empty()) {
             return Ok(0);
         }
-        self.write_outgoing(&gather(buffers))
+        self.write_outgoing(&gather(buffers, self.blocks()))
     }
 
     /// Nothing: what was written is on its way.
