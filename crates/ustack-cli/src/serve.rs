@@ -9,6 +9,10 @@ use clap::Args;
 use serde_json::json;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long late packets of connections that were reset are answered.
+const GOODBYE: Duration = Duration::from_millis(100);
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -68,7 +72,11 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
     // A file that is being read must not keep the program.
     runtime.shutdown_background();
     drop(stack);
-    ended.and_then(|()| device.finish())
+    ended?;
+    // Who came in the meantime is told too; who lost our reset asks again (RFC 5961 §3.2) or goes on, and is answered.
+    device.stack.stack().reset_connections();
+    std::thread::sleep(GOODBYE);
+    device.finish()
 }
 
 fn folder(dir: &std::path::Path) -> Outcome<http::Root> {
