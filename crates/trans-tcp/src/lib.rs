@@ -52,6 +52,24 @@
 //! assert_eq!((tcp.number(), tcp.connections().count()), (6, 0));
 //! ```
 //!
+//! Where this TCP does other than a document asks, and why:
+//!
+//! | requirement | here | reason |
+//! | --- | --- | --- |
+//! | R9293-SHLD-19: an ACK at least every second full segment | one ACK a batch | receive offload does the same to peers; R9293-MUST-58, R9293-MUST-59 ask for it |
+//! | R5681-3.2-a: a duplicate ACK for each segment ahead | at most three a batch | that is what a fast retransmit needs |
+//! | R5681-3.1-c: slow start adds a segment an ACK at most | adds what the ACK acknowledges | super-packets and one ACK a batch would starve the flow; splitting ACKs gains nothing |
+//! | R6298-2.4-a: RTO of a second at least | 200 ms | as all that are in use; [`TcpConfig::min_rto`] |
+//! | R9293-MUST-13: TIME-WAIT for twice the MSL of two minutes | 60 s | as Linux and BSD; [`TcpConfig::time_wait`] |
+//! | R9293-MUST-23: a SYN goes again for three minutes | yes; a SYN-ACK for one | a half-open peer is mostly a flood; [`TcpConfig::syn_ack_retries`] |
+//! | R9293-MUST-16: no segment beyond the peer's MSS | an MSS below 48 counts as 48 | options would leave no room for text (CVE-2019-11479) |
+//! | R9293-SHLD-7: Nagle | with Minshall's modification | the tail of a large write need not wait |
+//! | R9293-SHLD-14: the window's right edge stays | may go back by less than a unit of the scale, when a buffer is over-full | RFC 7323 §2.4; else one-octet segments would fill memory without bound |
+//! | R9293-MUST-37: answered probes keep a connection | not one that the application has closed: 15 probes, then a reset | a peer could hold our memory for ever (sockstress) |
+//! | RFC 9293 §3.10.7.4: a reset ends TIME-WAIT | ignored | R1337-a; [`TcpConfig::reset_ends_time_wait`] |
+//! | R9293-SHLD-25: unreachable messages are soft errors | they end a connect at once | it is not a connection yet, and nobody wants to wait six minutes (RFC 5461) |
+//! | R9293-SHLD-8: ECN | accepted from peers, not spoken | to come |
+//!
 //! Deliberately not here: sockets that wait (the shell's), demultiplexing and ports (the host's). Not here yet: SACK,
 //! RACK-TLP, CUBIC, ECN, Fast Open, SYN cookies, buffer autotuning, PLPMTUD.
 #![no_std]

@@ -81,7 +81,7 @@ impl Path {
         if self.queue_packets == u32::MAX {
             u32::MAX
         } else {
-            (self.queue_packets / 4 * 3).saturating_mul(mss)
+            (self.queue_packets / 4 * 3).max(2).saturating_mul(mss)
         }
     }
 }

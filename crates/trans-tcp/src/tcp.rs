@@ -81,6 +81,7 @@ impl Tcp {
         id: EndpointId,
         f: impl FnOnce(&mut Connection, &mut Env<'_, '_>) -> T,
     ) -> Option<T> {
+        self.shared.keep_time(cx);
         let Some(Socket::Connection(connection)) = self.sockets.get_mut(id) else { return None };
         let mut env = Env::new(id, cx, &mut self.shared);
         let result = f(connection, &mut env);
@@ -180,6 +181,7 @@ impl TransportProtocol for Tcp {
         endpoint: EndpointId,
         packet: &mut RxPacket,
     ) -> Result<(), DropReason> {
+        self.shared.keep_time(cx);
         let mut seg = self.parse(packet)?;
         check_cast(packet)?;
         match Kind::of(endpoint) {
@@ -219,6 +221,7 @@ impl TransportProtocol for Tcp {
     }
 
     fn poll_transmit(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: usize) -> bool {
+        self.shared.keep_time(cx);
         let mut left = budget;
         self.transmit_control(cx, out, &mut left);
         self.transmit_ready(cx, out, &mut left);
@@ -227,6 +230,7 @@ impl TransportProtocol for Tcp {
     }
 
     fn handle_timeout(&mut self, cx: &mut TransportCx<'_>, endpoint: EndpointId) {
+        self.shared.keep_time(cx);
         match Kind::of(endpoint) {
             Some(Kind::HalfOpen) => self.half_open_timeout(cx, endpoint),
             Some(Kind::TimeWait) => self.time_wait_timeout(cx, endpoint),

@@ -176,7 +176,7 @@ impl Connection {
             all,
             small_in_flight: self.snd.small_end.after(self.snd.una) && self.snd.outstanding() > 0,
             no_delay: self.settings.no_delay
-                || self.snd.fin.is_some()
+                || self.snd.has_fin()
                 || self.snd.urgent_pointer(self.snd.nxt).is_some(),
             max_wnd: self.snd.max_wnd,
         }

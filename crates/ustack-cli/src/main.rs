@@ -81,7 +81,7 @@ fn run(command: Command) -> Outcome<ExitCode> {
     let success = |()| ExitCode::SUCCESS;
     match command {
         Command::Demo(args) => demo::run(&args).map(success),
-        Command::Serve(args) => wait(serve::run(args)).map(success),
+        Command::Serve(args) => serve::run(args).map(success),
         Command::Ping(args) => wait(ping::run(args)),
         Command::Nc(args) => wait(nc::run(args)).map(success),
         Command::Get(args) => wait(get::run(args)).map(success),

@@ -79,6 +79,7 @@
     )
 )]
 
+pub mod api_map;
 mod builder;
 mod driver;
 mod error;

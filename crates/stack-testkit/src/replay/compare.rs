@@ -100,7 +100,13 @@ fn conversation(decoded: &Decoded) -> Conversation {
     match &ip.transport {
         Transport::Tcp(tcp) => (ip.protocol, tcp.src_port, Some(SocketAddr::new(ip.dst, tcp.dst_port)), None),
         Transport::Udp(udp) => (ip.protocol, udp.src_port, Some(SocketAddr::new(ip.dst, udp.dst_port)), None),
-        _ => (ip.protocol, 0, None, Some(ip.dst)),
+        Transport::Icmp(icmp) => {
+            // Echoes by identifier and sequence number.
+            let [a, b, c, d] = icmp.rest;
+            let to = SocketAddr::new(ip.dst, u16::from_be_bytes([c, d]));
+            (ip.protocol, u16::from_be_bytes([a, b]), Some(to), None)
+        }
+        Transport::Other => (ip.protocol, 0, None, Some(ip.dst)),
     }
 }
 

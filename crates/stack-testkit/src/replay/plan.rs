@@ -2,13 +2,14 @@
 
 use super::{ReplayConfig, ReplayError};
 use crate::capture::Captured;
-use crate::decode::{Decoded, Net, Transport};
+use crate::decode::{Decoded, Ip, Net, Transport};
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use stack_packet::LinkAddress;
 use stack_wire::ethernet::EtherType;
-use stack_wire::ip::protocol::UDP;
+use stack_wire::icmpv4::{Icmpv4, kind};
+use stack_wire::ip::protocol;
 use stack_wire::seq::SeqNum;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,7 @@ pub(super) enum Action {
     EndOfStream(FlowKey),
     Abort(FlowKey),
     Datagram(FlowKey, Bytes),
+    Echo { ident: u16, seq: u16, payload: Bytes, to: IpAddr },
 }
 
 /// What happens at one time: packets to us, then what our side does.
@@ -117,7 +119,9 @@ impl Plan {
         let mut senders: BTreeMap<FlowKey, Sender> = BTreeMap::new();
         for index in 0..self.records.len() {
             let record = &self.records[index];
-            if self.groups.last().is_none_or(|group| group.at != record.at) {
+            // A packet to us behind one of ours came later, even if the clock has not moved.
+            let later = |group: &Group| group.at != record.at || !record.ours && !group.doings.is_empty();
+            if self.groups.last().is_none_or(later) {
                 self.groups.push(Group { at: record.at, ..Group::default() });
             }
             let doings = if record.ours { self.doings(index, &mut senders) } else { Vec::new() };
@@ -139,7 +143,7 @@ impl Plan {
     fn actions(&self, index: usize, senders: &mut BTreeMap<FlowKey, Sender>) -> Vec<Action> {
         let record = &self.records[index];
         let Some((key, ip)) = flow_key(record).zip(record.decoded.ip()) else {
-            return self.fragmented_datagram(index).into_iter().collect();
+            return self.message(index).into_iter().collect();
         };
         match &ip.transport {
             Transport::Udp(datagram) => vec![Action::Datagram(key, datagram.payload.clone())],
@@ -170,24 +174,40 @@ impl Plan {
         }
     }
 
-    /// The datagram that a first fragment of ours begins, put together from all its fragments.
-    fn fragmented_datagram(&self, index: usize) -> Option<Action> {
-        let first = self.records[index].decoded.ip()?;
-        if first.protocol != UDP || first.fragment_offset > 0 || !first.more_fragments {
-            return None;
+    /// What the program sent with a packet of ours that is no whole segment or datagram: an echo request, or a
+    /// datagram or request that was fragmented, put together from all its fragments.
+    fn message(&self, index: usize) -> Option<Action> {
+        let first = self.records[index].decoded.ip().filter(|ip| ip.fragment_offset == 0)?;
+        let whole = if first.is_fragment() { self.reassembled(first) } else { first.payload.to_vec() };
+        let to = first.dst;
+        match first.protocol {
+            protocol::UDP => {
+                let ports = stack_wire::udp::parse_ports(&whole)?;
+                let payload = whole.get(stack_wire::udp::HEADER_LEN..)?;
+                let key = (protocol::UDP, ports.0, SocketAddr::new(to, ports.1));
+                Some(Action::Datagram(key, Bytes::copy_from_slice(payload)))
+            }
+            protocol::ICMP => {
+                let message = Icmpv4::parse(&whole).ok()?;
+                let header = message.header();
+                let (ident, seq) = (header.echo_ident(), header.echo_seq());
+                let payload = Bytes::copy_from_slice(message.payload());
+                (header.kind() == kind::ECHO_REQUEST).then_some(Action::Echo { ident, seq, payload, to })
+            }
+            _ => None,
         }
+    }
+
+    fn reassembled(&self, first: &Ip) -> Vec<u8> {
         let ours = self.records.iter().filter(|record| record.ours).filter_map(|record| record.decoded.ip());
-        let parts = ours.filter(|ip| (ip.ident, ip.dst, ip.protocol) == (first.ident, first.dst, UDP));
-        let mut whole = vec![0; first.payload.len()];
-        for part in parts {
+        let same = |ip: &&Ip| (ip.ident, ip.dst, ip.protocol) == (first.ident, first.dst, first.protocol);
+        let mut whole = Vec::new();
+        for part in ours.filter(same) {
             let end = part.fragment_offset + part.payload.len();
             whole.resize(whole.len().max(end), 0);
             whole[part.fragment_offset..end].copy_from_slice(&part.payload);
         }
-        let ports = stack_wire::udp::parse_ports(&whole)?;
-        let payload = whole.get(stack_wire::udp::HEADER_LEN..)?;
-        let key = (UDP, ports.0, SocketAddr::new(first.dst, ports.1));
-        Some(Action::Datagram(key, Bytes::copy_from_slice(payload)))
+        whole
     }
 
     /// The bytes of a stream of ours from `from` on, up to the PSH that ends what was written at once.
@@ -246,7 +266,7 @@ fn record(captured: &Captured, ours: IpAddr) -> Record {
 
 /// The source port of a datagram whose first fragment this is.
 fn first_fragment_port(record: &Record) -> Option<u16> {
-    let ip = record.decoded.ip().filter(|ip| ip.protocol == UDP && ip.fragment_offset == 0)?;
+    let ip = record.decoded.ip().filter(|ip| ip.protocol == protocol::UDP && ip.fragment_offset == 0)?;
     stack_wire::udp::parse_ports(&ip.payload).map(|ports| ports.0)
 }
 

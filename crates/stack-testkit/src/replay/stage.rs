@@ -39,6 +39,7 @@ pub(super) struct Stage {
     listeners: BTreeMap<u16, EndpointId>,
     streams: BTreeMap<FlowKey, Stream>,
     datagrams: BTreeMap<u16, EndpointId>,
+    pings: BTreeMap<u16, EndpointId>,
     pub(super) shifts: BTreeMap<FlowKey, Shift>,
     /// Records of each flow of ours that have no answer yet: what mappings are learned from.
     recorded: BTreeMap<FlowKey, VecDeque<usize>>,
@@ -62,6 +63,7 @@ impl Stage {
             listeners: BTreeMap::new(),
             streams: BTreeMap::new(),
             datagrams: BTreeMap::new(),
+            pings: BTreeMap::new(),
             shifts: BTreeMap::new(),
             recorded: BTreeMap::new(),
             answers: Vec::new(),
@@ -221,12 +223,34 @@ impl Stage {
                 }
                 Ok(())
             }
+            Action::Echo { ident, seq, payload, to } => self.echo(*ident, *seq, payload, *to),
             Action::Datagram(key, bytes) => {
                 let Some(id) = self.datagrams.get(&key.1).copied() else { return Ok(()) };
                 let (to, what) = (key.2, format!("send {} bytes to {}", bytes.len(), key.2));
                 self.must(&what, UDP, |endpoints, cx| endpoints.write(cx, id, bytes, Some(to)).map(drop))
             }
         }
+    }
+
+    fn echo(&mut self, ident: u16, seq: u16, payload: &Bytes, to: IpAddr) -> Result<(), ReplayError> {
+        let now = self.now;
+        let refused =
+            |error| ReplayError::Refused { what: format!("ping {to} with identifier {ident}"), error };
+        let protocol = self.host.transport::<Icmp<trans_icmp::V4>>(now);
+        let (icmp, mut cx) = protocol.ok_or(Error::UnknownProtocol).map_err(refused)?;
+        let id = match self.pings.get(&ident) {
+            Some(id) => *id,
+            None => {
+                let id = icmp.create(&mut cx, Families::V4).map_err(refused)?;
+                let local = SocketAddr::new(unspecified(to), ident);
+                icmp.bind(&mut cx, id, local).map_err(refused)?;
+                self.pings.insert(ident, id);
+                id
+            }
+        };
+        icmp.send_echo(&mut cx, id, seq, &payload[..], Some(SocketAddr::new(to, 0)))
+            .map(drop)
+            .map_err(refused)
     }
 
     fn connect(&mut self, key: FlowKey, plan: &Plan) -> Result<(), ReplayError> {

@@ -1,7 +1,7 @@
 //! The stack under test: a host, its only interface, and the time. Packets go in and come out by hand.
 
-use super::calls::errno;
 use super::conversation::{Conversation, Frame, Outgoing, v4};
+use super::errno::errno;
 use super::fault::Faults;
 use super::setup::{NIC, START, Setup};
 use super::{OUTBOUND_SALT, TCP};

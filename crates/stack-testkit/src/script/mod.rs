@@ -24,10 +24,12 @@
 //! A failure shows the line, expected and actual side by side, and all packets up to there. With `UPDATE_EXPECT=1`
 //! [`run_folder`] rewrites the lines of packets that the stack sends, with their times, and leaves the rest as it is.
 
+mod arguments;
 mod build;
 mod calls;
 mod compare;
 mod conversation;
+mod errno;
 mod fault;
 mod flow;
 mod folder;

@@ -1,7 +1,9 @@
 //! The events of a script, one after the other.
 
-use super::calls::{Answer, Files, Pending, number, same_errno};
+use super::arguments::number;
+use super::calls::{Answer, Files, Pending};
 use super::compare::Comparison;
+use super::errno::same_errno;
 use super::machine::Machine;
 use super::setup::{START, Setup};
 use super::{Outcome, Stop, info};

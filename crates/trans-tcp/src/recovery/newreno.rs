@@ -40,9 +40,8 @@ impl Recovery {
             window.cwnd = window.cwnd.saturating_add(mss); // RFC 5681 §3.2 step 4
             return false;
         }
-        if self.phase == Phase::Open && self.dup_acks == 1 && self.lost().is_none() {
-            // The empty range remembers SND.NXT before limited transmit.
-            (self.rtx_next, self.rtx_end) = (nxt, nxt);
+        if self.dup_acks == 1 {
+            self.before_limited = nxt;
         }
         // R6582-4-a: only when more is acknowledged than the recovery before this one covers.
         if self.phase == Phase::Loss || self.dup_acks != DUP_THRESH || !una.after(self.recovery_point) {
@@ -52,8 +51,8 @@ impl Recovery {
         self.partial = false;
         self.recovery_point = nxt; // R6582-3.2-a
         // RFC 5681 §3.2 step 2: what limited transmit added is not part of the flight.
-        let sent = if self.lost().is_none() { self.rtx_end } else { nxt };
-        window.ssthresh = congestion.ssthresh(window, sent.distance_from(una), mss);
+        let flight = self.before_limited.distance_from(una);
+        window.ssthresh = congestion.ssthresh(window, flight, mss);
         window.cwnd = window.ssthresh.saturating_add(u32::from(DUP_THRESH) * mss);
         self.mark_lost(una, nxt.min(una + mss), Cause::FastRetransmit);
         true

@@ -21,6 +21,19 @@ fn every_segment_carries_the_timestamp_once_agreed() {
 }
 
 #[test]
+fn our_timestamps_never_go_back() {
+    let mut s = with_timestamps();
+    s.write(10).unwrap();
+    s.skip();
+    let before = s.our_ts;
+    s.node.now = s.node.now - Duration::from_millis(5);
+    s.inject("P. 1:11 ack 11 <ts 2 e>");
+    s.write(10).unwrap();
+    s.expect("P. 11:21 ack 11");
+    assert_eq!(s.our_ts, before);
+}
+
+#[test]
 fn paws_drops_ghosts_and_says_where_we_are() {
     let mut s = with_timestamps();
     s.inject("P. 1:11 ack 1 <ts 200 e>");

@@ -111,7 +111,7 @@ pub(super) struct Script {
     pub(super) id: EndpointId,
     pub(super) listener: Option<EndpointId>,
     start: Instant,
-    our_iss: SeqNum,
+    pub(super) our_iss: SeqNum,
     /// The last timestamp that we sent.
     pub(super) our_ts: u32,
     out: VecDeque<(Instant, Line, u16)>,

@@ -30,6 +30,8 @@ pub(crate) use args::DeviceArgs;
 const NAME: &str = "ustack%d";
 /// Between two looks whether the device is still there.
 const WATCH: Duration = Duration::from_millis(200);
+/// How long connections that are closed may take to deliver what they have.
+const LINGER: Duration = Duration::from_secs(2);
 /// `IFF_UP` of `linux/if.h`.
 const UP: u32 = 1;
 
@@ -89,8 +91,11 @@ impl Device {
         format!("the device {name} is gone: somebody has removed it; start again to make a new one").into()
     }
 
-    /// Ends the capture; says what is wrong with it.
+    /// Lets connections deliver what they have, and ends the capture; says what is wrong with it.
     pub(crate) fn finish(self) -> Outcome {
+        if !self.stack.stack().shutdown(LINGER) {
+            self.stack.stack().reset_connections();
+        }
         let Some(capture) = self.capture.clone() else { return Ok(()) };
         drop(self);
         capture.flush();

@@ -57,6 +57,25 @@ fn ends_by_itself(process: &mut Process) -> Outcome {
     Ok(())
 }
 
+/// Asked to end in the middle of transfers, by either signal: both clients learn it at once, what was made is gone.
+pub(crate) fn stopped(lab: &Lab) -> Outcome {
+    for how in ["TERM", "INT"] {
+        let mut serve = serve::start(lab)?;
+        let mut down = transfer(lab)?;
+        let mut up = lab.spawn("curl", &["-sS", "-T", "/dev/zero", &url("/upload")], Input::End)?;
+        thread::sleep(Duration::from_millis(300));
+        ensure!(down.is_running() && up.is_running(), "a transfer ended before serve was asked to end");
+        serve.process().signal(how)?;
+        for client in [down, up] {
+            let ended = client.wait(SOON)?;
+            ensure!(!ended.status.success(), "a transfer that was cut short ended with success");
+        }
+        serve.ended()?;
+        nothing_left(lab)?;
+    }
+    Ok(())
+}
+
 /// SIGKILL leaves neither device nor address.
 pub(crate) fn killed(lab: &Lab) -> Outcome {
     let mut serve = serve::start(lab)?;

@@ -1,0 +1,7 @@
+//! A datagram through the smallest stack.
+#[test]
+fn a_datagram_arrives() {
+    assert_eq!(minimal::through_loopback(b"hello").unwrap(), b"hello");
+    let large = vec![7; 20_000];
+    assert_eq!(minimal::through_loopback(&large).unwrap(), large);
+}
