@@ -58,7 +58,7 @@ impl Connection {
     }
 
     fn ahead(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
-        self.acks.gap(); // R9293-MAY-13
+        self.acks.gap(seg.count()); // R9293-MAY-13
         let truesize = packet.meta.truesize;
         let mut seq = seg.seq;
         let mut held = true;
