@@ -305,7 +305,7 @@ impl Host {
     /// [`Error::NoRoute`], [`Error::BadLocalAddress`], [`Error::NetworkUnreachable`] if the interface is disabled,
     /// [`Error::UnknownNic`].
     pub fn find_route(&mut self, now: Instant, query: &RouteQuery) -> Result<Route, Error> {
-        let now = self.advance(now);
+        self.advance(now);
         let cached = self.tables.route(query, Claim::Own)?;
         let index = self.tables.index(cached.hop.nic).ok_or(Error::UnknownNic)?;
         let interface = &self.tables.interfaces[index];
@@ -337,7 +337,7 @@ impl Host {
         protocol: u8,
         build: impl FnOnce(&mut TxPacket),
     ) -> Result<(), Error> {
-        let now = self.advance(now);
+        self.advance(now);
         if !self.networks.iter().any(|network| network.carries(route.remote)) {
             return Err(Error::UnknownProtocol);
         }

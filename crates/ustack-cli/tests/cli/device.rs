@@ -10,6 +10,7 @@ use std::thread;
 
 /// Runs a test on a thread of its own in a network namespace of its own, where that is possible. Programs that it
 /// starts are in the same.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 fn in_namespace(test: impl FnOnce() + Send + 'static) {
     let required = std::env::var_os("USTACK_REQUIRE_DEVICES").is_some_and(|value| value == "1");
     let result = thread::spawn(move || match enter() {
