@@ -38,6 +38,11 @@ pub fn offloading(mtu: u32) -> LinkCapabilities {
     }
 }
 
+/// What a device can do that only computes and checks checksums.
+pub fn checksumming(mtu: u32) -> LinkCapabilities {
+    LinkCapabilities { rx_checksum: true, tx_checksum: true, ..LinkCapabilities::plain(Medium::Ip, mtu) }
+}
+
 /// A host with IPv4, these transports and one interface: `address`/8 on [`NIC`].
 ///
 /// # Errors

@@ -100,6 +100,8 @@ impl Tun {
                 header_len(fd.as_fd()).map_err(configure("read the header length", &name))?,
             )
         } else {
+            // A persistent device keeps what its last user took, and would go on to leave checksums incomplete.
+            sys::set_offload(fd.as_fd(), 0).map_err(configure("turn off the offload", &name))?;
             (Offload::None, 0)
         };
         let ask = |property, otherwise| {

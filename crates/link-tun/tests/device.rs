@@ -116,6 +116,29 @@ fn without_offload_packets_are_ordinary_and_complete() {
 }
 
 #[test]
+fn a_persistent_device_forgets_the_offload_of_its_last_user() {
+    in_namespace(|| {
+        ip(&["tuntap", "add", "dev", "keep0", "mode", "tun"]);
+        ip(&["address", "add", "10.9.0.1/24", "dev", "keep0"]);
+        ip(&["link", "set", "keep0", "up"]);
+        let first = Tun::create(TunConfig::tun().with_name("keep0")).unwrap();
+        assert!(first.offload().checksum(), "{}", first.offload());
+        drop(first);
+        let second = Tun::create(TunConfig::tun().with_name("keep0").with_offload(false)).unwrap();
+        assert_eq!(second.offload(), Offload::None);
+        // The kernel takes up the new carrier in its own time.
+        let is_up = || ip(&["link", "show", "keep0"]).contains("state UP");
+        assert!((0..1000).any(|_| is_up()), "the device does not come up");
+        let mut wire = Wire::new(second);
+        let socket = UdpSocket::bind("10.9.0.1:5000").unwrap();
+        socket.send_to(b"hello", "10.9.0.2:6000").unwrap();
+        let packet = wire.receive(|packet| packet.data[0] == 0x45 && packet.data[9] == UDP);
+        let pseudo = common::pseudo_header(KERNEL, OURS, UDP, packet.len() - 20);
+        assert_eq!(common::checksum(pseudo, &packet.data[20..]), 0, "the checksum is complete and right");
+    });
+}
+
+#[test]
 fn what_we_write_is_received_and_udp_super_packets_are_cut() {
     in_namespace(|| {
         let device = tun("udp0", TunConfig::tun());

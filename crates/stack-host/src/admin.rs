@@ -166,7 +166,7 @@ impl Host {
         net: IpNet,
         state: AddressState,
     ) -> Result<(), Error> {
-        self.tables.now = now;
+        let now = self.advance(now);
         let index = self.tables.index(nic).ok_or(Error::UnknownNic)?;
         if !self.networks.iter().any(|protocol| protocol.carries(net.addr())) {
             return Err(Error::UnknownProtocol);
@@ -186,7 +186,7 @@ impl Host {
     /// # Errors
     /// [`Error::UnknownNic`], [`Error::BadLocalAddress`] if the interface does not have it.
     pub fn remove_address(&mut self, now: Instant, nic: NicId, address: IpAddr) -> Result<(), Error> {
-        self.tables.now = now;
+        let now = self.advance(now);
         let index = self.tables.index(nic).ok_or(Error::UnknownNic)?;
         let removed = self.tables.interfaces[index].remove_address(address)?;
         self.tables.invalidate_routes();
@@ -305,7 +305,7 @@ impl Host {
     /// [`Error::NoRoute`], [`Error::BadLocalAddress`], [`Error::NetworkUnreachable`] if the interface is disabled,
     /// [`Error::UnknownNic`].
     pub fn find_route(&mut self, now: Instant, query: &RouteQuery) -> Result<Route, Error> {
-        self.tables.now = now;
+        self.advance(now);
         let cached = self.tables.route(query, Claim::Own)?;
         let index = self.tables.index(cached.hop.nic).ok_or(Error::UnknownNic)?;
         let interface = &self.tables.interfaces[index];
@@ -337,7 +337,7 @@ impl Host {
         protocol: u8,
         build: impl FnOnce(&mut TxPacket),
     ) -> Result<(), Error> {
-        self.tables.now = now;
+        self.advance(now);
         if !self.networks.iter().any(|network| network.carries(route.remote)) {
             return Err(Error::UnknownProtocol);
         }

@@ -87,7 +87,7 @@ impl Host {
     /// A transport protocol by its type, with the context that its calls need. Afterwards call
     /// [`transmit`](Self::transmit): what the call wants to send waits there.
     pub fn transport<T: TransportProtocol>(&mut self, now: Instant) -> Option<(&mut T, TransportCx<'_>)> {
-        self.tables.now = now;
+        let now = self.advance(now);
         let Self { slots, tables, wakes, .. } = self;
         let slot = slots.iter_mut().find(|slot| {
             let any: &dyn Any = &*slot.protocol;
@@ -100,7 +100,7 @@ impl Host {
 
     /// The sockets of a transport protocol by its number, with the context that their calls need.
     pub fn endpoints(&mut self, now: Instant, protocol: u8) -> Option<(&mut dyn Endpoints, TransportCx<'_>)> {
-        self.tables.now = now;
+        let now = self.advance(now);
         let Self { slots, tables, wakes, .. } = self;
         let slot = slots.iter_mut().find(|slot| slot.number == protocol)?;
         let cx = TransportCx { now, protocol, wakes, armed: &mut slot.armed, host: tables };
@@ -199,7 +199,7 @@ impl Host {
 
     /// Lets time pass: deadlines of endpoints, of network protocols and of neighbours.
     pub fn poll(&mut self, now: Instant) {
-        self.tables.now = now;
+        let now = self.advance(now);
         self.arm_timers();
         let mut due = Vec::new();
         self.timers.expire(now, &mut due);
@@ -216,6 +216,12 @@ impl Host {
         }
         self.tables.neighbors.poll(now);
         self.settle(now);
+    }
+
+    /// Time does not go back: threads may read the clock in one order and come to the host in another.
+    pub(crate) fn advance(&mut self, now: Instant) -> Instant {
+        self.tables.now = self.tables.now.max(now);
+        self.tables.now
     }
 
     /// Moves deadlines that were asked for into the wheel.

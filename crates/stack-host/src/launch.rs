@@ -5,12 +5,12 @@
 
 use crate::Host;
 use crate::neighbor::{Action, Resolution};
-use crate::nic::DROP_AT;
+use crate::nic::{DROP_AT, Nic};
 use crate::offload;
 use alloc::boxed::Box;
 use stack_core::{
     Cast, DropReason, ErrorKind, HookVerdict, Hop, Instant, LinkAddress, Medium, NicId, TapPoint,
-    TappedPacket, Token, TxBatch, TxPacket,
+    TappedPacket, Token, TxPacket,
 };
 
 impl Host {
@@ -51,29 +51,45 @@ impl Host {
         if !interface.enabled {
             return self.lose(nic, packet, DropReason::NicDisabled);
         }
-        let (cut, complete) = (
-            packet.gso_size > 0 && !offload::link_segments(&packet, capabilities),
-            !capabilities.tx_checksum,
-        );
-        if !cut {
-            let completed = if complete { offload::complete_checksum(&mut packet) } else { Ok(()) };
-            return match completed {
-                Ok(()) => self.queue(now, nic, packet),
-                Err(reason) => self.lose(nic, packet, reason),
-            };
+        let cut = packet.gso_size > 0 && !offload::link_segments(&packet, capabilities);
+        let complete = !capabilities.tx_checksum;
+        if cut {
+            return self.cut(now, nic, packet, complete);
         }
-        let mut parts = TxBatch::new();
-        match offload::segment(&mut packet, &mut parts) {
-            Err(reason) => return self.lose(nic, packet, reason),
-            Ok(_) => self.counters.segmented += 1,
+        match if complete { offload::complete_checksum(&mut packet) } else { Ok(()) } {
+            Ok(()) => self.queue(now, nic, packet),
+            Err(reason) => self.lose(nic, packet, reason),
+        }
+    }
+
+    /// Segments of a super-packet, made in the queue where they will lie: all of them or none.
+    fn cut(&mut self, now: Instant, nic: usize, mut packet: Box<TxPacket>, complete: bool) {
+        let Nic { id, out: queue, counters, .. } = &mut self.nics[nic];
+        let before = queue.len();
+        if before >= DROP_AT && nic != 0 {
+            return self.lose(nic, packet, DropReason::LinkQueueFull);
+        }
+        if let Err(reason) = offload::segment(&mut packet, queue) {
+            while queue.len() > before {
+                queue.cancel();
+            }
+            return self.lose(nic, packet, reason);
+        }
+        self.counters.segmented += 1;
+        for part in queue.iter_mut().skip(before) {
+            if complete {
+                // Can't fail: `segment` has made the transport header lie in the headers.
+                let _ = offload::complete_checksum(part);
+            }
+            for tap in &mut self.taps {
+                tap.packet(now, *id, TapPoint::LinkTransmit, TappedPacket::Transmitted(part));
+            }
+            if nic != 0 {
+                self.counters.transmitted += part.len();
+            }
+            counters.transmitted += part.len();
         }
         self.out.recycle(packet);
-        while let Some(mut part) = parts.pop() {
-            match if complete { offload::complete_checksum(&mut part) } else { Ok(()) } {
-                Ok(()) => self.queue(now, nic, part),
-                Err(reason) => self.lose(nic, part, reason),
-            }
-        }
     }
 
     fn queue(&mut self, now: Instant, nic: usize, packet: Box<TxPacket>) {

@@ -11,7 +11,7 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | what happens to a received packet? | `receive.rs` |
+//! | what happens to a received packet? | `receive.rs`, `coalesce.rs` |
 //! | what happens to a written byte? | `transmit.rs`, `launch.rs`, `offload.rs` |
 //! | who gets a packet? | `demux.rs`, `ports.rs` |
 //! | which way does it go? | `tables.rs`, `route.rs`, `neighbor/`, `pmtu.rs` |
@@ -38,6 +38,7 @@ extern crate alloc;
 
 mod admin;
 mod builder;
+mod coalesce;
 mod counters;
 mod demux;
 mod effects;

@@ -1,7 +1,8 @@
 //! Life of a received packet, top to bottom.
 //!
 //! ```text
-//! batch -> interface enabled? -> taps -> EtherType -> prerouting -> NetworkEndpoint::receive -> verdict
+//! batch -> segments of a flow become super-packets: coalesce.rs
+//!       -> interface enabled? -> taps -> EtherType -> prerouting -> NetworkEndpoint::receive -> verdict
 //!       -> ours: input -> protocol number -> demux -> TransportProtocol::receive
 //!       -> not ours: forward.rs
 //!       -> what else it caused: effects.rs
@@ -11,6 +12,7 @@
 //! kept by a network endpoint, or counted under one `DropReason`.
 
 use crate::Host;
+use crate::coalesce::coalesce;
 use crate::demux::Flow;
 use stack_core::{
     DropReason, EndpointId, ErrorKind, Hook, HookVerdict, Instant, NicId, RxBatch, RxPacket, TapPoint,
@@ -20,12 +22,17 @@ use stack_core::{
 impl Host {
     /// Takes in what a link has received and empties the batch. Packets for an unknown interface are dropped.
     pub fn receive(&mut self, now: Instant, nic: NicId, batch: &mut RxBatch) {
-        self.tables.now = now;
+        let now = self.advance(now);
         let Some(index) = self.tables.index(nic) else { return batch.clear() };
         for packet in batch.iter_mut() {
             packet.meta.nic = nic;
             self.counters.received += packet.len();
             self.nics[index].counters.received += packet.len();
+        }
+        if self.may_coalesce(index) {
+            coalesce(batch);
+        }
+        for packet in batch.iter_mut() {
             let token = packet.meta.token;
             if let Err(reason) = self.receive_packet(now, index, packet) {
                 self.count_drop(index, token, reason);
@@ -34,6 +41,12 @@ impl Host {
         }
         batch.clear();
         self.arm_timers();
+    }
+
+    /// Whether nobody has to see each packet as it came.
+    fn may_coalesce(&self, nic: usize) -> bool {
+        let visible = &self.tables.interfaces[nic].visible;
+        self.taps.is_empty() && !visible.forwarding && !visible.capabilities.wants_outcomes
     }
 
     pub(crate) fn receive_packet(

@@ -21,7 +21,10 @@ impl Host {
     /// Collects up to about `budget` packets from the transports and makes them ready in [`out`](Self::out).
     /// Returns whether there is more; then call again once the links have taken what is there.
     pub fn transmit(&mut self, now: Instant, budget: usize) -> bool {
-        self.tables.now = now;
+        let now = self.advance(now);
+        for nic in &mut self.nics {
+            self.out.reclaim(&mut nic.out);
+        }
         let mut left = budget;
         loop {
             let more = self.poll_transports(now, left);
@@ -65,13 +68,16 @@ impl Host {
 
     /// One segment, from its transport to its interface.
     pub(crate) fn send(&mut self, now: Instant, mut packet: Box<TxPacket>) {
-        if let Err(kind) = self.try_send(now, &mut packet) {
-            self.fail(now, &packet, kind);
+        match self.prepare(now, &mut packet) {
+            Ok(Some(nic)) => return self.launch(now, nic, packet),
+            Ok(None) => {}
+            Err(failure) => self.fail(now, &packet, failure),
         }
         self.out.recycle(packet);
     }
 
-    fn try_send(&mut self, now: Instant, packet: &mut Box<TxPacket>) -> Result<(), Failure> {
+    /// Puts the network header in front. The interface that the packet goes to; none if it went in fragments.
+    fn prepare(&mut self, now: Instant, packet: &mut TxPacket) -> Result<Option<usize>, Failure> {
         if self.hooks.iter_mut().any(|hook| hook.output(now, packet) == HookVerdict::Drop) {
             return Err(Failure::Drop(DropReason::Policy));
         }
@@ -90,10 +96,10 @@ impl Host {
         }
         let mtu = self.tables.interfaces[nic].visible.capabilities.mtu as usize;
         if packet.gso_size == 0 && packet.len() > mtu {
-            self.send_fragments(now, nic, endpoint, packet, mtu).map_err(Failure::Error)
+            self.send_fragments(now, nic, endpoint, packet, mtu).map_err(Failure::Error)?;
+            Ok(None)
         } else {
-            self.launch(now, nic, core::mem::take(packet));
-            Ok(())
+            Ok(Some(nic))
         }
     }
 

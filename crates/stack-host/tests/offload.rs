@@ -48,6 +48,7 @@ fn build(packet: &mut TxPacket, protocol: u8, data: &Bytes, pieces: usize) {
     }
 }
 
+#[expect(clippy::vec_box, reason = "as the batch hands them out")]
 fn send(host: &mut Host, protocol: u8, data: &Bytes, pieces: usize) -> Vec<Box<TxPacket>> {
     let route = host.find_route(T0, &RouteQuery { nic: None, local: None, remote: ip("10.0.0.2") }).unwrap();
     host.write_packet(T0, &route, protocol, |packet| build(packet, protocol, data, pieces)).unwrap();

@@ -149,6 +149,16 @@ fn timers_fire_once_at_their_time() {
 }
 
 #[test]
+fn time_does_not_go_back() {
+    let mut host = host();
+    host.poll(Instant::from_secs(5));
+    let (_, cx) = host.transport::<Toy>(Instant::from_secs(4)).unwrap();
+    assert_eq!(cx.now, Instant::from_secs(5));
+    let (_, cx) = host.transport::<Toy>(Instant::from_secs(6)).unwrap();
+    assert_eq!(cx.now, Instant::from_secs(6));
+}
+
+#[test]
 fn an_unresolved_neighbour_holds_packets_and_then_fails() {
     let mut host = host_with(HostConfig::default(), LinkCapabilities::plain(Medium::Ethernet, 1500));
     register(&mut host, 5, identity(None, None, 4000)).unwrap();

@@ -34,6 +34,7 @@ use stack_host as _;
 use stack_packet as _;
 use stack_wire as _;
 use trans_icmp as _;
+use trans_tcp as _;
 use trans_udp as _;
 
 /// Links every crate into the library; returns a figure that depends on them.

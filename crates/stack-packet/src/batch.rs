@@ -106,6 +106,13 @@ impl TxBatch {
         }
     }
 
+    /// Takes the slots of packets that were sent from `other`, if it has none of its own left: they were built here.
+    pub fn reclaim(&mut self, other: &mut Self) {
+        if self.spare.is_empty() {
+            core::mem::swap(&mut self.spare, &mut other.spare);
+        }
+    }
+
     /// Drops all packets.
     pub fn clear(&mut self) {
         while !self.is_empty() {
@@ -162,6 +169,20 @@ mod tests {
         assert!(packet.is_empty() && packet.mark == 0 && packet.multicast_loop);
         batch.clear();
         assert_eq!(batch.len(), 0);
+    }
+
+    #[test]
+    fn slots_come_back_to_where_packets_are_built() {
+        let (mut built, mut sent) = (TxBatch::new(), TxBatch::new());
+        numbered(&mut built, 0, 3);
+        let slots: Vec<*const TxPacket> = built.iter().map(core::ptr::from_ref).collect();
+        while let Some(packet) = built.pop() {
+            sent.push(packet);
+        }
+        sent.clear();
+        built.reclaim(&mut sent);
+        numbered(&mut built, 0, 3);
+        assert!(built.iter().all(|packet| slots.contains(&core::ptr::from_ref(packet))));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod checker;
 pub mod decode;
 pub mod net;
 pub mod pkt;
+pub mod replay;
 pub mod script;
 mod source;
 

@@ -32,7 +32,18 @@ macro_rules! folders {
 folders! {
     arp: "arp",
     icmp: "icmp",
+    ip_forward: "ip-forward",
     ip_fragment: "ip-fragment",
+    tcp_close: "tcp/close",
+    tcp_data: "tcp/data",
+    tcp_keepalive: "tcp/keepalive",
+    tcp_open: "tcp/open",
+    tcp_reassembly: "tcp/reassembly",
+    tcp_reset: "tcp/reset",
+    tcp_rto: "tcp/rto",
+    tcp_time_wait: "tcp/time-wait",
+    tcp_window: "tcp/window",
+    udp: "udp",
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub struct TcpConfig {
     pub max_time_wait: usize,
     /// RTO before the first sample. 1 s (R6298-2.1-a).
     pub initial_rto: Duration,
-    /// Smallest RTO. 200 ms, as Linux and others have it, instead of the 1 s of RFC 6298 §2.4.
+    /// Smallest RTO. 200 ms, as Linux and others have it, instead of the 1 s of RFC 6298 §2.4 (R6298-2.4-a).
     pub min_rto: Duration,
     /// Largest RTO. 120 s (R6298-2.5-a asks for 60 s at least).
     pub max_rto: Duration,

@@ -203,7 +203,7 @@ impl Connection {
         self.last_received = env.now;
         self.start_keep_alive(env.now);
         env.cx.wake(&mut self.write_waker);
-        if self.snd.fin.is_some() {
+        if self.snd.has_fin() {
             self.event(env, Event::Shutdown);
         }
     }

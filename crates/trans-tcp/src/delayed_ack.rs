@@ -1,8 +1,8 @@
-//! When an ACK goes: RFC 9293 §3.8.6.3, RFC 5681 §4.2.
+//! When an ACK goes: RFC 9293 §3.8.6.3 (R9293-SHLD-18), RFC 5681 §4.2.
 //!
 //! Segments only note here what they are owed. The decision falls when the connection may transmit, after the whole
-//! batch was processed (R9293-MUST-58, 59) and the application had its chance to answer; so a batch gets one ACK,
-//! and an answer carries it. Duplicate ACKs are the exception: a peer without SACK counts them, so each segment
+//! batch was processed (R9293-MUST-58, R9293-MUST-59) and the application had its chance to answer; so a batch gets
+//! one ACK, and an answer carries it. Duplicate ACKs are the exception: a peer without SACK counts them, so each segment
 //! beyond a gap is owed one of its own, up to three a batch (R5681-3.2-a).
 
 /// Full-sized segments acknowledged at once on a new connection, while the peer is in slow start. Linux: 16.
@@ -52,9 +52,10 @@ impl DelayedAck {
         }
     }
 
-    /// A segment lies beyond a gap.
-    pub(crate) fn gap(&mut self) {
-        self.duplicates = (self.duplicates + 1).min(MAX_DUPLICATES);
+    /// Segments lie beyond a gap: as many as a super-packet stands for.
+    pub(crate) fn gap(&mut self, segments: u64) {
+        let more = u8::try_from(segments).unwrap_or(MAX_DUPLICATES);
+        self.duplicates = self.duplicates.saturating_add(more).min(MAX_DUPLICATES);
         self.at_once();
     }
 
@@ -120,12 +121,21 @@ mod tests {
     #[test]
     fn each_segment_beyond_a_gap_is_owed_a_duplicate_up_to_three() {
         let mut acks = DelayedAck::default();
-        (0..10).for_each(|_| acks.gap());
-        let mut sent = 0;
-        while acks.owed() == Owed::Now {
-            acks.sent(true);
-            sent += 1;
-        }
-        assert_eq!(sent, 3);
+        let count = |acks: &mut DelayedAck| {
+            let mut sent = 0;
+            while acks.owed() == Owed::Now {
+                acks.sent(true);
+                sent += 1;
+            }
+            sent
+        };
+        (0..10).for_each(|_| acks.gap(1));
+        assert_eq!(count(&mut acks), 3);
+        acks.gap(2);
+        assert_eq!(count(&mut acks), 2, "a super-packet of two");
+        acks.gap(45);
+        assert_eq!(count(&mut acks), 3);
+        acks.gap(1000);
+        assert_eq!(count(&mut acks), 3);
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) challenges: ChallengeBudget,
     pub(crate) control: VecDeque<Control>,
     pub(crate) ready: VecDeque<EndpointId>,
+    /// The latest time that a call came with.
+    latest: Instant,
     secrets: Option<Secrets>,
     spare_ropes: Vec<Box<Rope>>,
 }
@@ -68,9 +70,17 @@ impl Shared {
             challenges: ChallengeBudget::default(),
             control: VecDeque::new(),
             ready: VecDeque::new(),
+            latest: Instant::ZERO,
             secrets: None,
             spare_ropes: Vec::new(),
         }
+    }
+
+    /// Time does not go back from one call to the next, even if callers looked at the clock before they waited for
+    /// a lock: a timestamp that is older than the one before is thrown away by the peer (RFC 7323 §5.3).
+    pub(crate) fn keep_time(&mut self, cx: &mut TransportCx<'_>) {
+        self.latest = self.latest.max(cx.now);
+        cx.now = self.latest;
     }
 
     /// The secrets, drawn at the first need.

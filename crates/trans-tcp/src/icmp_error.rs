@@ -1,5 +1,6 @@
 //! What ICMP and this host's own network layer say about our packets: RFC 9293 §3.9.2.2, RFC 5927, RFC 1191, RFC 8201.
 //!
+//! The host finds the connection by what is quoted (R9293-MUST-54).
 //! A message is believed only if it quotes a sequence number that is in flight (R5927-4-a). It ends a connection
 //! only while that is being opened (R5927-5-b); later it is advice, kept for the day when retransmission gives up.
 

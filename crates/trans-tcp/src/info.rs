@@ -21,7 +21,7 @@ pub struct TcpInfo {
     pub congestion: &'static str,
     /// Retransmission timeout that counts now, back-off included.
     pub rto: Duration,
-    /// Timeouts in a row.
+    /// Timeouts in a row: from three on, delivery has problems (R9293-SHLD-9).
     pub timeouts: u8,
     /// Smoothed round-trip time; `None` before the first sample.
     pub srtt: Option<Duration>,

@@ -1,4 +1,5 @@
-//! Keepalive: RFC 9293 §3.8.4. Off by default (R9293-MUST-25), switched by each connection (R9293-MUST-24).
+//! Keepalive: RFC 9293 §3.8.4 (R9293-MAY-5).
+//! Off by default (R9293-MUST-25), switched by each connection (R9293-MUST-24).
 //!
 //! A probe is a segment without text at SND.NXT − 1 (R9293-SHLD-12): the peer finds it unacceptable and acknowledges.
 //! Nothing is probed while data is unacknowledged: the retransmission timer watches then (R9293-MUST-26).

@@ -20,11 +20,13 @@
 //! | --- | --- | --- |
 //! | 9293 §3.3.2 | states and the ways between them | `state` |
 //! | 9293 §3.10.7 | segment arrives: the spine, and a file for each check | `arrive/` |
-//! | 9293 §3.10.7.2 | listeners, half-open peers | `listener`, `syn_queue` |
+//! | 9293 §3.9.1 | the sockets' typed interface | `socket`, `connect`, `transfer`, `settings`, `info` |
+//! | 9293 §3.10.2 to 3.10.5 | the application's calls on a connection | `stream` |
+//! | 9293 §3.10.7.2 | listeners, half-open peers | `listener`, `handshake`, `syn_queue` |
 //! | 9293 §3.6.1, 1337, 6191 | TIME-WAIT | `time_wait` |
-//! | 9293 §3.8 | what to send now: the spine | `transmit` |
+//! | 9293 §3.8 | what to send now: the spine; building it; whose turn it is | `transmit`, `emit`, `turns` |
 //! | 9293 §3.3.1 | send and receive variables and buffers | `sender`, `receiver`, `reassembly` |
-//! | 9293 §3.7.4, §3.8.6.2 | Nagle, silly windows | `nagle`, `receiver` |
+//! | 9293 §3.7.4, §3.8.6.2 | Nagle, silly windows, the window offered | `nagle`, `window` |
 //! | 9293 §3.8.6.1 | closed windows | `persist` |
 //! | 9293 §3.8.6.3 | delayed ACKs | `delayed_ack` |
 //! | 9293 §3.8.4 | keepalive | `keepalive` |
@@ -37,7 +39,7 @@
 //! | 6298 | round-trip times, timeouts | `rtt`, `recovery/rto` |
 //! | 6528, 7323 §5.4 | initial sequence numbers, timestamp offsets | `isn` |
 //! | 6582, 3042 | NewReno | `recovery/newreno` |
-//! | 7323 | timestamps, PAWS, window scale | `timestamps`, `sender`, `receiver` |
+//! | 7323 | timestamps, PAWS, window scale | `timestamps`, `sender`, `window` |
 //!
 //! Super-packets go through in both directions: an inbound one is one segment whose text is as long as many, an
 //! outbound one carries `gso_size`, and whoever owns the wire cuts it.
@@ -49,6 +51,24 @@
 //! let tcp = Tcp::new(TcpConfig { receive_buffer: 256 * 1024, ..TcpConfig::default() });
 //! assert_eq!((tcp.number(), tcp.connections().count()), (6, 0));
 //! ```
+//!
+//! Where this TCP does other than a document asks, and why:
+//!
+//! | requirement | here | reason |
+//! | --- | --- | --- |
+//! | R9293-SHLD-19: an ACK at least every second full segment | one ACK a batch | receive offload does the same to peers; R9293-MUST-58, R9293-MUST-59 ask for it |
+//! | R5681-3.2-a: a duplicate ACK for each segment ahead | at most three a batch | that is what a fast retransmit needs |
+//! | R5681-3.1-c: slow start adds a segment an ACK at most | adds what the ACK acknowledges | super-packets and one ACK a batch would starve the flow; splitting ACKs gains nothing |
+//! | R6298-2.4-a: RTO of a second at least | 200 ms | as all that are in use; [`TcpConfig::min_rto`] |
+//! | R9293-MUST-13: TIME-WAIT for twice the MSL of two minutes | 60 s | as Linux and BSD; [`TcpConfig::time_wait`] |
+//! | R9293-MUST-23: a SYN goes again for three minutes | yes; a SYN-ACK for one | a half-open peer is mostly a flood; [`TcpConfig::syn_ack_retries`] |
+//! | R9293-MUST-16: no segment beyond the peer's MSS | an MSS below 48 counts as 48 | options would leave no room for text (CVE-2019-11479) |
+//! | R9293-SHLD-7: Nagle | with Minshall's modification | the tail of a large write need not wait |
+//! | R9293-SHLD-14: the window's right edge stays | may go back by less than a unit of the scale, when a buffer is over-full | RFC 7323 §2.4; else one-octet segments would fill memory without bound |
+//! | R9293-MUST-37: answered probes keep a connection | not one that the application has closed: 15 probes, then a reset | a peer could hold our memory for ever (sockstress) |
+//! | RFC 9293 §3.10.7.4: a reset ends TIME-WAIT | ignored | R1337-a; [`TcpConfig::reset_ends_time_wait`] |
+//! | R9293-SHLD-25: unreachable messages are soft errors | they end a connect at once | it is not a connection yet, and nobody wants to wait six minutes (RFC 5461) |
+//! | R9293-SHLD-8: ECN | accepted from peers, not spoken | to come |
 //!
 //! Deliberately not here: sockets that wait (the shell's), demultiplexing and ports (the host's). Not here yet: SACK,
 //! RACK-TLP, CUBIC, ECN, Fast Open, SYN cookies, buffer autotuning, PLPMTUD.
@@ -64,13 +84,16 @@ mod arrive;
 mod challenge_ack;
 mod config;
 pub mod congestion;
+mod connect;
 mod connection;
 mod counters;
 mod delayed_ack;
+mod emit;
 mod endpoints;
 mod env;
 mod error;
 mod event;
+mod handshake;
 mod icmp_error;
 mod info;
 mod isn;
@@ -99,9 +122,12 @@ mod tests;
 mod time_wait;
 mod timers;
 mod timestamps;
+mod transfer;
 mod transmit;
 mod tuple;
+mod turns;
 mod user_timeout;
+mod window;
 
 pub use config::TcpConfig;
 pub use counters::TcpCounters;

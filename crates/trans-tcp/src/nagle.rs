@@ -1,6 +1,7 @@
 //! When a segment smaller than the MSS may go: Nagle's rule and the sender's side of the silly window.
 //! RFC 9293 §3.7.4 and §3.8.6.2.1, with Minshall's modification, which the peers of this stack use as well: a small
 //! segment waits only as long as another *small* one is unacknowledged, so the tail of a large write goes at once.
+//! Nothing waits for ever (R9293-MUST-60): ACKs, a close, or the persist timer let it go.
 
 /// What is known when a small segment could be sent.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use stack_wire::checksum::pseudo_header;
 use stack_wire::ip::protocol;
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{CHECKSUM_OFFSET, Emit, Flags, MAX_OPTIONS_LEN};
-use stack_wire::tcp_options::TcpOptions;
+use stack_wire::tcp_options::{TcpOptions, kind};
 
 /// What differs from segment to segment.
 #[derive(Clone, Copy, Debug)]
@@ -67,9 +67,12 @@ impl Connection {
         let limit = self.window_limit();
         let syn = header.flags.syn();
         let window = if syn { self.rcv.syn_window(limit) } else { self.rcv.offer(limit, self.receive_mss()) };
-        let options = if syn { self.syn_options(now) } else { plain_options(self.ts.option(now)) };
         let mut area = [0; MAX_OPTIONS_LEN];
-        let options_len = options.write(&mut area);
+        let options_len = if syn {
+            self.syn_options(now).write(&mut area)
+        } else {
+            write_plain_options(self.ts.option(now), &mut area)
+        };
         let emit = Emit {
             src_port: self.tuple.local_port,
             dst_port: self.tuple.remote_port,
@@ -95,7 +98,7 @@ impl Connection {
         }
     }
 
-    /// R9293-SHLD-5, R9293-MUST-65; in an answer only what the peer offered (R7323-2.2-a, R7323-3.2-a).
+    /// R9293-MUST-14, R9293-SHLD-5, R9293-MUST-65; in an answer only what the peer offered (R7323-2.2-a, R7323-3.2-a).
     fn syn_options(&self, now: Instant) -> TcpOptions {
         TcpOptions {
             mss: Some(self.path.receive_mss(&self.tuple, self.settings.max_segment)),
@@ -106,15 +109,22 @@ impl Connection {
     }
 }
 
-/// Options of a segment without SYN.
-pub(crate) fn plain_options(timestamps: Option<(u32, u32)>) -> TcpOptions {
-    TcpOptions { timestamps, ..TcpOptions::NONE }
+/// Options of a segment without SYN: none, or the timestamps alone, in the layout of RFC 7323 appendix A.
+fn write_plain_options(timestamps: Option<(u32, u32)>, area: &mut [u8; MAX_OPTIONS_LEN]) -> usize {
+    let Some((tsval, tsecr)) = timestamps else { return 0 };
+    let [v0, v1, v2, v3] = tsval.to_be_bytes();
+    let [e0, e1, e2, e3] = tsecr.to_be_bytes();
+    let option = [kind::NOP, kind::NOP, kind::TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3];
+    if let Some(to) = area.first_chunk_mut() {
+        *to = option;
+    }
+    option.len()
 }
 
 /// Writes a control packet that belongs to no connection.
 pub(crate) fn write_reply(reply: &Reply, packet: &mut TxPacket) -> bool {
     let mut area = [0; MAX_OPTIONS_LEN];
-    let len = plain_options(reply.timestamps).write(&mut area);
+    let len = write_plain_options(reply.timestamps, &mut area);
     let emit = Emit {
         src_port: reply.tuple.local_port,
         dst_port: reply.tuple.remote_port,

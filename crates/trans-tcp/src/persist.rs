@@ -1,8 +1,8 @@
-//! Probing a closed or silly window: RFC 9293 §3.8.6.1, R9293-MUST-35, 36, 37.
+//! Probing a closed or silly window: RFC 9293 §3.8.6.1, R9293-MUST-35, R9293-MUST-36.
 //!
 //! The probe is the next octet of the stream, beyond the window (RFC 9293; Linux sends an old one). The first goes
 //! one RTO after there was nothing else to do (R9293-SHLD-29), the next ones at doubled intervals (R9293-SHLD-30).
-//! Answers keep the connection alive for ever; [`TcpConfig::data_retries`](crate::TcpConfig::data_retries) probes
+//! Answers keep the connection alive for ever, unless the application has closed it; [`TcpConfig::data_retries`](crate::TcpConfig::data_retries) probes
 //! without any end it. When the window is open but too small for a sensible segment, the same timer overrides the
 //! silly-window rule (RFC 9293 §3.8.6.2.1).
 
@@ -32,6 +32,7 @@ impl Connection {
             return;
         }
         let waiting = self.snd.unsent() > 0 || self.snd.fin_unsent();
+        // Data beyond a window that has shrunk to nothing is probed, not timed out: R9293-SHLD-17.
         let closed = self.snd.wnd == 0 && (outstanding || waiting);
         let blocked = waiting && !outstanding;
         if closed || blocked {
@@ -57,6 +58,10 @@ impl Connection {
             let error = self.soft_error.unwrap_or(Error::Timeout);
             return self.close(env, CloseReason::TimedOut(error));
         }
+        if self.orphan && self.persist.probes >= env.config().data_retries {
+            // Nobody waits for it any more, and a peer must not hold our memory for ever.
+            return self.abort(env, CloseReason::TimedOut(Error::Timeout));
+        }
         self.persist.probes = self.persist.probes.saturating_add(1);
         self.persist.unanswered += 1;
         self.persist.due = true;
@@ -65,7 +70,7 @@ impl Connection {
     /// An acceptable ACK came: the peer is alive. If it has opened the window, what was sent into the closed one
     /// was not taken and goes again.
     pub(crate) fn persist_on_ack(&mut self) {
-        self.persist.unanswered = 0;
+        self.persist.unanswered = 0; // R9293-MUST-37
         if self.snd.wnd == 0 || self.persist.probes == 0 {
             return;
         }

@@ -81,7 +81,7 @@ impl Path {
         if self.queue_packets == u32::MAX {
             u32::MAX
         } else {
-            (self.queue_packets / 4 * 3).saturating_mul(mss)
+            (self.queue_packets / 4 * 3).max(2).saturating_mul(mss)
         }
     }
 }
@@ -131,5 +131,7 @@ mod tests {
         assert_eq!(path.send_mss(&tuple, 1, 0, true), 36);
         assert_eq!(path.max_burst(&tuple, 1448, true), 45 * 1448);
         assert_eq!(Path::UNKNOWN.max_burst(&tuple, 1448, true), 1448);
+        let queued = |packets| Path { queue_packets: packets, ..path }.window_limit(1000);
+        assert_eq!((queued(1000), queued(1), queued(u32::MAX)), (750_000, 2000, u32::MAX));
     }
 }

@@ -11,6 +11,7 @@ const DUAL: u8 = 1 << 2;
 const ANY_LOCAL: u8 = 1 << 3;
 const TOWARDS_PEER: u8 = 1 << 4;
 const SHARED: u8 = 1 << 5;
+const ON_NIC: u8 = 1 << 6;
 
 /// The shape of a granted [`PortRequest`]; addresses and port are those of its holder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +30,7 @@ impl Reservation {
             (request.local.is_none(), ANY_LOCAL),
             (request.remote.is_some(), TOWARDS_PEER),
             (request.shared, SHARED),
+            (request.nic.is_some(), ON_NIC),
         ] {
             bits |= if set { bit } else { 0 };
         }
@@ -65,7 +67,7 @@ impl Reservation {
             local: (!is(ANY_LOCAL)).then_some(address),
             port: local.port(),
             remote: is(TOWARDS_PEER).then_some(remote),
-            nic,
+            nic: nic.filter(|_| is(ON_NIC)),
             shared: is(SHARED),
         }
     }
@@ -79,16 +81,16 @@ mod tests {
     fn what_is_given_back_is_what_was_asked_for() {
         let (local, remote) = ("10.0.0.1:5".parse().unwrap(), "10.0.0.2:6".parse().unwrap());
         for families in [Families::V4, Families::V6, Families::Dual] {
-            for bits in 0..8u8 {
+            for bits in 0..16u8 {
                 let request = PortRequest {
                     families,
                     local: (bits & 1 == 0).then_some(SocketAddr::ip(&local)),
                     port: 5,
                     remote: (bits & 2 == 0).then_some(remote),
-                    nic: None,
+                    nic: (bits & 8 == 0).then_some(NicId(3)),
                     shared: bits & 4 == 0,
                 };
-                assert_eq!(Reservation::of(&request).request(local, remote, None), request);
+                assert_eq!(Reservation::of(&request).request(local, remote, Some(NicId(3))), request);
             }
         }
     }

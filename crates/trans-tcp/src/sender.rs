@@ -1,7 +1,8 @@
 //! The sending half: SND.UNA, SND.NXT, SND.WND and the text between them and the application. RFC 9293 §3.3.1, §3.8.
 //!
 //! The buffer is a byte sequence from the first unacknowledged octet on; a retransmission takes any range of it, so
-//! another segment size costs nothing. Invariant: SND.UNA ≤ SND.NXT ≤ end of text + 1 (the FIN).
+//! another segment size costs nothing. All numbers wrap (R9293-3.4-a).
+//! Invariant: SND.UNA ≤ SND.NXT ≤ end of text + 1 (the FIN).
 
 use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
@@ -28,13 +29,14 @@ pub(crate) struct Sender {
     up: SeqNum,
     /// End of the last segment that was smaller than the MSS, for Nagle's rule.
     pub(crate) small_end: SeqNum,
-    /// The sequence number of our FIN, once the application has closed.
-    pub(crate) fin: Option<SeqNum>,
+    /// The sequence number of our FIN; means something with `has_fin`.
+    fin_seq: SeqNum,
     pub(crate) buffer: Option<Box<Rope>>,
     /// Shift of the peer's windows.
     pub(crate) scale: u8,
     urgent: bool,
     syn_acked: bool,
+    has_fin: bool,
 }
 
 impl Sender {
@@ -49,11 +51,12 @@ impl Sender {
             wl2: iss,
             up: iss,
             small_end: iss,
-            fin: None,
+            fin_seq: iss,
             buffer: None,
             scale: 0,
             urgent: false,
             syn_acked: false,
+            has_fin: false,
         }
     }
 
@@ -76,7 +79,7 @@ impl Sender {
 
     /// The sequence number behind the last octet in the buffer.
     pub(crate) fn text_end(&self) -> SeqNum {
-        self.fin.unwrap_or_else(|| self.text_start() + self.buffered())
+        self.fin().unwrap_or_else(|| self.text_start() + self.buffered())
     }
 
     /// Octets that were never sent.
@@ -86,19 +89,30 @@ impl Sender {
         if end.after(from) { end.distance_from(from) } else { 0 }
     }
 
+    /// Puts a FIN behind what is queued: nothing can be queued behind it.
+    pub(crate) fn queue_fin(&mut self) {
+        self.fin_seq = self.text_end();
+        self.has_fin = true;
+    }
+
+    /// The application has closed: a FIN is queued, sent or acknowledged.
+    pub(crate) fn has_fin(&self) -> bool {
+        self.has_fin
+    }
+
     /// The FIN is queued and was never sent.
     pub(crate) fn fin_unsent(&self) -> bool {
-        self.fin.is_some_and(|fin| !self.nxt.after(fin))
+        self.fin().is_some_and(|fin| !self.nxt.after(fin))
     }
 
     /// The FIN was sent and is acknowledged.
     pub(crate) fn fin_acked(&self) -> bool {
-        self.fin.is_some_and(|fin| self.una.after(fin))
+        self.fin().is_some_and(|fin| self.una.after(fin))
     }
 
     /// Whether a segment up to `end` carries the FIN.
     pub(crate) fn ends_with_fin(&self, end: SeqNum) -> bool {
-        self.fin == Some(end)
+        self.fin() == Some(end)
     }
 
     /// Octets between SND.NXT and the right edge of the peer's window; negative after it has shrunk
@@ -180,6 +194,10 @@ impl Sender {
         copied as u32
     }
 
+    fn fin(&self) -> Option<SeqNum> {
+        self.has_fin.then_some(self.fin_seq)
+    }
+
     fn text_start(&self) -> SeqNum {
         if self.syn_acked { self.una } else { self.una + 1 }
     }
@@ -215,7 +233,7 @@ mod tests {
     fn a_fin_has_a_number_of_its_own() {
         let mut snd = sender(b"x");
         snd.opened();
-        snd.fin = Some(snd.text_end());
+        snd.queue_fin();
         snd.nxt = snd.text_end();
         assert!(snd.fin_unsent() && snd.ends_with_fin(snd.nxt));
         snd.nxt += 1;

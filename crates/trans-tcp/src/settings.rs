@@ -27,7 +27,8 @@ impl Settings {
             SocketOption::Mark(mark) => self.mark = mark,
             SocketOption::HopLimit(0) => return Err(Error::InvalidArgument),
             SocketOption::HopLimit(limit) => self.hop_limit = limit, // R9293-MUST-49
-            SocketOption::TrafficClass(class) => self.traffic_class = class & !3, // R9293-MUST-48, SHLD-21, 22
+            // R9293-MUST-48, R9293-SHLD-21, R9293-SHLD-22
+            SocketOption::TrafficClass(class) => self.traffic_class = class & !3,
             SocketOption::Linger(linger) => self.linger = linger.map(millis),
             SocketOption::NoDelay(on) => self.no_delay = on, // R9293-MUST-17
             SocketOption::KeepAlive(on) => self.keep_alive = on, // R9293-MUST-24

@@ -5,23 +5,17 @@
 
 use crate::config::Settings;
 use crate::connection::Connection;
-use crate::error::CloseReason;
 use crate::listener::Listener;
-use crate::pmtu::Path;
 use crate::reservation::Reservation;
-use crate::state::{Event, State};
+use crate::state::State;
 use crate::tcp::{Socket, Tcp, unspecified};
-use crate::tuple::{Tuple, can_be_peer};
+use crate::tuple::can_be_peer;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use core::task::Waker;
-use stack_core::{
-    Cast, EndpointId, Error, Families, Interest, NicId, PortRequest, Readiness, RouteQuery, Shutdown,
-    TransportCx,
-};
+use stack_core::{EndpointId, Error, Families, Interest, NicId, PortRequest, Readiness, TransportCx};
 
 /// A socket that is neither connected nor listening.
 #[derive(Debug)]
@@ -82,83 +76,6 @@ impl Tcp {
         Ok(())
     }
 
-    /// Connects it to a peer: [`Error::ConnectStarted`], and writability tells when it is done. The source address is
-    /// chosen by the route if it is not bound to one (R9293-MUST-44).
-    ///
-    /// # Errors
-    /// Besides [`Error::ConnectStarted`]: [`Error::AlreadyConnecting`], [`Error::AlreadyConnected`],
-    /// [`Error::InvalidState`], [`Error::AddressFamily`], [`Error::NetworkUnreachable`] for addresses of many
-    /// (R9293-MUST-46), [`Error::NoRoute`], [`Error::NoPortAvailable`], [`Error::PortInUse`] if there is such a
-    /// connection.
-    pub fn connect(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        remote: SocketAddr,
-    ) -> Result<(), Error> {
-        let fresh = self.fresh(id)?;
-        let nic = fresh.nic.or(scope_of(remote));
-        let ip = remote.ip().to_canonical();
-        if !family_fits(fresh.families, ip) {
-            return Err(Error::AddressFamily);
-        }
-        if remote.port() == 0 {
-            return Err(Error::InvalidArgument);
-        }
-        if !can_be_peer(ip) {
-            return Err(Error::NetworkUnreachable);
-        }
-        let bound = fresh.local.and_then(|(address, _)| address);
-        if bound.is_some_and(|address| Families::of(address) != Families::of(ip)) {
-            return Err(Error::AddressFamily);
-        }
-        let route = cx.host.route(&RouteQuery { nic, local: bound, remote: ip })?;
-        if route.cast != Cast::Unicast {
-            return Err(Error::NetworkUnreachable);
-        }
-        let remote = SocketAddr::new(ip, remote.port());
-        let (port, reservation) = match fresh.local {
-            Some((_, port)) => (port, fresh.reservation),
-            None => reserve_towards(cx, route.local, remote, nic)?,
-        };
-        let tuple = Tuple { local: route.local, remote: ip, local_port: port, remote_port: remote.port() };
-        if let Err(error) = cx.register(&tuple.identity(nic), id) {
-            if fresh.local.is_none() {
-                reservation.into_iter().for_each(|held| held.release_tuple(cx, &tuple, nic));
-            }
-            return Err(if error == Error::DuplicateAddress { Error::PortInUse } else { error });
-        }
-        let settings = fresh.settings.clone();
-        self.start_connect(cx, id, tuple, nic, settings, reservation, Path::new(&route));
-        Err(Error::ConnectStarted)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what a connection is made of")]
-    fn start_connect(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        tuple: Tuple,
-        nic: Option<NicId>,
-        settings: Arc<Settings>,
-        reservation: Option<Reservation>,
-        path: Path,
-    ) {
-        let mut env = crate::env::Env::new(id, cx, &mut self.shared);
-        let mut connection = Box::new(Connection::new(&mut env, tuple, nic, settings));
-        connection.path = path;
-        connection.registered = true;
-        connection.reservation = reservation;
-        connection.update_mss();
-        connection.syn_due = true;
-        connection.event(&mut env, Event::Connect);
-        connection.mark_ready(&mut env);
-        env.counters().active_opens += 1;
-        if let Some(socket) = self.sockets.get_mut(id) {
-            *socket = Socket::Connection(connection);
-        }
-    }
-
     /// Lets peers connect; again, it changes the backlog. `backlog` + 1 connections can wait for
     /// [`accept`](Self::accept), and as many peers can be half open.
     ///
@@ -208,139 +125,6 @@ impl Tcp {
         };
         let peer = self.remote_address(waiting)?;
         Ok((waiting, peer))
-    }
-
-    /// Copies received bytes; 0 at the end of the stream.
-    ///
-    /// # Errors
-    /// [`Error::WouldBlock`], [`Error::NotConnected`], or, once, why the connection ended.
-    pub fn read(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        buffer: &mut [u8],
-    ) -> Result<usize, Error> {
-        self.on_stream(cx, id, |connection, env| connection.read(env, buffer))
-    }
-
-    /// Takes up to `max` received bytes by reference, one piece; empty at the end of the stream.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn read_bytes(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        max: usize,
-    ) -> Result<Bytes, Error> {
-        self.on_stream(cx, id, |connection, env| connection.read_bytes(env, max))
-    }
-
-    /// Copies received bytes and leaves them in the queue (`MSG_PEEK`).
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn peek(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        buffer: &mut [u8],
-    ) -> Result<usize, Error> {
-        self.on_stream(cx, id, |connection, _| connection.peek(buffer))
-    }
-
-    /// Queues a copy of as many bytes as there is room for and says how many. Allowed before the connect is done.
-    ///
-    /// # Errors
-    /// [`Error::WouldBlock`], [`Error::NotConnected`], [`Error::ClosedForSend`], or, once, why the connection ended.
-    pub fn write(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, bytes: &[u8]) -> Result<usize, Error> {
-        self.on_stream(cx, id, |connection, env| connection.write(env, bytes))
-    }
-
-    /// Queues as many bytes as there is room for by reference and takes them off the front of `bytes`.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub fn write_bytes(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        bytes: &mut Bytes,
-    ) -> Result<usize, Error> {
-        self.on_stream(cx, id, |connection, env| connection.write_bytes(env, bytes))
-    }
-
-    /// Writes as [`write`](Self::write) does and tells the peer that what was written is urgent (`MSG_OOB`;
-    /// R9293-MUST-30). New applications should not (R9293-SHLD-13).
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub fn write_urgent(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        bytes: &[u8],
-    ) -> Result<usize, Error> {
-        self.on_stream(cx, id, |connection, env| connection.write_urgent(env, bytes))
-    }
-
-    /// Urgent bytes that are still to be read or to come (R9293-MUST-33); `None` where nothing is urgent. They lie in
-    /// the stream like all others.
-    pub fn urgent(&self, id: EndpointId) -> Option<usize> {
-        self.connection(id)?.rcv.urgent_ahead().map(|ahead| ahead as usize)
-    }
-
-    /// Ends one side or both. What comes after the end of reading is acknowledged and dropped.
-    ///
-    /// # Errors
-    /// [`Error::NotConnected`].
-    pub fn shutdown(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, how: Shutdown) -> Result<(), Error> {
-        self.on_stream(cx, id, |connection, env| {
-            if connection.state == State::Closed {
-                return Err(Error::NotConnected);
-            }
-            if how != Shutdown::Write {
-                connection.shutdown_read(env);
-            }
-            if how != Shutdown::Read {
-                connection.shutdown_write(env);
-            }
-            Ok(())
-        })
-    }
-
-    /// Gives the handle up. A connection ends by itself in an orderly way, but with a reset if it was left with
-    /// unread data (R9293-SHLD-3); a listener resets what nobody accepted. Unknown handles are ignored.
-    pub fn close(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
-        if self.connection(id).is_some() {
-            self.with_connection(cx, id, |connection, env| connection.give_up(env));
-            return;
-        }
-        match self.sockets.remove(id) {
-            Some(Socket::Listener(listener)) => self.close_listener(cx, id, *listener),
-            Some(Socket::Fresh(fresh)) => {
-                if let (Some(reservation), Some((local, port))) = (fresh.reservation, fresh.local) {
-                    let ip = local.unwrap_or(unspecified(fresh.families));
-                    let local = SocketAddr::new(ip, port);
-                    reservation.release(cx, local, local, fresh.nic);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Resets a connection at once and gives the handle up (ABORT, RFC 9293 §3.10.5); otherwise as
-    /// [`close`](Self::close).
-    pub fn abort(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
-        let aborted = self.with_connection(cx, id, |connection, env| {
-            connection.orphan = true;
-            if !matches!(connection.state, State::Closed | State::TimeWait) {
-                connection.abort(env, CloseReason::Aborted);
-            }
-        });
-        if aborted.is_none() {
-            self.close(cx, id);
-        }
     }
 
     /// What can be done now; all closed for an unknown handle.
@@ -410,7 +194,7 @@ impl Tcp {
     }
 
     /// A socket that can still be bound and connected, or what it is instead.
-    fn fresh(&mut self, id: EndpointId) -> Result<&mut Fresh, Error> {
+    pub(crate) fn fresh(&mut self, id: EndpointId) -> Result<&mut Fresh, Error> {
         match self.sockets.get_mut(id).ok_or(Error::UnknownEndpoint)? {
             Socket::Fresh(fresh) => Ok(fresh),
             Socket::Listener(_) => Err(Error::InvalidState),
@@ -421,41 +205,15 @@ impl Tcp {
             }),
         }
     }
-
-    fn on_stream<T>(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        f: impl FnOnce(&mut Connection, &mut crate::env::Env<'_, '_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        if self.sockets.get(id).is_none() {
-            return Err(Error::UnknownEndpoint);
-        }
-        self.with_connection(cx, id, f).unwrap_or(Err(Error::NotConnected))
-    }
-}
-
-/// An ephemeral port for a connection to one peer (RFC 6056).
-fn reserve_towards(
-    cx: &mut TransportCx<'_>,
-    local: IpAddr,
-    remote: SocketAddr,
-    nic: Option<NicId>,
-) -> Result<(u16, Option<Reservation>), Error> {
-    let families = Families::of(local);
-    let request =
-        PortRequest { families, local: Some(local), port: 0, remote: Some(remote), nic, shared: false };
-    let port = cx.reserve_port(&request)?;
-    Ok((port, Some(Reservation::of(&request))))
 }
 
 /// Whether an address may be used with a socket; an unspecified IPv6 address stands for both families.
-fn family_fits(families: Families, address: IpAddr) -> bool {
+pub(crate) fn family_fits(families: Families, address: IpAddr) -> bool {
     families.contains(address)
 }
 
 /// The interface that the scope of an IPv6 address names.
-fn scope_of(address: SocketAddr) -> Option<NicId> {
+pub(crate) fn scope_of(address: SocketAddr) -> Option<NicId> {
     match address {
         SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(NicId(v6.scope_id())),
         _ => None,

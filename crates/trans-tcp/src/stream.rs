@@ -51,7 +51,7 @@ impl Connection {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        if !self.state.accepts_writes() || self.snd.fin.is_some() {
+        if !self.state.accepts_writes() || self.snd.has_fin() {
             return Err(Error::ClosedForSend);
         }
         Ok(self.settings.send_buffer.saturating_sub(self.snd.buffered()) as usize)
@@ -122,10 +122,10 @@ impl Connection {
 
     /// The application writes no more: a FIN goes behind what is queued (R9293-MAY-1 is the other half).
     pub(crate) fn shutdown_write(&mut self, env: &mut Env<'_, '_>) {
-        if self.snd.fin.is_some() || !self.state.accepts_writes() {
+        if self.snd.has_fin() || !self.state.accepts_writes() {
             return;
         }
-        self.snd.fin = Some(self.snd.text_end());
+        self.snd.queue_fin();
         if !self.state.is_opening() {
             self.event(env, Event::Shutdown);
         }
@@ -188,7 +188,7 @@ impl Connection {
     /// What the application can do now.
     pub(crate) fn readiness(&self) -> Readiness {
         let opening = self.state.is_opening();
-        let write_closed = !self.state.accepts_writes() || self.snd.fin.is_some();
+        let write_closed = !self.state.accepts_writes() || self.snd.has_fin();
         let read_closed = self.state.peer_is_done() || self.state == State::Closed || self.rcv.discard;
         let error = self.error.is_some();
         Readiness {

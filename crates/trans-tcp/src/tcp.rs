@@ -1,4 +1,5 @@
-//! The protocol as the host sees it: segments to endpoints, strays, timeouts, and the round robin of transmission.
+//! The protocol as the host sees it: segments to endpoints, strays, timeouts, and what an
+//! ended connection leaves behind.
 //!
 //! The host has found the endpoint: every 4-tuple is in its table, those of half-open peers and TIME-WAIT records
 //! included, and the index says which kind it is. Nothing here hashes a tuple.
@@ -7,27 +8,25 @@ use crate::config::TcpConfig;
 use crate::connection::Connection;
 use crate::counters::TcpCounters;
 use crate::delayed_ack::Owed;
-use crate::env::{Control, Env, Shared, answer_nic};
+use crate::env::{Env, Shared, answer_nic};
 use crate::listener::Listener;
-use crate::options::{Envelope, write_reply};
-use crate::pmtu::Path;
 use crate::segment::Segment;
 use crate::slab::{Kind, Slab};
 use crate::socket::Fresh;
 use crate::state::State;
 use crate::syn_queue::HalfOpen;
-use crate::time_wait::{Judgement, TimeWait};
+use crate::time_wait::TimeWait;
 use crate::tuple::{Tuple, can_be_peer};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use stack_core::{
-    Cast, DeliveryError, DropReason, EndpointId, Endpoints, Families, RouteQuery, RxPacket, TransportCx,
+    Cast, DeliveryError, DropReason, EndpointId, Endpoints, Families, RxPacket, TransportCx,
     TransportProtocol, TxBatch, Unknown,
 };
 use stack_wire::ip::protocol;
-use stack_wire::tcp::{Flags, MIN_HEADER_LEN, Quoted};
+use stack_wire::tcp::{MIN_HEADER_LEN, Quoted};
 
 /// What a handle of the application stands for.
 #[derive(Debug)]
@@ -82,6 +81,7 @@ impl Tcp {
         id: EndpointId,
         f: impl FnOnce(&mut Connection, &mut Env<'_, '_>) -> T,
     ) -> Option<T> {
+        self.shared.keep_time(cx);
         let Some(Socket::Connection(connection)) = self.sockets.get_mut(id) else { return None };
         let mut env = Env::new(id, cx, &mut self.shared);
         let result = f(connection, &mut env);
@@ -126,126 +126,6 @@ impl Tcp {
             if owes_ack {
                 self.acknowledge_time_wait(cx, record_id);
             }
-        }
-    }
-
-    fn receive_time_wait(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        packet: &RxPacket,
-        seg: &Segment,
-    ) -> Result<(), DropReason> {
-        let record = self.time_wait.get_mut(id).ok_or(DropReason::NoEndpoint)?;
-        match record.judge(cx.now, seg, &self.shared.config) {
-            Judgement::Drop(reason) => Err(reason),
-            Judgement::Ack(reason, restart) => {
-                if restart {
-                    record.restart(cx.now);
-                }
-                self.acknowledge_time_wait(cx, id);
-                Err(reason)
-            }
-            Judgement::Remove => {
-                self.remove_time_wait(cx, id);
-                Ok(())
-            }
-            Judgement::Reopen => self.reopen(cx, id, packet, seg).inspect_err(|&reason| {
-                if reason == DropReason::TcpTimeWait {
-                    self.acknowledge_time_wait(cx, id);
-                }
-            }),
-        }
-    }
-
-    fn acknowledge_time_wait(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
-        let Some(record) = self.time_wait.get(id) else { return };
-        let offset = self.shared.secrets(cx).timestamp_offset(&record.tuple);
-        let reply = record.ack(cx.now, offset);
-        self.shared.push_control(Control::Reply(reply));
-    }
-
-    /// Forgets a TIME-WAIT record.
-    pub(crate) fn remove_time_wait(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
-        let Some(record) = self.time_wait.remove(id) else { return };
-        cx.unregister(&record.tuple.identity(record.nic()), id);
-        cx.arm(id, stack_core::Instant::FAR_FUTURE);
-        if let Some(reservation) = record.reservation {
-            reservation.release_tuple(cx, &record.tuple, record.nic());
-        }
-    }
-
-    fn time_wait_timeout(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
-        let Some(record) = self.time_wait.get(id) else { return };
-        let remaining = record.remaining(cx.now, &self.shared.config);
-        if remaining.is_zero() {
-            self.remove_time_wait(cx, id);
-        } else {
-            cx.arm(id, cx.now + remaining);
-        }
-    }
-
-    /// Control packets go first, but while connections wait they leave them a quarter of the budget.
-    fn transmit_control(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: &mut usize) {
-        let reserve = if self.shared.ready.is_empty() { 0 } else { *budget / 4 };
-        while *budget > reserve {
-            let Some(control) = self.shared.control.pop_front() else { return };
-            let sent = match control {
-                Control::Reply(reply) => {
-                    let written = write_reply(&reply, out.slot());
-                    self.shared.counters.out_rsts += u64::from(written && reply.flags.contains(Flags::RST));
-                    written
-                }
-                Control::SynAck(id) => self.transmit_syn_ack(cx, out, id),
-            };
-            if sent {
-                self.shared.counters.out_segs += 1;
-                *budget -= 1;
-            } else {
-                out.cancel();
-            }
-        }
-    }
-
-    /// Builds a SYN-ACK from its record; `false` if there is nothing to send.
-    fn transmit_syn_ack(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, id: EndpointId) -> bool {
-        let secrets = self.shared.secrets(cx);
-        let packet = out.slot();
-        let Some(record) = self.half_open.get_mut(id) else { return false };
-        record.queued = false;
-        let Some(Socket::Listener(listener)) = self.sockets.get(record.listener) else { return false };
-        let query =
-            RouteQuery { nic: record.nic, local: Some(record.tuple.local), remote: record.tuple.remote };
-        let Ok(route) = cx.host.route(&query) else { return false };
-        record.sent_at = cx.now;
-        let settings = &listener.settings;
-        let envelope = Envelope {
-            tuple: &record.tuple,
-            path: &Path::new(&route),
-            nic: record.nic,
-            hop_limit: settings.hop_limit,
-            traffic_class: settings.traffic_class,
-            mark: settings.mark,
-            hash: secrets.flow_hash(&record.tuple),
-        };
-        let offset = secrets.timestamp_offset(&record.tuple);
-        let shift = self.shared.config.window_shift();
-        self.shared.counters.syn_retrans += u64::from(record.retries > 0);
-        record.write_syn_ack(packet, cx.now, offset, shift, &envelope, settings.max_segment)
-    }
-
-    /// Deficit round robin over the connections that may have something to send.
-    fn transmit_ready(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: &mut usize) {
-        while *budget > 0 {
-            let Some(id) = self.shared.ready.pop_front() else { return };
-            self.with_connection(cx, id, |connection, env| {
-                connection.queued = false;
-                if connection.transmit(env, out, budget) {
-                    connection.mark_ready(env);
-                } else {
-                    connection.credit = 0;
-                }
-            });
         }
     }
 
@@ -301,6 +181,7 @@ impl TransportProtocol for Tcp {
         endpoint: EndpointId,
         packet: &mut RxPacket,
     ) -> Result<(), DropReason> {
+        self.shared.keep_time(cx);
         let mut seg = self.parse(packet)?;
         check_cast(packet)?;
         match Kind::of(endpoint) {
@@ -340,6 +221,7 @@ impl TransportProtocol for Tcp {
     }
 
     fn poll_transmit(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: usize) -> bool {
+        self.shared.keep_time(cx);
         let mut left = budget;
         self.transmit_control(cx, out, &mut left);
         self.transmit_ready(cx, out, &mut left);
@@ -348,6 +230,7 @@ impl TransportProtocol for Tcp {
     }
 
     fn handle_timeout(&mut self, cx: &mut TransportCx<'_>, endpoint: EndpointId) {
+        self.shared.keep_time(cx);
         match Kind::of(endpoint) {
             Some(Kind::HalfOpen) => self.half_open_timeout(cx, endpoint),
             Some(Kind::TimeWait) => self.time_wait_timeout(cx, endpoint),

@@ -3,13 +3,14 @@
 
 use crate::config::{TcpConfig, millis};
 use crate::connection::Connection;
-use crate::env::Reply;
+use crate::env::{Control, Reply};
 use crate::reservation::Reservation;
 use crate::segment::Segment;
+use crate::tcp::Tcp;
 use crate::timestamps::{Timestamps, clock};
 use crate::tuple::Tuple;
 use core::time::Duration;
-use stack_core::{DropReason, Instant, NicId};
+use stack_core::{DropReason, EndpointId, Instant, NicId, RxPacket, TransportCx};
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::Flags;
 
@@ -94,7 +95,7 @@ impl TimeWait {
         Judgement::Ack(DropReason::TcpTimeWait, is_last_fin)
     }
 
-    /// R9293-MAY-2, R6191-2-a: the SYN is certainly new, by its timestamp or by its number.
+    /// R9293-MAY-2, R9293-SHLD-4, R6191-2-a: the SYN is certainly new, by its timestamp or by its number.
     fn may_reopen(&self, now: Instant, seg: &Segment) -> bool {
         match seg.timestamps.filter(|_| self.timestamps) {
             Some((tsval, _)) if tsval != self.ts_recent => !self.is_old(now, seg),
@@ -120,6 +121,67 @@ impl TimeWait {
             window: self.window,
             timestamps: self.timestamps.then(|| (clock(now, offset), self.ts_recent)),
             mark: 0,
+        }
+    }
+}
+
+impl Tcp {
+    /// A segment for a connection that is in TIME-WAIT.
+    pub(crate) fn receive_time_wait(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        packet: &RxPacket,
+        seg: &Segment,
+    ) -> Result<(), DropReason> {
+        let record = self.time_wait.get_mut(id).ok_or(DropReason::NoEndpoint)?;
+        match record.judge(cx.now, seg, &self.shared.config) {
+            Judgement::Drop(reason) => Err(reason),
+            Judgement::Ack(reason, restart) => {
+                if restart {
+                    record.restart(cx.now);
+                }
+                self.acknowledge_time_wait(cx, id);
+                Err(reason)
+            }
+            Judgement::Remove => {
+                self.remove_time_wait(cx, id);
+                Ok(())
+            }
+            Judgement::Reopen => self.reopen(cx, id, packet, seg).inspect_err(|&reason| {
+                if reason == DropReason::TcpTimeWait {
+                    self.acknowledge_time_wait(cx, id);
+                }
+            }),
+        }
+    }
+
+    /// Says once more where the connection ended.
+    pub(crate) fn acknowledge_time_wait(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Some(record) = self.time_wait.get(id) else { return };
+        let offset = self.shared.secrets(cx).timestamp_offset(&record.tuple);
+        let reply = record.ack(cx.now, offset);
+        self.shared.push_control(Control::Reply(reply));
+    }
+
+    /// Forgets a TIME-WAIT record.
+    pub(crate) fn remove_time_wait(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Some(record) = self.time_wait.remove(id) else { return };
+        cx.unregister(&record.tuple.identity(record.nic()), id);
+        cx.arm(id, Instant::FAR_FUTURE);
+        if let Some(reservation) = record.reservation {
+            reservation.release_tuple(cx, &record.tuple, record.nic());
+        }
+    }
+
+    /// The minute may be over.
+    pub(crate) fn time_wait_timeout(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Some(record) = self.time_wait.get(id) else { return };
+        let remaining = record.remaining(cx.now, &self.shared.config);
+        if remaining.is_zero() {
+            self.remove_time_wait(cx, id);
+        } else {
+            cx.arm(id, cx.now + remaining);
         }
     }
 }

@@ -79,19 +79,6 @@ impl Timers {
         *self = Self { armed: self.armed, ..Self::default() };
     }
 
-    /// When a timer is due; `None` if it is off.
-    pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {
-        let deadline = match timer {
-            Timer::Retransmit => self.retransmit,
-            Timer::Persist => self.persist,
-            Timer::DelayedAck => self.delayed_ack,
-            Timer::KeepAlive => self.keep_alive,
-            Timer::User => self.user,
-            Timer::Close => self.close,
-        };
-        Some(deadline).filter(|&deadline| deadline != Instant::FAR_FUTURE)
-    }
-
     /// Takes a timer that is due and turns it off.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
         let due = Timer::ALL.into_iter().find(|&timer| *self.slot(timer) <= now)?;
@@ -160,6 +147,6 @@ mod tests {
         let mut timers = Timers::default();
         timers.set_if_off(Timer::Persist, Instant::from_secs(1));
         timers.set_if_off(Timer::Persist, Instant::from_secs(2));
-        assert_eq!(timers.deadline(Timer::Persist), Some(Instant::from_secs(1)));
+        assert_eq!(timers.expired(Instant::from_secs(1)), Some(Timer::Persist));
     }
 }

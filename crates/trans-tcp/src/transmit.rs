@@ -1,16 +1,13 @@
 //! What to send now: a SYN, what was lost, a probe, new data, a FIN, an ACK, nothing. RFC 9293 §3.8, RFC 5681 §3.
 //!
-//! The spine is [`Connection::next_segment`]; it decides and changes nothing. [`Connection::emit`] builds the
-//! segment in the batch where it will lie; [`Connection::sent`] notes what follows from it. Control bits other than
-//! SYN are decided here and nowhere else: every segment after the SYN carries an ACK.
+//! The spine is [`Connection::next_segment`]; it decides, and `emit.rs` builds. Every segment after the SYN carries
+//! an ACK.
 
 use crate::connection::Connection;
 use crate::delayed_ack::Owed;
 use crate::env::Env;
-use crate::event::{Cause, TcpEvent};
+use crate::event::Cause;
 use crate::nagle::Small;
-use crate::options::Header;
-use crate::persist::Persist;
 use crate::recovery::Phase;
 use crate::state::State;
 use crate::timers::Timer;
@@ -24,16 +21,16 @@ const QUANTUM: i32 = 64 * 1024;
 /// A segment to be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Outgoing {
-    seq: SeqNum,
+    pub(crate) seq: SeqNum,
     /// Octets of text; fewer go if the packet can't hold the pieces.
-    len: u32,
-    flags: Flags,
-    kind: Sending,
+    pub(crate) len: u32,
+    pub(crate) flags: Flags,
+    pub(crate) kind: Sending,
 }
 
 /// Why a segment is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Sending {
+pub(crate) enum Sending {
     New,
     Again(Cause),
     Probe,
@@ -107,7 +104,7 @@ impl Connection {
         let mss = self.mss();
         let room = self.window.cwnd.saturating_sub(self.pipe());
         let room = if cause == Cause::FastRetransmit { room.max(mss) } else { room };
-        let edge = self.snd.una + self.snd.wnd; // R9293-SHLD-16
+        let edge = self.snd.una + self.snd.wnd; // R9293-SHLD-16; not R9293-MAY-7
         if !edge.after(start) {
             return None;
         }
@@ -179,7 +176,7 @@ impl Connection {
             all,
             small_in_flight: self.snd.small_end.after(self.snd.una) && self.snd.outstanding() > 0,
             no_delay: self.settings.no_delay
-                || self.snd.fin.is_some()
+                || self.snd.has_fin()
                 || self.snd.urgent_pointer(self.snd.nxt).is_some(),
             max_wnd: self.snd.max_wnd,
         }
@@ -226,127 +223,6 @@ impl Connection {
                 self.congestion.get_mut().on_restart();
                 self.show_window(env);
             }
-        }
-    }
-
-    /// Builds the segment. `false` if the packet could not be built.
-    fn emit(&mut self, env: &mut Env<'_, '_>, out: &mut TxBatch, next: Outgoing) -> bool {
-        let mss = self.mss();
-        let packet = out.slot();
-        let len = self.snd.fill(next.seq, next.len, mss, packet);
-        let mut flags = next.flags;
-        if len < next.len {
-            flags = flags & !Flags::FIN;
-        }
-        let end = next.seq + len;
-        if len > 0 && end == self.snd.text_end() {
-            flags |= Flags::PSH; // R9293-MUST-61, R9293-SHLD-27
-        }
-        let urgent = self.snd.urgent_pointer(next.seq).filter(|_| !flags.syn());
-        if urgent.is_some() {
-            flags |= Flags::URG;
-        }
-        let was_closed = self.rcv.offers_nothing();
-        let header = Header { seq: next.seq, flags, urgent: urgent.unwrap_or(0) };
-        if len == 0 && next.len > 0 || !self.write_header(env.now, header, packet) {
-            out.cancel();
-            return false;
-        }
-        if len > mss {
-            packet.gso_size = self.mss;
-        }
-        self.credit = self.credit.saturating_sub(packet.len() as i32);
-        self.sent(env, &next, len, flags);
-        let is_closed = self.rcv.offers_nothing();
-        env.counters().to_zero_window_adv += u64::from(is_closed && !was_closed);
-        env.counters().from_zero_window_adv += u64::from(was_closed && !is_closed);
-        true
-    }
-
-    /// What follows from a segment that was sent.
-    fn sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, len: u32, flags: Flags) {
-        let end = segment.seq + len + flags.sequence_len();
-        self.count_sent(env, segment, len, end);
-        if end.after(self.snd.nxt) {
-            if self.snd.outstanding() == 0 {
-                self.start_waiting(env);
-            }
-            if segment.kind == Sending::New {
-                self.sampler.sent(end, env.now);
-            }
-            self.snd.nxt = end;
-        }
-        if len > 0 {
-            self.acks.answered();
-            self.last_sent = env.now;
-            if len % self.mss() != 0 && segment.kind == Sending::New {
-                self.snd.small_end = end;
-            }
-        }
-        self.clear_due(env, segment, flags);
-        if flags.ack() {
-            self.acks.sent(end == segment.seq);
-            self.rcv.last_ack = self.rcv.nxt;
-            if self.acks.owed() == Owed::Nothing {
-                self.timers.clear(Timer::DelayedAck);
-            }
-        }
-    }
-
-    /// What was due is done.
-    fn clear_due(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, flags: Flags) {
-        match segment.kind {
-            Sending::Again(_) => {
-                self.recovery.retransmitted(segment.seq + segment.len + flags.sequence_len());
-                self.sampler.retransmitted();
-            }
-            Sending::Probe => {
-                self.persist.due = false;
-                self.sampler.retransmitted();
-                if self.snd.wnd > 0 {
-                    self.persist = Persist::default();
-                }
-            }
-            Sending::Ack => self.keep_alive_due = false,
-            Sending::New => {}
-        }
-        if flags.syn() {
-            self.syn_due = false;
-            self.syn_was_lost |= self.recovery.timeouts > 0;
-            let rto = self.rtt.rto(env.config());
-            self.timers.set_if_off(Timer::Retransmit, env.now + rto);
-        }
-    }
-
-    fn count_sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, len: u32, end: SeqNum) {
-        let segments = len.div_ceil(self.mss()).max(1);
-        self.stats.segs_out = self.stats.segs_out.wrapping_add(segments);
-        if len > 0 {
-            self.stats.data_segs_out = self.stats.data_segs_out.wrapping_add(segments);
-        }
-        let count = u64::from(segments);
-        match segment.kind {
-            Sending::Again(cause) => {
-                self.stats.retrans = self.stats.retrans.wrapping_add(segments);
-                let is_opening = self.state.is_opening();
-                let counters = env.counters();
-                counters.retrans_segs += count;
-                match cause {
-                    _ if is_opening => counters.syn_retrans += 1,
-                    Cause::FastRetransmit => counters.fast_retrans += count,
-                    Cause::PathMtu => counters.mtu_retrans += count,
-                    Cause::Timeout | Cause::WindowOpened => counters.slow_start_retrans += count,
-                }
-                let seq = segment.seq;
-                env.emit(|| TcpEvent::Retransmit { seq, len: end.distance_from(seq), cause });
-            }
-            Sending::Probe => env.counters().win_probe += 1,
-            Sending::New => env.counters().orig_data_sent += if len > 0 { count } else { 0 },
-            Sending::Ack if self.keep_alive_due => env.counters().keep_alive += 1,
-            Sending::Ack => {}
-        }
-        if !matches!(segment.kind, Sending::Again(_)) {
-            env.counters().out_segs += count;
         }
     }
 

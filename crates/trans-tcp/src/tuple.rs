@@ -79,7 +79,8 @@ pub(crate) fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-/// Whether an address can be the peer of a connection: not unspecified, not a group, not all ones (R9293-MUST-46, 63).
+/// Whether an address can be the peer of a connection: not unspecified, not a group, not all ones
+/// (R9293-MUST-46, R9293-MUST-63).
 pub(crate) fn can_be_peer(address: IpAddr) -> bool {
     let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
     !(address.is_unspecified() || address.is_multicast() || broadcast)

@@ -1,5 +1,6 @@
-//! The user timeout: how long data, or a closed window, may stay without any progress. RFC 9293 §3.9.1 (R9293-MUST-21),
-//! RFC 5482 (the option on the wire is not spoken). Without one, the number of retransmissions decides.
+//! The user timeout: how long data, or a closed window, may stay without any progress. RFC 9293 §3.9.1
+//! (R9293-MUST-21), R5482-2-a (the option on the wire is not spoken). Without one, the number of retransmissions
+//! decides.
 
 use crate::connection::Connection;
 use crate::env::Env;

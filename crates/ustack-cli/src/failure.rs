@@ -28,6 +28,7 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         match self {
             Self::Told(message) => {
+                let message = without_numbers(message);
                 // Without standard error there is nobody to tell.
                 let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("ustack: {message}\n"));
                 ExitCode::FAILURE
@@ -43,6 +44,16 @@ impl From<String> for Failure {
     }
 }
 
+/// Without the numbers that std puts behind what the system says: `(os error 13)`.
+fn without_numbers(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain += part.split_once(')').map_or(part, |(_, rest)| rest);
+    }
+    plain
+}
+
 /// Prints a line on standard output.
 pub(crate) fn say(line: impl Display) -> Outcome {
     let mut stdout = io::stdout().lock();
@@ -55,5 +66,18 @@ pub(crate) fn output_failed(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::NobodyListens,
         _ => Failure::new("write to standard output", error, "see where it leads"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_for_people() {
+        let error = io::Error::from_raw_os_error(2);
+        let Failure::Told(message) = Failure::new("open x", error, "give a file") else { panic!("not told") };
+        assert_eq!(without_numbers(&message), "cannot open x: No such file or directory; give a file");
+        assert_eq!(without_numbers("as it is"), "as it is");
     }
 }

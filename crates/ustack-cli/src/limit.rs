@@ -9,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -27,13 +28,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Limit {
     permits: Arc<Semaphore>,
     refusing: Arc<Semaphore>,
+    refused: Arc<AtomicU64>,
     count: usize,
 }
 
 impl Limit {
     pub(crate) fn new(count: usize) -> Self {
         let permits = Arc::new(Semaphore::new(count));
-        Self { permits, refusing: Arc::new(Semaphore::new(REFUSING)), count }
+        Self { permits, refusing: Arc::new(Semaphore::new(REFUSING)), refused: Arc::default(), count }
     }
 
     /// Puts a listener behind this limit.
@@ -42,7 +44,13 @@ impl Limit {
     }
 
     fn refuse(&self, mut stream: impl Stream, refusal: &'static [u8]) {
-        tracing::warn!("a connection was refused: {} are served at once (--max-connections)", self.count);
+        let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        if refused.is_power_of_two() {
+            let count = self.count;
+            tracing::warn!(
+                "connections refused so far: {refused}; {count} are served at once (--max-connections)"
+            );
+        }
         let Ok(turn) = Arc::clone(&self.refusing).try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _turn = turn;

@@ -56,6 +56,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Watch two stacks talk over a simulated lossy line: no root, no device
+    Demo(demo::DemoArgs),
     /// Serve HTTP, iperf3, echo and more from our stack on a TUN device
     Serve(serve::ServeArgs),
     /// Send echo requests from our stack
@@ -76,18 +78,23 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Outcome<ExitCode> {
+    let success = |()| ExitCode::SUCCESS;
+    match command {
+        Command::Demo(args) => demo::run(&args).map(success),
+        Command::Serve(args) => serve::run(args).map(success),
+        Command::Ping(args) => wait(ping::run(args)),
+        Command::Nc(args) => wait(nc::run(args)).map(success),
+        Command::Get(args) => wait(get::run(args)).map(success),
+    }
+}
+
+/// Runs a command's future on this thread; the stack's driver has one of its own.
+fn wait<T>(command: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new("start", error, "see the limits of this shell (ulimit -a)"))?;
-    let done = runtime.block_on(async {
-        match command {
-            Command::Serve(args) => serve::run(args).await.map(|()| ExitCode::SUCCESS),
-            Command::Ping(args) => ping::run(args).await,
-            Command::Nc(args) => nc::run(args).await.map(|()| ExitCode::SUCCESS),
-            Command::Get(args) => get::run(args).await.map(|()| ExitCode::SUCCESS),
-        }
-    });
+    let done = runtime.block_on(command);
     // A file that is being read must not keep the program.
     runtime.shutdown_background();
     done

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use clap::Args;
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{mpsc, oneshot};
 
 /// Bytes that are read from standard input at once, and how many such pieces wait.
 const PIECE: usize = 64 * 1024;
@@ -82,9 +82,7 @@ async fn talk(device: &Device, target: &Target, remote: Option<SocketAddr>) -> O
     let stream = match (target, remote) {
         (Target::Listen(port), _) => listen(device, *port).await?,
         (Target::Connect(..), None) => return Ok(()),
-        (Target::Connect(..), Some(remote)) => {
-            device.stack.connect(remote).await.map_err(|error| error.to_string())?
-        }
+        (Target::Connect(..), Some(remote)) => device.stack.connect(remote).await?,
     };
     relay(stream).await
 }
@@ -105,7 +103,7 @@ fn note(text: std::fmt::Arguments<'_>) {
 }
 
 async fn relay(stream: ustack::tokio::TcpStream) -> Outcome {
-    let (mut read, mut write) = stream.into_split();
+    let (read, mut write) = stream.into_split();
     let mut input = standard_input();
     let failed = |error: io::Error| Failure::Told(format!("the connection broke: {error}"));
     let upward = async {
@@ -118,15 +116,15 @@ async fn relay(stream: ustack::tokio::TcpStream) -> Outcome {
         }
         write.shutdown().await.map_err(failed)
     };
+    let (output, written) = standard_output();
     let downward = async {
-        let mut buffer = vec![0; PIECE];
         loop {
-            let count = read.read(&mut buffer).await.map_err(failed)?;
-            if count == 0 {
-                return Outcome::Ok(());
+            let piece = read.read_bytes(PIECE).await.map_err(failed)?;
+            // A writer that has ended says why.
+            if piece.is_empty() || output.send(piece).await.is_err() {
+                drop(output);
+                return written.await.unwrap_or(Ok(())).map_err(output_failed);
             }
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(&buffer[..count]).and_then(|()| stdout.flush()).map_err(output_failed)?;
         }
     };
     let (mut upward, mut downward) = (std::pin::pin!(upward), std::pin::pin!(downward));
@@ -148,6 +146,22 @@ async fn relay(stream: ustack::tokio::TcpStream) -> Outcome {
         upward.await?;
     }
     Ok(())
+}
+
+/// Standard output, written by a thread, so that a slow reader of it does not stop the other direction; and how it ended.
+fn standard_output() -> (mpsc::Sender<Bytes>, oneshot::Receiver<io::Result<()>>) {
+    let (sender, mut receiver) = mpsc::channel::<Bytes>(WAITING);
+    let (end, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut stdout = io::stdout().lock();
+        let mut result = Ok(());
+        while let (Ok(()), Some(piece)) = (&result, receiver.blocking_recv()) {
+            result = stdout.write_all(&piece).and_then(|()| stdout.flush());
+        }
+        // Nobody waits for the end of a program that fails otherwise.
+        let _ = end.send(result);
+    });
+    (sender, ended)
 }
 
 /// Standard input, read by a thread: it can't be waited for otherwise.

@@ -23,6 +23,9 @@ pub(crate) trait Network: Clone + Send + Sync + 'static {
 
     /// Takes datagrams on a port of all its addresses.
     fn datagrams(&self, port: u16) -> impl Future<Output = io::Result<Self::Datagrams>> + Send;
+
+    /// Runs a task beside the others, close to the network.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 }
 
 /// A listening socket.
@@ -91,6 +94,10 @@ pub(crate) mod kernel {
 
         async fn datagrams(&self, port: u16) -> io::Result<UdpSocket> {
             UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).await
+        }
+
+        fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+            tokio::spawn(task);
         }
     }
 

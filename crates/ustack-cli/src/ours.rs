@@ -6,8 +6,9 @@ use stack_core::SocketOption;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
-use ustack::Stack;
+use tokio::time::timeout;
 use ustack::tokio::{TcpListener, TcpStream, UdpSocket};
+use ustack::{Stack, spawn_inline};
 
 /// Bytes that are read at once at most.
 const READ: usize = 1 << 20;
@@ -15,6 +16,11 @@ const READ: usize = 1 << 20;
 const IDLE: Duration = Duration::from_secs(60);
 const PROBE: Duration = Duration::from_secs(10);
 const PROBES: u32 = 6;
+/// How long an answer to a connect is waited for: SYNs at 0, 1, 3, 7 and 15 s.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Receive buffer of a datagram socket, in bytes: a service that has to wait 50 ms for a processor still gets all of a
+/// stream of 500 Mbit/s.
+const DATAGRAMS: usize = 4 << 20;
 /// How long data may stay unacknowledged.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -37,9 +43,18 @@ impl Ours {
     }
 
     /// Connects to a host.
-    pub(crate) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(&self.0, to).await?;
-        Ok(stream)
+    ///
+    /// # Errors
+    /// It refused, there is no way to it, or it has not answered for half a minute.
+    pub(crate) async fn connect(&self, to: SocketAddr) -> Result<TcpStream, String> {
+        match timeout(ANSWER, TcpStream::connect(&self.0, to)).await {
+            Ok(connected) => connected.map_err(|error| error.to_string()),
+            Err(_) => Err(format!(
+                "{to} has not answered for {} s; does the kernel forward to it (sysctl net.ipv4.ip_forward=1, and a \
+                 masquerade rule), and does it drop packets from strangers?",
+                ANSWER.as_secs()
+            )),
+        }
     }
 }
 
@@ -64,7 +79,16 @@ impl Network for Ours {
     }
 
     async fn datagrams(&self, port: u16) -> io::Result<UdpSocket> {
-        Ok(UdpSocket::bind(&self.0, (Ipv6Addr::UNSPECIFIED, port)).await?)
+        let socket = UdpSocket::bind(&self.0, (Ipv6Addr::UNSPECIFIED, port)).await?;
+        socket.set_option(SocketOption::ReceiveBuffer(DATAGRAMS))?;
+        Ok(socket)
+    }
+
+    /// On the thread that drives the stack, from which services are started: no packet changes threads.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Err(error) = spawn_inline(task) {
+            tracing::error!("a task was not started: {error}");
+        }
     }
 }
 

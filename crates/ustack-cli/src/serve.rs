@@ -9,6 +9,10 @@ use clap::Args;
 use serde_json::json;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long late packets of connections that were reset are answered.
+const GOODBYE: Duration = Duration::from_millis(100);
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -36,18 +40,43 @@ pub(crate) struct ServeArgs {
 }
 
 /// Runs until a signal comes or the device goes.
-pub(crate) async fn run(args: ServeArgs) -> Outcome {
+///
+/// The services run on this thread, which drives the stack; timers, signals and the web server have a thread of tokio's.
+pub(crate) fn run(args: ServeArgs) -> Outcome {
     let root = args.dir.as_deref().map(folder).transpose()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("start", error, "see the limits of this shell (ulimit -a)"))?;
+    let entered = runtime.enter();
     let mut signals = stop::Signals::new()?;
     let device = Device::open(&args.device)?;
-    let about = http::About { addresses: device.addresses.clone() };
-    let limit = Limit::new(args.max_connections as usize);
-    start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
-    announce(&device, &about, args.json)?;
-    tokio::select! {
-        () = signals.wait() => device.finish(),
-        failure = device.gone() => Err(failure),
-    }
+    let stack = device.stack.stack().clone();
+    let main = async {
+        let about = http::About { addresses: device.addresses.clone() };
+        let limit = Limit::new(args.max_connections as usize);
+        start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
+        announce(&device, &about, args.json)?;
+        tokio::select! {
+            () = signals.wait() => {
+                // Clients in the middle of a transfer are told, and need not wait for a host that is gone.
+                device.stack.stack().reset_connections();
+                Ok(())
+            }
+            failure = device.gone() => Err(failure),
+        }
+    };
+    let ended = stack.run_inline(main);
+    drop(entered);
+    // A file that is being read must not keep the program.
+    runtime.shutdown_background();
+    drop(stack);
+    ended?;
+    // Who came in the meantime is told too; who lost our reset asks again (RFC 5961 §3.2) or goes on, and is answered.
+    device.stack.stack().reset_connections();
+    std::thread::sleep(GOODBYE);
+    device.finish()
 }
 
 fn folder(dir: &std::path::Path) -> Outcome<http::Root> {
@@ -74,18 +103,14 @@ async fn start(
     let echo_datagrams = network.datagrams(services::ECHO_PORT).await?;
     let discard_datagrams = network.datagrams(services::DISCARD_PORT).await?;
     let test_datagrams = network.datagrams(iperf::PORT).await?;
-    tokio::spawn(services::serve(echo, "echo", services::echo));
-    tokio::spawn(services::serve(discard, "discard", services::discard));
-    tokio::spawn(services::serve(chargen, "chargen", services::chargen));
-    tokio::spawn(services::echo_datagrams(echo_datagrams));
-    tokio::spawn(services::discard_datagrams(discard_datagrams));
+    network.spawn(services::serve(network.clone(), echo, "echo", services::echo));
+    network.spawn(services::serve(network.clone(), discard, "discard", services::discard));
+    network.spawn(services::serve(network.clone(), chargen, "chargen", services::chargen));
+    network.spawn(services::echo_datagrams(echo_datagrams));
+    network.spawn(services::discard_datagrams(discard_datagrams));
+    network.spawn(iperf::serve(network.clone(), tests, test_datagrams));
     tokio::spawn(http::serve(web, about, root));
-    tokio::spawn(serve_tests(network, tests, test_datagrams));
     Ok(())
-}
-
-async fn serve_tests<N: Network>(_: N, gate: crate::limit::Gate<N::Listener>, datagrams: N::Datagrams) {
-    iperf::serve::<N>(gate, datagrams).await;
 }
 
 fn announce(device: &Device, about: &http::About, as_json: bool) -> Outcome {

@@ -5,7 +5,7 @@
 //! services live are not answered, so that nobody can make two of them talk to each other for ever.
 
 use crate::limit::{Gate, Guarded};
-use crate::net::{Datagrams, Listener, Stream};
+use crate::net::{Datagrams, Network, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::io;
 use std::sync::LazyLock;
@@ -38,18 +38,19 @@ static CHARGEN: LazyLock<Bytes> = LazyLock::new(|| {
 });
 
 /// Serves each connection of a listener in a task of its own, for ever.
-pub(crate) async fn serve<L, F>(
-    mut gate: Gate<L>,
+pub(crate) async fn serve<N, F>(
+    network: N,
+    mut gate: Gate<N::Listener>,
     name: &'static str,
-    service: impl Fn(Guarded<L::Stream>) -> F,
+    service: impl Fn(Guarded<N::Stream>) -> F,
 ) where
-    L: Listener,
+    N: Network,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
     loop {
         let (stream, peer) = gate.next().await;
         let served = service(stream);
-        tokio::spawn(async move {
+        network.spawn(async move {
             match served.await {
                 Ok(()) => tracing::debug!(%peer, "{name}: done"),
                 Err(error) => tracing::debug!(%peer, "{name}: {error}"),
@@ -121,7 +122,6 @@ async fn pause(error: io::Error) {
 mod tests {
     use super::*;
     use crate::limit::Limit;
-    use crate::net::Network;
     use crate::net::kernel::Kernel;
     use std::net::SocketAddr;
     use tokio::io::AsyncReadExt;
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn echo_returns_everything_and_ends_after_the_peer() {
         let (gate, address) = gate().await;
-        tokio::spawn(serve(gate, "echo", echo));
+        tokio::spawn(serve(Kernel, gate, "echo", echo));
         let sent: Vec<u8> = (0..1_000_000_u32).map(|i| (i % 251) as u8).collect();
         let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
         let copy = sent.clone();
@@ -165,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn discard_ends_without_an_answer() {
         let (gate, address) = gate().await;
-        tokio::spawn(serve(gate, "discard", discard));
+        tokio::spawn(serve(Kernel, gate, "discard", discard));
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(&[1; 100_000]).await.unwrap();
         stream.shutdown().await.unwrap();
@@ -175,7 +175,7 @@ mod tests {
     #[tokio::test]
     async fn chargen_goes_on_across_blocks() {
         let (gate, address) = gate().await;
-        tokio::spawn(serve(gate, "chargen", chargen));
+        tokio::spawn(serve(Kernel, gate, "chargen", chargen));
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut got = vec![0; 2 * CHARGEN.len()];
         stream.read_exact(&mut got).await.unwrap();

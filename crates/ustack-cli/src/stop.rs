@@ -5,18 +5,19 @@ use std::future::poll_fn;
 use std::task::Poll;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT, SIGTERM and SIGHUP, caught from the moment that this value is made.
-pub(crate) struct Signals([Signal; 3]);
+/// SIGINT, SIGTERM and, unless `nohup` forbids it, SIGHUP; caught from the moment that this value is made.
+pub(crate) struct Signals(Vec<Signal>);
 
 impl Signals {
     pub(crate) fn new() -> Outcome<Self> {
-        let catch =
-            |kind| signal(kind).map_err(|error| Failure::new("catch signals", error, "see ulimit -n"));
-        Ok(Self([
-            catch(SignalKind::interrupt())?,
-            catch(SignalKind::terminate())?,
-            catch(SignalKind::hangup())?,
-        ]))
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        if !is_ignored(SignalKind::hangup()) {
+            kinds.push(SignalKind::hangup());
+        }
+        let caught = kinds.into_iter().map(signal).collect::<Result<_, _>>();
+        caught
+            .map(Self)
+            .map_err(|error| Failure::new("catch signals", error, "see the limits of this shell (ulimit -a)"))
     }
 
     /// Waits for one of them.
@@ -27,4 +28,12 @@ impl Signals {
         })
         .await;
     }
+}
+
+/// Whether whoever started this program wants it to survive the signal.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0);
+    mask & 1 << (kind.as_raw_value() - 1) != 0
 }

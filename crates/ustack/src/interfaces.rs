@@ -131,8 +131,8 @@ impl Stack {
         let (receive, transmit) = config.link.split();
         let (gate, enabled) = (Arc::new(Gate::new(transmit)), Arc::new(AtomicBool::new(enabled)));
         let port = Port::new(id, receive, Arc::clone(&gate), Arc::clone(&enabled), wants_outcomes);
-        lock(&self.shared().new_ports).push(port);
         self.shared().peek(|core| core.outlets.push(Outlet { nic: id, gate, enabled }));
+        lock(&self.shared().new_ports).push(port);
         // What the addresses have caused meanwhile (probes, announcements) goes out now.
         self.with_host(|_, _| ());
         self.shared().notifier.notify();

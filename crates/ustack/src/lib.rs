@@ -81,6 +81,7 @@
     )
 )]
 
+pub mod api_map;
 mod builder;
 mod driver;
 mod error;

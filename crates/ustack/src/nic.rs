@@ -4,8 +4,8 @@ use crate::error::NicError;
 use stack_core::{IpNet, LinkAddress, LinkEndpoint, Medium, NicId};
 use std::net::IpAddr;
 
-/// EtherType of ARP (RFC 826).
-const ARP: u16 = 0x0806;
+/// EtherTypes of IPv4 (RFC 894) and IPv6 (RFC 2464 §3), which find no neighbours over IPv4.
+const IP: [u16; 2] = [0x0800, 0x86dd];
 
 /// Describes an interface for [`StackBuilder::nic`](crate::StackBuilder::nic) and [`Stack::create_nic`](crate::Stack::create_nic).
 pub struct NicConfig {
@@ -114,7 +114,7 @@ impl NicConfig {
                 return Err(NicError::DuplicateAddress { address });
             }
             let ethernet = self.link.capabilities().medium == Medium::Ethernet;
-            if ethernet && address.is_ipv4() && !networks.arp {
+            if ethernet && address.is_ipv4() && !networks.finds_neighbors {
                 return Err(NicError::NoResolver { address });
             }
         }
@@ -151,7 +151,8 @@ impl std::fmt::Debug for NicConfig {
 pub(crate) struct Networks {
     v4: bool,
     v6: bool,
-    arp: bool,
+    /// ARP is there, or a protocol that we don't know and that may find neighbours itself.
+    finds_neighbors: bool,
 }
 
 impl Networks {
@@ -160,7 +161,7 @@ impl Networks {
         // Addresses for documentation (RFC 5737, RFC 3849) stand for all of their family.
         self.v4 |= carries(IpAddr::from([192, 0, 2, 1]));
         self.v6 |= carries(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]));
-        self.arp |= ether_type == ARP;
+        self.finds_neighbors |= !IP.contains(&ether_type);
     }
 
     fn carry(&self, address: IpAddr) -> bool {

@@ -114,11 +114,13 @@ impl Shared {
         call()
     }
 
-    /// The device of an interface is gone: the interface goes down, its routes with it.
-    pub(crate) fn link_gone(&self, now: Instant, nic: NicId, error: LinkError) {
+    /// The device of an interface is gone: the interface goes down, its routes with it. An interface that was removed
+    /// is left alone; its number may be another's by now.
+    pub(crate) fn link_gone(&self, now: Instant, nic: NicId, gate: &Arc<Gate>, error: LinkError) {
         let was_up = self.peek(|core| {
-            core.outlets.retain(|outlet| outlet.nic != nic);
-            core.host.disable_nic(now, nic).is_ok()
+            let is_ours = core.has_outlet(gate);
+            core.outlets.retain(|outlet| !Arc::ptr_eq(&outlet.gate, gate));
+            is_ours && core.host.disable_nic(now, nic).is_ok()
         });
         if was_up {
             tracing::warn!(%nic, %error, "the link is gone; its interface is down");
@@ -135,6 +137,11 @@ impl Shared {
 }
 
 impl Core {
+    /// Whether the interface of this gate is still there.
+    pub(crate) fn has_outlet(&self, gate: &Arc<Gate>) -> bool {
+        self.outlets.iter().any(|outlet| Arc::ptr_eq(&outlet.gate, gate))
+    }
+
     /// Lets the host make packets, queues them at the gates, and notes what is left to do without the lock.
     pub(crate) fn flush(&mut self, now: Instant, after: &mut Afterwards) {
         after.more = self.host.transmit(now, TRANSMIT_BUDGET);

@@ -115,14 +115,23 @@ impl Stack {
         true
     }
 
+    /// Resets every TCP connection (ABORT, RFC 9293 §3.10.5): for a program that ends in the middle of transfers, so that
+    /// its peers learn it now and not when they lose patience. Calls on their sockets fail from then on (`NotFound`: the
+    /// socket is gone). Returns how many there were.
+    #[cfg(feature = "tcp")]
+    pub fn reset_connections(&self) -> usize {
+        let reset = self.with_transport::<trans_tcp::Tcp, _>(|tcp, cx| {
+            let open: Vec<_> = tcp.connections().filter(is_open).map(|entry| entry.id).collect();
+            open.iter().for_each(|id| tcp.abort(cx, *id));
+            open.len()
+        });
+        reset.unwrap_or(0)
+    }
+
     #[cfg(feature = "tcp")]
     fn open_connections(&self) -> usize {
-        use trans_tcp::{State, Tcp};
-        let is_open = |entry: &trans_tcp::TcpEntry| {
-            !matches!(entry.state, State::Listen | State::TimeWait | State::Closed)
-        };
         self.shared().peek(|core| {
-            let tcp = core.host.transport_ref::<Tcp>();
+            let tcp = core.host.transport_ref::<trans_tcp::Tcp>();
             tcp.map_or(0, |tcp| tcp.connections().filter(is_open).count())
         })
     }
@@ -257,6 +266,12 @@ impl std::fmt::Debug for Stack {
         let nics: Vec<String> = self.nics().into_iter().map(|nic| nic.name).collect();
         f.debug_struct("Stack").field("nics", &nics).finish_non_exhaustive()
     }
+}
+
+#[cfg(feature = "tcp")]
+fn is_open(entry: &trans_tcp::TcpEntry) -> bool {
+    use trans_tcp::State;
+    !matches!(entry.state, State::Listen | State::TimeWait | State::Closed)
 }
 
 impl Drop for Inner {

@@ -61,6 +61,25 @@ fn stacks_dropped_with_traffic_in_flight_end() {
 }
 
 #[test]
+fn a_stack_that_resets_its_connections_tells_the_peers() {
+    let _alone = alone();
+    let (a, b) = two_stacks(ChannelConfig::default());
+    let listener = TcpListener::bind(&b, "10.0.0.2:7").unwrap();
+    let mut writer = TcpStream::connect(&a, "10.0.0.2:7").unwrap();
+    let (mut reader, _) = listener.accept().unwrap();
+    // More than the reader's window: an end of the stream would have to wait for it.
+    let full = std::thread::spawn(move || writer.write_all(&noise(1, 8_000_000)));
+    reader.read_exact(&mut [0; 1000]).unwrap();
+    assert_eq!(a.reset_connections(), 1);
+    let error = full.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(a.shutdown(Duration::ZERO));
+    drop(a);
+    let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+}
+
+#[test]
 fn a_stack_that_is_shut_down_delivers_everything_first() {
     let _alone = alone();
     for _ in 0..10 {

@@ -182,8 +182,8 @@ impl Stand {
         if !self.urgent {
             return inside.command(program);
         }
-        let mut command = inside.command("nice");
-        command.args(["-n", "-20", program]);
+        let mut command = inside.command("chrt");
+        command.args(["--rr", "1", program]);
         command
     }
 

@@ -45,7 +45,8 @@ pub(crate) struct Args {
     /// Seconds to wait for a quiet machine before each load
     #[arg(long, default_value_t = 15.0)]
     patience: f64,
-    /// Run peers and loads before everything else on the machine (nice -20): for machines that are never quiet
+    /// Run peers and loads as real-time processes, before everything else: for machines that are never quiet. The
+    /// machine's processor time then tells nothing
     #[arg(long)]
     urgent: bool,
     /// Where to append one JSON line for each test [default: bench/wire.jsonl in the target folder]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::lab::Lab;
+use super::serve::KERNELS;
 use super::{Outcome, ensure};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -11,26 +12,31 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// before the card has completed them. Ours are complete.
 const CHECKS: [&str; 6] =
     ["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"];
-/// What must not occur. Status 0 is a bad checksum.
-const WRONG: &str = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || \
-    udp.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0";
+/// What must not occur. Status 0 is a bad checksum. A TCP checksum of 0xffff means 0 and is called bad by tshark; the
+/// kernel writes it where it completes a checksum in software, as UDP needs it (`skb_checksum_help`), and may.
+fn wrong() -> String {
+    format!(
+        "_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0 || \
+         icmpv6.checksum.status == 0 || \
+         (tcp.checksum.status == 0 && !(tcp.checksum == 0xffff && ip.src == {KERNELS}))"
+    )
+}
 /// How many wrong packets a message names.
 const NAMED: usize = 5;
 
 /// Fails unless the capture has packets and tshark finds all of them right.
-pub(crate) fn check(lab: &Lab, path: &str) -> Outcome<usize> {
-    let all = tshark(lab, path, &["-T", "fields", "-e", "frame.number"])?;
-    let packets = all.lines().count();
-    ensure!(packets > 0, "the capture {path} has no packets");
-    let wrong = tshark(lab, path, &["-Y", WRONG])?;
+pub(crate) fn check(lab: &Lab, path: &str) -> Outcome {
+    let first = tshark(lab, path, &["-c", "1", "-T", "fields", "-e", "frame.number"])?;
+    ensure!(first.trim() == "1", "the capture {path} has no packets");
+    let wrong = tshark(lab, path, &["-Y", &wrong()])?;
     let lines: Vec<&str> = wrong.lines().collect();
     ensure!(
         lines.is_empty(),
-        "tshark finds {} of {packets} packets malformed or with a bad checksum:\n    {}",
+        "tshark finds {} packets malformed or with a bad checksum:\n    {}",
         lines.len(),
         lines.iter().take(NAMED).copied().collect::<Vec<_>>().join("\n    ")
     );
-    Ok(packets)
+    Ok(())
 }
 
 fn tshark(lab: &Lab, path: &str, args: &[&str]) -> Outcome<String> {

@@ -6,12 +6,13 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Outcome;
 use super::namespace::Namespace;
 use super::process::{Ended, Input, Log, Process};
 use super::scenarios::Mode;
+use super::{Outcome, ensure};
 
 /// A scenario's surroundings.
 pub(crate) struct Lab {
@@ -54,6 +55,15 @@ impl Lab {
         let path = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
         let path = path.to_string_lossy().into_owned();
         self.start(self.namespace.command(&path).arg("probe").args(args), "probe", Input::End)
+    }
+
+    /// Waits until a condition holds, at most as long as the scenario may take.
+    pub(crate) fn eventually(&self, what: &str, condition: impl Fn() -> bool) -> Outcome {
+        while !condition() {
+            ensure!(Instant::now() < self.deadline, "waited in vain for {what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// The program under test.

@@ -19,6 +19,9 @@ const NETNS_DIR: &str = "/run/netns";
 /// How often a kill is repeated before a namespace is given up.
 const KILL_ROUNDS: usize = 50;
 
+/// Least, initial and most, in bytes.
+const BUFFERS: [&str; 2] = ["net.ipv4.tcp_rmem=4096 131072 6291456", "net.ipv4.tcp_wmem=4096 65536 4194304"];
+
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A namespace that lives as long as this guard.
@@ -29,7 +32,8 @@ pub(crate) struct Namespace {
 
 impl Namespace {
     /// Makes a namespace whose loopback is up and whose TCP uses CUBIC, or
-    /// Reno where the host does not allow CUBIC in namespaces.
+    /// Reno where the host does not allow CUBIC in namespaces. Its buffers
+    /// have the same limits whatever the host's kernel.
     pub(crate) fn new() -> Outcome<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}{number}", prefix_of(process::id()));
@@ -39,6 +43,7 @@ impl Namespace {
         if namespace.sysctl("net.ipv4.tcp_congestion_control=cubic").is_err() {
             namespace.sysctl("net.ipv4.tcp_congestion_control=reno")?;
         }
+        BUFFERS.iter().try_for_each(|setting| namespace.sysctl(setting))?;
         Ok(namespace)
     }
 

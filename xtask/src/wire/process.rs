@@ -125,8 +125,13 @@ impl Process {
 
     /// Asks it to end (SIGTERM) and waits for that.
     pub(crate) fn terminate(self, limit: Duration) -> Outcome<Ended> {
-        signal(self.pid(), "TERM")?;
+        self.signal("TERM")?;
         self.wait(limit)
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) -> Outcome {
+        signal(self.pid(), name)
     }
 
     /// Ends it at once (SIGKILL).

@@ -63,14 +63,20 @@ impl Serve<'_> {
         self.stop_adopted()?;
         nothing_left(lab)?;
         match capture {
-            Some(path) => capture::check(lab, &path).map(drop),
+            Some(path) => capture::check(lab, &path),
             None => Ok(()),
         }
     }
 
     /// Ends it with SIGTERM where the device was not its own.
     pub(crate) fn stop_adopted(self) -> Outcome {
-        let ended = self.process.terminate(PROMPTLY)?;
+        self.process.signal("TERM")?;
+        self.ended()
+    }
+
+    /// Waits until it has ended after a signal, and checks how.
+    pub(crate) fn ended(self) -> Outcome {
+        let ended = self.process.wait(PROMPTLY)?;
         ensure!(!ended.stderr.contains("panicked"), "serve panicked: {}", ended.stderr.trim());
         ended.success().map(drop)
     }

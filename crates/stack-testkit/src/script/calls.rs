@@ -1,12 +1,14 @@
 //! System calls on the stack's sockets, by way of [`Endpoints`](stack_core::Endpoints): a script works for every
 //! transport protocol.
 
-use super::conversation::{PORT, v4};
+use super::arguments::{address, latin1, length, number, words};
+use super::conversation::PORT;
+use super::errno::{errno, same_errno};
 use super::machine::Machine;
 use super::options::{self, OptionCall};
 use super::{ICMP, Stop, TCP, UDP};
 use crate::pkt::{Call, Expr};
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::Ipv4Addr;
 use core::time::Duration;
 use stack_core::{EndpointId, Error, Families, Instant, Readiness, Shutdown};
 use std::collections::BTreeMap;
@@ -237,6 +239,9 @@ impl Files {
 
     fn close(&mut self, machine: &mut Machine, args: &[Expr]) -> Result<Answer> {
         let fd = *self.fd(args)?;
+        if machine.faults.ignore_close {
+            return Ok(Answer::Done(0));
+        }
         let closed = machine.endpoints(fd.protocol, |endpoints, cx| {
             endpoints.close(cx, fd.id);
             Ok(())
@@ -253,6 +258,9 @@ impl Files {
             Some(Expr::Word(word)) if word == "SHUT_RDWR" => Shutdown::Both,
             _ => return Err(Stop::Fail("shutdown wants SHUT_RD, SHUT_WR or SHUT_RDWR".to_owned())),
         };
+        if machine.faults.ignore_close {
+            return Ok(Answer::Done(0));
+        }
         Ok(answer(machine.endpoints(fd.protocol, |endpoints, cx| endpoints.shutdown(cx, fd.id, how))))
     }
 
@@ -274,6 +282,7 @@ impl Files {
         let fd = *self.fd(args)?;
         match options::parse(args)? {
             OptionCall::Nothing => Ok(Answer::Done(0)),
+            OptionCall::Set(_) if machine.faults.ignore_options => Ok(Answer::Done(0)),
             OptionCall::Set(option) => Ok(answer(
                 machine.endpoints(fd.protocol, |endpoints, cx| endpoints.set_option(cx, fd.id, option)),
             )),
@@ -411,113 +420,4 @@ fn answer(result: core::result::Result<(), Error>) -> Answer {
 
 fn failed(error: Error) -> Answer {
     if error == Error::WouldBlock { Answer::Blocks } else { Answer::Failed(error) }
-}
-
-/// The bytes of a string: `\xff` is one.
-fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
-}
-
-/// A number.
-pub(super) fn number(expr: &Expr) -> Result<i64> {
-    match expr {
-        Expr::Int(number) => Ok(*number),
-        other => Err(Stop::Fail(format!("expected a number, found {other:?}"))),
-    }
-}
-
-/// The constants in a value: `A|B` is both.
-pub(super) fn words(expr: &Expr) -> Vec<&str> {
-    match expr {
-        Expr::Word(word) => vec![word],
-        Expr::Or(terms) => terms.iter().flat_map(words).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// How many bytes a call reads or writes: its third argument, or the sum of its vectors.
-fn length(call: &Call) -> Result<usize> {
-    let vectors = match (call.name.as_str(), call.arguments.get(1)) {
-        ("readv" | "writev", Some(Expr::Array(vectors))) => Some(vectors),
-        ("recvmsg" | "sendmsg", Some(Expr::Struct(members))) => {
-            members.iter().find_map(|(name, value)| match value {
-                Expr::Array(vectors) if name.as_deref() == Some("msg_iov") => Some(vectors),
-                _ => None,
-            })
-        }
-        _ => None,
-    };
-    let Some(vectors) = vectors else {
-        let third =
-            call.arguments.get(2).ok_or_else(|| Stop::Fail(format!("{} names no length", call.name)))?;
-        return Ok(number(third)?.max(0) as usize);
-    };
-    let mut sum = 0;
-    for vector in vectors {
-        let Expr::Struct(members) = vector else {
-            return Err(Stop::Fail("a vector is {..., length}".to_owned()));
-        };
-        sum += members.last().map_or(Ok(0), |(_, len)| number(len))?.max(0) as usize;
-    }
-    Ok(sum)
-}
-
-/// An IPv4 socket address; `None` for `...`.
-fn address(expr: Option<&Expr>) -> Result<Option<SocketAddr>> {
-    let members = match expr {
-        None | Some(Expr::Ellipsis) => return Ok(None),
-        Some(Expr::Struct(members)) => members,
-        Some(other) => return Err(Stop::Fail(format!("expected an address or `...`, found {other:?}"))),
-    };
-    let argument = |name: &str| {
-        let value =
-            members.iter().find(|(member, _)| member.as_deref() == Some(name)).map(|(_, value)| value);
-        if let Some(Expr::Apply(_, arguments)) = value { arguments.first() } else { value }
-    };
-    let port = argument("sin_port").map_or(Ok(0), number)?;
-    let port = u16::try_from(port).map_err(|_| Stop::Fail(format!("{port} is no port")))?;
-    let ip = match argument("sin_addr") {
-        Some(Expr::Text(text)) => {
-            text.parse().map_err(|_| Stop::Fail(format!("`{text}` is no IPv4 address")))?
-        }
-        Some(Expr::Word(word)) if word == "INADDR_ANY" => Ipv4Addr::UNSPECIFIED,
-        _ => return Err(Stop::Skip("an address that is not IPv4".to_owned())),
-    };
-    Ok(Some(SocketAddr::from((v4(core::net::IpAddr::V4(ip)), port))))
-}
-
-/// The name that Linux has for an error.
-pub(super) fn errno(error: Error) -> &'static str {
-    match error {
-        Error::WouldBlock => "EAGAIN",
-        Error::ConnectStarted => "EINPROGRESS",
-        Error::AlreadyConnecting => "EALREADY",
-        Error::AlreadyConnected => "EISCONN",
-        Error::ConnectionRefused => "ECONNREFUSED",
-        Error::ConnectionReset => "ECONNRESET",
-        Error::Aborted => "ECONNABORTED",
-        Error::Timeout => "ETIMEDOUT",
-        Error::ClosedForSend => "EPIPE",
-        Error::NotConnected => "ENOTCONN",
-        Error::HostUnreachable => "EHOSTUNREACH",
-        Error::NoRoute | Error::NetworkUnreachable => "ENETUNREACH",
-        Error::ProtocolUnreachable => "ENOPROTOOPT",
-        Error::PortInUse => "EADDRINUSE",
-        Error::BadLocalAddress | Error::NoPortAvailable => "EADDRNOTAVAIL",
-        Error::MessageTooLarge => "EMSGSIZE",
-        Error::DestinationRequired => "EDESTADDRREQ",
-        Error::BroadcastDisabled => "EACCES",
-        Error::NotSupported => "EOPNOTSUPP",
-        Error::UnknownProtocol => "EPROTONOSUPPORT",
-        Error::AddressFamily => "EAFNOSUPPORT",
-        Error::LimitReached => "ENOBUFS",
-        Error::UnknownEndpoint => "EBADF",
-        _ => "EINVAL",
-    }
-}
-
-/// Whether two names are one error.
-pub(super) fn same_errno(a: &str, b: &str) -> bool {
-    let alias = |name: &str| if name == "EWOULDBLOCK" { "EAGAIN".to_owned() } else { name.to_owned() };
-    alias(a) == alias(b)
 }

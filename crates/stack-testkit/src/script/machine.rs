@@ -1,7 +1,8 @@
 //! The stack under test: a host, its only interface, and the time. Packets go in and come out by hand.
 
-use super::calls::errno;
 use super::conversation::{Conversation, Frame, Outgoing, v4};
+use super::errno::errno;
+use super::fault::Faults;
 use super::setup::{NIC, START, Setup};
 use super::{OUTBOUND_SALT, TCP};
 use crate::decode::Decoded;
@@ -23,6 +24,9 @@ pub(super) struct Machine {
     /// Sent and not yet expected by a line.
     pub(super) sent: VecDeque<Outgoing>,
     ethernet: bool,
+    pub(super) faults: Faults,
+    /// Packets that the stack has sent, lost ones included.
+    count: usize,
 }
 
 impl Machine {
@@ -30,7 +34,8 @@ impl Machine {
         let host = setup.host();
         let ethernet = host.nics().any(|nic| nic.id == NIC && nic.link_address.is_some());
         let conversation = Conversation::new(setup);
-        Self { host, now: START, conversation, sent: VecDeque::new(), ethernet }
+        let (sent, faults) = (VecDeque::new(), setup.faults);
+        Self { host, now: START, conversation, sent, ethernet, faults, count: 0 }
     }
 
     /// A packet from the peer.
@@ -65,6 +70,10 @@ impl Machine {
             out.recycle(packet);
             let ether_type = if ether_type == 0 { EtherType::IPV4 } else { ether_type };
             let decoded = Decoded::new(ether_type, &bytes);
+            self.count += 1;
+            if self.faults.loses(self.count, &decoded) {
+                continue;
+            }
             let sent = Outgoing { at: now, link_dst, bytes, decoded };
             self.conversation.outbound_log.push(sent.clone());
             self.sent.push_back(sent);
@@ -72,9 +81,14 @@ impl Machine {
         moved
     }
 
-    /// Whether a timer is due.
+    /// When the stack wants to be called.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        if self.faults.no_timers { None } else { self.host.next_deadline() }
+    }
+
+    /// Lets due timers run. Returns whether there were any.
     pub(super) fn poll(&mut self) -> bool {
-        let due = self.host.next_deadline().is_some_and(|deadline| deadline <= self.now);
+        let due = self.next_deadline().is_some_and(|deadline| deadline <= self.now);
         if due {
             self.host.poll(self.now);
         }

@@ -19,13 +19,18 @@
 //! | what an ICMP error quotes | must be the beginning of a packet that the stack got |
 //! | settings | `--tcp.min_rto=1s`, `--ip.reassembly_timeout=30s`, `--mtu=576`, `--medium=ethernet`, `--resolved=off`, …; `sysctl` where there is the same setting |
 //!
+//! `--fault.no_timers=on` and the like switch a mechanism off from outside: a script must notice.
+//!
 //! A failure shows the line, expected and actual side by side, and all packets up to there. With `UPDATE_EXPECT=1`
 //! [`run_folder`] rewrites the lines of packets that the stack sends, with their times, and leaves the rest as it is.
 
+mod arguments;
 mod build;
 mod calls;
 mod compare;
 mod conversation;
+mod errno;
+mod fault;
 mod flow;
 mod folder;
 mod info;

@@ -1,7 +1,7 @@
 //! `setsockopt`: names of Linux as settings of the stack.
 
 use super::Stop;
-use super::calls::number;
+use super::arguments::number;
 use crate::pkt::Expr;
 use core::time::Duration;
 use stack_core::SocketOption;

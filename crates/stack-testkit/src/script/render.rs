@@ -96,7 +96,10 @@ impl Conversation {
         let ports = (datagram.src_port, datagram.dst_port);
         let index =
             self.flow(protocol::UDP, (v4(ip.src), datagram.src_port), (v4(ip.dst), datagram.dst_port));
-        let expected = self.flows[index].sent.bytes(0, datagram.payload.len());
+        let len = datagram.payload.len();
+        // A forwarded datagram has the peer's bytes.
+        let ours = v4(ip.src) == self.local_ip;
+        let expected = if ours { self.flows[index].sent.bytes(0, len) } else { pattern(INBOUND_SALT, len) };
         let payload = if expected == datagram.payload[..] {
             Payload { len: expected.len(), bytes: None }
         } else {
@@ -153,7 +156,7 @@ impl Conversation {
             None => (hint.map_or(named, |hint| hint.ident), whole()),
         };
         self.fragments.insert(ip.ident, (ident, whole.clone()));
-        let expected = whole_bytes(&whole);
+        let expected = whole_bytes(&whole, v4(ip.src) == self.local_ip);
         let range = expected.get(ip.fragment_offset..ip.fragment_offset + ip.payload.len());
         // What is in the transport header of the first fragment is compared by the reassembled packet's line.
         let header = if ip.fragment_offset == 0 { 8.min(ip.payload.len()) } else { 0 };
@@ -229,17 +232,16 @@ fn as_quote(line: &Packet) -> Packet {
 }
 
 /// The bytes behind the IP header of a fragmented packet, its own header zero.
-fn whole_bytes(whole: &Body) -> Vec<u8> {
+fn whole_bytes(whole: &Body, ours: bool) -> Vec<u8> {
+    let own = if ours { OUTBOUND_SALT } else { INBOUND_SALT };
     let (payload, header, salt) = match whole {
-        Body::Udp(payload) => (payload.clone(), 8, OUTBOUND_SALT),
+        Body::Udp(payload) => (payload.clone(), 8, own),
         Body::Icmp(Icmp { kind: kind::ECHO_REPLY, content: IcmpContent::Payload(payload), .. }) => {
             (payload.clone(), 8, INBOUND_SALT)
         }
-        Body::Icmp(Icmp { content: IcmpContent::Payload(payload), .. }) => {
-            (payload.clone(), 8, OUTBOUND_SALT)
-        }
-        Body::Other { payload, .. } => (payload.clone(), 0, OUTBOUND_SALT),
-        _ => (Payload::default(), 0, OUTBOUND_SALT),
+        Body::Icmp(Icmp { content: IcmpContent::Payload(payload), .. }) => (payload.clone(), 8, own),
+        Body::Other { payload, .. } => (payload.clone(), 0, own),
+        _ => (Payload::default(), 0, own),
     };
     let mut bytes = vec![0; header];
     bytes.extend(payload.bytes.unwrap_or_else(|| pattern(salt, payload.len)));

@@ -1,7 +1,9 @@
 //! The events of a script, one after the other.
 
-use super::calls::{Answer, Files, Pending, number, same_errno};
+use super::arguments::number;
+use super::calls::{Answer, Files, Pending};
 use super::compare::Comparison;
+use super::errno::same_errno;
 use super::machine::Machine;
 use super::setup::{START, Setup};
 use super::{Outcome, Stop, info};
@@ -216,7 +218,7 @@ impl<'a> Runner<'a> {
     /// Goes to the next thing that happens up to `limit`. Returns whether there was one; if not, it is `limit` now.
     fn tick(&mut self, limit: Instant) -> Result<bool, Stop> {
         let ends = self.waiting.iter().map(|waiting| waiting.until).filter(|until| *until > self.machine.now);
-        let next = self.machine.host.next_deadline().into_iter().chain(ends).min();
+        let next = self.machine.next_deadline().into_iter().chain(ends).min();
         let more = next.is_some_and(|next| next <= limit);
         let to = next.filter(|_| more).unwrap_or(limit);
         self.machine.now = self.machine.now.max(to);

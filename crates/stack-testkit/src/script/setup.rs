@@ -4,6 +4,7 @@
 //! Without `--medium=ethernet` the link carries IP and nothing has to be resolved.
 
 use super::Stop;
+use super::fault::Faults;
 use crate::pkt::{Action, Script};
 use crate::source::SeededRng;
 use core::net::Ipv4Addr;
@@ -37,6 +38,7 @@ pub(super) struct Setup {
     forwarding: bool,
     resolved: bool,
     state: AddressState,
+    pub(super) faults: Faults,
     ipv4: Ipv4Config,
     arp: ArpConfig,
     udp: UdpConfig,
@@ -60,6 +62,7 @@ impl Default for Setup {
             forwarding: false,
             resolved: true,
             state: AddressState::Preferred,
+            faults: Faults::default(),
             ipv4: Ipv4Config::default(),
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
@@ -148,6 +151,7 @@ impl Setup {
             _ => match name.split_once('.') {
                 Some(("tcp", name)) => return self.set_tcp(name, value),
                 Some(("ip", name)) => return self.set_ip(name, value),
+                Some(("fault", name)) => self.faults.set(name, value).ok_or(Unknown)?,
                 Some(("arp", "announce")) => self.arp.announce = switch(value)?,
                 Some(("arp", "conflict")) => self.arp.conflict = conflict(value)?,
                 _ => return Err(Unknown),
@@ -202,9 +206,13 @@ impl Setup {
 
     /// The host that the script runs against.
     pub(super) fn host(&self) -> Host {
-        let builder = Host::builder()
-            .network(Ipv4::new(self.ipv4.clone()))
-            .network(Arp::new(self.arp.clone()))
+        let arp = if self.faults.no_arp { None } else { Some(Arp::new(self.arp.clone())) };
+        let builder = Host::builder().network(Ipv4::new(self.ipv4.clone()));
+        let builder = match arp {
+            Some(arp) => builder.network(arp),
+            None => builder,
+        };
+        let builder = builder
             .transport(Tcp::new(self.tcp.clone()))
             .transport(Udp::new(self.udp.clone()))
             .transport(Icmp::v4())
@@ -220,6 +228,9 @@ impl Setup {
         let default = RouteEntry::new(IpNet::V4(Ipv4Net::default()), NIC);
         host.add_route(if ethernet { default.via(self.gateway.into()) } else { default });
         host.set_forwarding(NIC, self.forwarding).expect("the interface is there");
+        if let Some(hook) = self.faults.hook() {
+            host.add_hook(hook);
+        }
         if ethernet && self.resolved {
             for neighbor in [self.gateway, self.remote] {
                 host.set_static_neighbor(START, NIC, neighbor.into(), self.peer_link);

@@ -25,7 +25,7 @@ impl Connection {
         if self.state == State::SynReceived {
             self.complete_simultaneous_open(env, seg)?;
         }
-        // R5961-5.2-a: SND.UNA − MAX.SND.WND ≤ SEG.ACK ≤ SND.NXT.
+        // R5961-5.2-a, R9293-MAY-12: SND.UNA − MAX.SND.WND ≤ SEG.ACK ≤ SND.NXT.
         if seg.ack.after(self.snd.nxt) || (self.snd.una - self.snd.max_wnd).after(seg.ack) {
             return ControlFlow::Break(Reply::ChallengeAck(DropReason::TcpBadAck));
         }

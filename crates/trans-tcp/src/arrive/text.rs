@@ -1,7 +1,7 @@
 //! Seventh check: the text. RFC 9293 §3.10.7.4, RFC 5681 §3.2.
 //!
 //! In order it goes to the application, ahead of its time it is kept (R9293-SHLD-31). Nothing is acknowledged here;
-//! what the peer is owed is noted (R9293-MUST-58, 59).
+//! what the peer is owed is noted (R9293-MUST-58, R9293-MUST-59).
 
 use super::{Flow, Reply, drop_it};
 use crate::connection::Connection;
@@ -38,10 +38,10 @@ impl Connection {
     fn in_order(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
         let fills_gap = self.rcv.has_gap();
         let truesize = packet.meta.truesize;
-        for piece in text_of(seg, packet) {
+        for_each_piece(seg, packet, |piece| {
             let pinned = share(truesize, piece.len(), seg.len);
             self.rcv.deliver(piece, pinned, || env.shared.rope());
-        }
+        });
         if fills_gap {
             self.rcv.take_held(|| env.shared.rope());
             self.acks.at_once(); // R5681-3.2-b
@@ -58,15 +58,15 @@ impl Connection {
     }
 
     fn ahead(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
-        self.acks.gap(); // R9293-MAY-13
+        self.acks.gap(seg.count()); // R9293-MAY-13
         let truesize = packet.meta.truesize;
         let mut seq = seg.seq;
         let mut held = true;
-        for piece in text_of(seg, packet) {
+        for_each_piece(seg, packet, |piece| {
             let (len, pinned) = (piece.len() as u32, share(truesize, piece.len(), seg.len));
             held &= self.rcv.hold(seq, piece, pinned);
             seq += len;
-        }
+        });
         if !held {
             env.counters().ofo_drop += 1;
             return drop_it(DropReason::TcpReassemblyFull);
@@ -76,20 +76,31 @@ impl Connection {
     }
 }
 
-/// The text of a segment as it stands after trimming, piece by piece.
-fn text_of(seg: &Segment, packet: &mut RxPacket) -> impl Iterator<Item = Bytes> + use<> {
+/// Hands over the text of a segment as it stands after trimming, piece by piece. Nearly always there is one.
+fn for_each_piece(seg: &Segment, packet: &mut RxPacket, mut f: impl FnMut(Bytes)) {
+    if packet.more.is_empty() {
+        let start = usize::from(packet.transport) + seg.header_len + seg.skip as usize;
+        let mut text = packet.data.split_off(start.min(packet.data.len()));
+        text.truncate(seg.len as usize);
+        return f(text);
+    }
     let (mut skip, mut left) = (seg.skip as usize, seg.len as usize);
-    packet.take_payload(seg.header_len).filter_map(move |mut piece| {
+    for mut piece in packet.take_payload(seg.header_len) {
         let stale = skip.min(piece.len());
         skip -= stale;
         let mut fresh = piece.split_off(stale);
         fresh.truncate(left);
         left -= fresh.len();
-        (!fresh.is_empty()).then_some(fresh)
-    })
+        if !fresh.is_empty() {
+            f(fresh);
+        }
+    }
 }
 
 /// A piece's share of the memory that the packet pins.
 fn share(truesize: u32, piece: usize, all: u32) -> u32 {
+    if piece as u32 == all {
+        return truesize;
+    }
     (u64::from(truesize) * piece as u64 / u64::from(all.max(1))).min(u64::from(u32::MAX)) as u32
 }

@@ -1,4 +1,5 @@
-//! Congestion control: how the window grows, and what is left of it after a loss. RFC 5681.
+//! Congestion control: how the window grows, and what is left of it after a loss. RFC 5681
+//! (R9293-MUST-19); others may be plugged in (R9293-MAY-18).
 //!
 //! The connection owns the [`Window`]; an algorithm is a strategy that changes it. What happens to the window *during*
 //! a recovery (inflation, deflation) is the recovery's business, not the algorithm's. All sizes are bytes.

@@ -33,6 +33,8 @@ pub(crate) struct Recovery {
     pub(crate) timeouts: u8,
     /// SND.NXT when the last recovery began: "recover" of RFC 6582.
     pub(crate) recovery_point: SeqNum,
+    /// SND.NXT before limited transmit added to it.
+    before_limited: SeqNum,
     rtx_next: SeqNum,
     rtx_end: SeqNum,
     cause: Cause,
@@ -47,6 +49,7 @@ impl Recovery {
             partial: false,
             timeouts: 0,
             recovery_point: iss,
+            before_limited: iss,
             rtx_next: iss,
             rtx_end: iss,
             cause: Cause::Timeout,

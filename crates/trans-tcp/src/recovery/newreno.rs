@@ -40,6 +40,9 @@ impl Recovery {
             window.cwnd = window.cwnd.saturating_add(mss); // RFC 5681 §3.2 step 4
             return false;
         }
+        if self.dup_acks == 1 {
+            self.before_limited = nxt;
+        }
         // R6582-4-a: only when more is acknowledged than the recovery before this one covers.
         if self.phase == Phase::Loss || self.dup_acks != DUP_THRESH || !una.after(self.recovery_point) {
             return false;
@@ -47,7 +50,9 @@ impl Recovery {
         self.phase = Phase::Fast;
         self.partial = false;
         self.recovery_point = nxt; // R6582-3.2-a
-        window.ssthresh = congestion.ssthresh(window, nxt.distance_from(una), mss);
+        // RFC 5681 §3.2 step 2: what limited transmit added is not part of the flight.
+        let flight = self.before_limited.distance_from(una);
+        window.ssthresh = congestion.ssthresh(window, flight, mss);
         window.cwnd = window.ssthresh.saturating_add(u32::from(DUP_THRESH) * mss);
         self.mark_lost(una, nxt.min(una + mss), Cause::FastRetransmit);
         true
@@ -83,7 +88,7 @@ impl Recovery {
         Progress::Partial { first: !core::mem::replace(&mut self.partial, true) }
     }
 
-    /// Bytes beyond the window that the first two duplicate ACKs let go: R3042-2-a.
+    /// Bytes beyond the window that the first two duplicate ACKs let go: R3042-2-a, R5681-3.2-d.
     pub(crate) fn limited_transmit(&self, mss: u32) -> u32 {
         if self.phase == Phase::Open { u32::from(self.dup_acks.min(DUP_THRESH - 1)) * mss } else { 0 }
     }
@@ -184,11 +189,27 @@ mod tests {
         assert!(!flow.dup() && !flow.dup() && flow.dup(), "but for data after it");
     }
 
+    /// Would go on to halve whatever is left of the window.
+    #[derive(Debug)]
+    struct Halving;
+
+    impl CongestionControl for Halving {
+        fn name(&self) -> &'static str {
+            "halving"
+        }
+
+        fn on_ack(&mut self, _: &mut Window, _: &crate::congestion::AckSample) {}
+
+        fn ssthresh(&mut self, window: &Window, _: u32, _: u32) -> u32 {
+            window.cwnd / 2
+        }
+    }
+
     #[test]
     fn the_threshold_falls_once_however_often_the_timer_goes_off() {
         let mut flow = Flow::new();
         for _ in 0..3 {
-            flow.recovery.on_timeout(&mut flow.window, &mut flow.reno, flow.una, flow.nxt, MSS);
+            flow.recovery.on_timeout(&mut flow.window, &mut Halving, flow.una, flow.nxt, MSS);
         }
         assert_eq!((flow.window.ssthresh, flow.recovery.timeouts), (5 * MSS, 3));
     }

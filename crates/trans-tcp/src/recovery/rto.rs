@@ -65,7 +65,7 @@ impl Connection {
         self.show_window(env);
     }
 
-    /// R9293-MUST-22, 23.
+    /// R9293-MUST-22, R9293-MUST-23.
     fn on_syn_timeout(&mut self, env: &mut Env<'_, '_>) {
         if self.recovery.timeouts >= env.config().syn_retries {
             return self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));
@@ -78,7 +78,6 @@ impl Connection {
     /// R6298-5.5-a.
     fn back_off(&mut self, env: &mut Env<'_, '_>) {
         self.rtt.backoff = self.rtt.backoff.saturating_add(1);
-        self.sampler.retransmitted();
         let rto = self.rtt.rto(env.config());
         self.timers.set(Timer::Retransmit, env.now + rto);
     }

@@ -231,8 +231,10 @@ fn time_wait_answers_what_is_out_of_place_and_nothing_else() {
 #[test]
 fn a_new_syn_reopens_from_time_wait() {
     let mut s = time_wait(Script::plain(), "");
+    let last = s.node.tcp.time_wait.iter().next().unwrap().1.snd_nxt;
     s.inject("S 2:2 win 1000");
     s.expect("S. 0:0 ack 3");
+    assert!(s.our_iss.after(last + 0xffff), "beyond all that the old connection can have sent");
     assert_eq!((s.node.tcp.table_sizes(), s.counters().time_wait_recycled), ((1, 1, 0), 1));
     s.inject(". 3:3 ack 1 win 1000");
     s.accept();

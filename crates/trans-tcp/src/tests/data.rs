@@ -72,6 +72,15 @@ fn segments_ahead_get_duplicates_and_a_filled_gap_an_ack_for_all() {
 }
 
 #[test]
+fn a_small_gap_is_acknowledged_as_soon_as_it_is_filled() {
+    let mut s = Script::established();
+    s.inject("P. 11:21 ack 1");
+    s.expect(". 1:1 ack 1");
+    s.inject("P. 1:11 ack 1");
+    s.expect(". 1:1 ack 21");
+}
+
+#[test]
 fn a_batch_ahead_gets_three_duplicates_for_the_fast_retransmit_of_a_peer_without_sack() {
     let mut s = Script::established();
     s.inject_batch(&[". 1001:2001 ack 1", ". 2001:3001 ack 1", ". 3001:4001 ack 1", ". 4001:5001 ack 1"]);

@@ -160,7 +160,7 @@ fn check(node: &Node) {
             continue;
         }
         established += u64::from(matches!(c.state, State::Established | State::CloseWait));
-        let end = c.snd.text_end() + u32::from(c.snd.fin.is_some());
+        let end = c.snd.text_end() + u32::from(c.snd.has_fin());
         assert!(c.snd.nxt.before_eq(end.max(c.snd.una + 1)), "SND.NXT is beyond what there is to send");
         assert!(c.rcv.memory() <= c.rcv.buffer * 3 + 65_536, "{} bytes held", c.rcv.memory());
         assert!(c.snd.buffered() <= c.settings.send_buffer);

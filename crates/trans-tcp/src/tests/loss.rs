@@ -165,7 +165,8 @@ fn three_duplicates_resend_the_first_segment() {
     s.expect(". 1001:2001 ack 1");
     s.quiet();
     let info = s.info();
-    assert_eq!((info.ssthresh, info.cwnd, s.counters().reno_recovery), (6500, 9500, 1));
+    // RFC 5681 §3.2: half of the eleven segments before limited transmit.
+    assert_eq!((info.ssthresh, info.cwnd, s.counters().reno_recovery), (5500, 8500, 1));
     assert_eq!((s.counters().fast_retrans, s.counters().retrans_segs), (1, 1));
 }
 
@@ -185,6 +186,23 @@ fn partial_acks_fill_one_hole_each_and_the_full_one_ends_the_recovery() {
     let info = s.info();
     assert_eq!((info.unacked, info.cwnd, info.ssthresh), (0, 2000, 4500));
     assert_eq!((s.counters().reno_recovery, s.counters().fast_retrans, s.counters().timeouts), (1, 3, 0));
+}
+
+#[test]
+fn only_the_first_partial_ack_restarts_the_timer() {
+    let mut s = in_flight(10);
+    s.skip();
+    s.inject(". 1:1 ack 1001");
+    (0..3).for_each(|_| s.inject(". 1:1 ack 1001"));
+    s.advance(100);
+    s.inject(". 1:1 ack 2001");
+    let restarted = s.ms();
+    s.advance(100);
+    s.inject(". 1:1 ack 3001");
+    s.skip();
+    let rto = s.info().rto.as_millis() as u64;
+    s.expect_at(restarted + rto, ". 3001:4001");
+    assert_eq!(s.counters().timeouts, 1);
 }
 
 #[test]
@@ -210,10 +228,14 @@ fn what_is_no_duplicate_does_not_count_as_one() {
     s.skip();
     s.inject(". 1:1 ack 1001 win 65535");
     for line in [
-        ". 1:1 ack 1001 win 65000",    // a window update
-        ". 1:1 ack 1001 win 64000",    // another
-        "P. 1:11 ack 1001 win 64000",  // data
-        "P. 11:21 ack 1001 win 64000", // more
+        ". 1:1 ack 1001 win 65000", // window updates
+        ". 1:1 ack 1001 win 64000",
+        ". 1:1 ack 1001 win 63000",
+        ". 1:1 ack 1001 win 64000",
+        "P. 1:6 ack 1001 win 64000", // data
+        "P. 6:11 ack 1001 win 64000",
+        "P. 11:16 ack 1001 win 64000",
+        "P. 16:21 ack 1001 win 64000",
     ] {
         s.inject(line);
     }

@@ -13,4 +13,5 @@ mod network;
 mod open;
 mod options;
 mod reset;
+mod turns;
 mod window;

@@ -268,26 +268,29 @@ fn listen_holds_one_more_than_its_backlog() {
 #[test]
 fn a_third_ack_that_finds_no_room_waits_for_the_next_syn_ack() {
     let mut s = Script::listening(Script::plain(), 1);
-    for port in 1..=3 {
+    let open = |s: &mut Script, port| {
         s.peer.set_port(port);
         s.inject("S 0:0 win 1000");
-    }
-    assert_eq!(s.skip(), 2, "two half-open peers fit");
-    s.peer.set_port(4);
-    // The scripts number from the last SYN-ACK seen, so each peer is completed by its own.
-    let mut s = Script::listening(Script::plain(), 0);
-    s.peer.set_port(1);
-    s.inject("S 0:0 win 1000");
-    s.expect("S. 0:0 ack 1");
-    let first = s.packet(". 1:1 ack 1 win 1000");
-    s.node.receive(first);
-    s.peer.set_port(2);
-    s.inject("S 0:0 win 1000");
-    s.quiet();
-    assert_eq!(s.counters().listen_overflows, 1);
+        s.expect("S. 0:0 ack 1");
+        s.our_iss
+    };
+    let (one, two) = (open(&mut s, 1), open(&mut s, 2));
+    let complete = |s: &mut Script, port, iss| {
+        s.peer.set_port(port);
+        s.our_iss = iss;
+        s.inject(". 1:1 ack 1 win 1000");
+    };
+    complete(&mut s, 1, one);
+    let three = open(&mut s, 3);
+    complete(&mut s, 2, two);
+    complete(&mut s, 3, three);
+    assert_eq!((s.node.tcp.table_sizes(), s.counters().listen_overflows), ((3, 1, 0), 1));
+    assert_eq!(s.node.drops, [DropReason::BacklogFull]);
     s.accept();
-    s.inject("S 0:0 win 1000");
+    s.advance(1000);
     s.expect("S. 0:0 ack 1");
+    complete(&mut s, 3, three);
+    assert_eq!(s.node.tcp.table_sizes(), (4, 0, 0));
 }
 
 #[test]

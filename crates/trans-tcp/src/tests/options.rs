@@ -21,6 +21,19 @@ fn every_segment_carries_the_timestamp_once_agreed() {
 }
 
 #[test]
+fn our_timestamps_never_go_back() {
+    let mut s = with_timestamps();
+    s.write(10).unwrap();
+    s.skip();
+    let before = s.our_ts;
+    s.node.now = s.node.now - Duration::from_millis(5);
+    s.inject("P. 1:11 ack 11 <ts 2 e>");
+    s.write(10).unwrap();
+    s.expect("P. 11:21 ack 11");
+    assert_eq!(s.our_ts, before);
+}
+
+#[test]
 fn paws_drops_ghosts_and_says_where_we_are() {
     let mut s = with_timestamps();
     s.inject("P. 1:11 ack 1 <ts 200 e>");
@@ -145,6 +158,14 @@ fn the_urgent_pointer_is_read_to_the_letter() {
     assert_eq!(s.node.tcp.urgent(id), Some(17), "it advances");
     s.read(100).unwrap();
     assert_eq!(s.node.tcp.urgent(id), None);
+}
+
+#[test]
+fn an_urgent_pointer_counts_from_where_its_segment_began() {
+    let mut s = Script::established();
+    s.inject("P. 1:6 ack 1");
+    s.inject("P.U 1:11 ack 1 urg 8");
+    assert_eq!(s.node.tcp.urgent(s.id), Some(8));
 }
 
 #[test]

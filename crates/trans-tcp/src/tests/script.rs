@@ -111,7 +111,7 @@ pub(super) struct Script {
     pub(super) id: EndpointId,
     pub(super) listener: Option<EndpointId>,
     start: Instant,
-    our_iss: SeqNum,
+    pub(super) our_iss: SeqNum,
     /// The last timestamp that we sent.
     pub(super) our_ts: u32,
     out: VecDeque<(Instant, Line, u16)>,
@@ -195,15 +195,6 @@ impl Script {
         });
         script.our_port = script.node.tcp.local_address(script.id).unwrap().port();
         script.flush();
-        script
-    }
-
-    /// A connection that we have opened.
-    pub(super) fn connected(config: TcpConfig, syn_ack_options: &str) -> Self {
-        let mut script = Self::connecting(config);
-        script.expect("S 0:0");
-        script.inject(&format!("S. 0:0 ack 1 win 65535 <{syn_ack_options}>"));
-        script.expect(". 1:1 ack 1");
         script
     }
 

@@ -129,6 +129,21 @@ fn unanswered_probes_end_the_connection() {
 }
 
 #[test]
+fn a_closed_socket_does_not_wait_for_ever_for_a_window() {
+    let mut s = Script::established();
+    s.inject(". 1:1 ack 1 win 0");
+    s.write(100).unwrap();
+    s.close();
+    for _ in 0..2000 {
+        s.advance(1000);
+        if s.skip() > 0 && s.node.tcp.table_sizes().0 == 2 {
+            s.inject(". 1:1 ack 1 win 0");
+        }
+    }
+    assert_eq!((s.node.tcp.table_sizes().0, s.counters().win_probe, s.counters().out_rsts), (1, 15, 1));
+}
+
+#[test]
 fn a_fin_for_a_closed_window_is_a_probe_too() {
     let mut s = Script::established();
     s.inject(". 1:1 ack 1 win 0");
@@ -148,10 +163,12 @@ fn a_window_that_shrinks_below_what_is_in_flight_loses_nothing() {
     s.inject(". 1:1 ack 1001 win 500");
     assert_eq!(s.state(), State::Established);
     s.quiet();
+    s.inject("P. 11:21 ack 1001 win 500");
+    s.expect(". 1501:1501 ack 1"); // not SND.NXT: the peer would not take it
     s.expect_at(200, ". 1001:1501 ack 1");
-    s.inject(". 1:1 ack 1501 win 4000");
+    s.inject(". 21:21 ack 1501 win 4000");
     s.expect(". 1501:2501 ack 1");
-    s.inject(". 1:1 ack 5001 win 4000");
+    s.inject(". 21:21 ack 5001 win 4000");
     assert_eq!(s.info().unacked, 0);
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Chart {
     pub(super) subtitle: String,
     pub(super) panels: Vec<Panel>,
     /// Times that are marked in every panel, and what they mean.
-    pub(super) marks: Marks,
+    pub(super) marks: Vec<Marks>,
 }
 
 /// One coordinate system.
@@ -117,7 +117,7 @@ impl Chart {
 
     fn end(&self) -> f64 {
         let points = self.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
-        points.map(|point| point.0).chain(self.marks.times.iter().copied()).fold(0.0, f64::max)
+        points.map(|point| point.0).fold(0.0, f64::max)
     }
 
     fn panel(&self, svg: &mut String, panel: &Panel, top: f64, time: &Scale) {
@@ -128,29 +128,29 @@ impl Chart {
         for series in &panel.series {
             line(svg, series, bottom, &scale, time);
         }
-        for &at in &self.marks.times {
+        let marks = self.marks.iter().flat_map(|marks| marks.times.iter().map(|&at| (at, marks.color)));
+        for (at, color) in marks.filter(|&(at, _)| at <= time.top) {
             let x = LEFT + time.place(at);
-            let (from, to, color) = (bottom - 9.0, bottom, self.marks.color);
+            let (from, to) = (bottom - 9.0, bottom);
             writeln!(svg, "<path d=\"M{x:.1} {from:.1}V{to:.1}\" stroke=\"{color}\" stroke-width=\"1.4\"/>")
                 .ok();
         }
         self.legend(svg, panel, top);
     }
 
-    /// Names, from the right end of the panel's head to the left.
+    /// Names beside their colours, against the right end of the panel's head.
     fn legend(&self, svg: &mut String, panel: &Panel, top: f64) {
-        let marks = (!self.marks.times.is_empty()).then_some((self.marks.name, self.marks.color));
-        let entries: Vec<_> =
-            panel.series.iter().map(|series| (series.name, series.color)).chain(marks).collect();
-        let mut x = WIDTH - RIGHT;
-        for (name, color) in entries.into_iter().rev() {
-            text(svg, x, top + 2.0, "end", "", name);
-            // About what a letter of this size takes on the average.
-            x -= name.chars().count() as f64 * 7.4 + 8.0;
-            let (from, y) = (x - 18.0, top - 2.0);
-            writeln!(svg, "<path d=\"M{from:.1} {y:.1}H{x:.1}\" stroke=\"{color}\" stroke-width=\"3\"/>")
-                .ok();
-            x = from - 20.0;
+        let marks = self.marks.iter().filter(|marks| !marks.times.is_empty());
+        let lines = panel.series.iter().map(|series| (series.name, series.color));
+        let entries: Vec<_> = lines.chain(marks.map(|marks| (marks.name, marks.color))).collect();
+        // About what letters of this size take on the average.
+        let width = |name: &str| 24.0 + name.chars().count() as f64 * 7.1 + 18.0;
+        let mut x = WIDTH - RIGHT + 18.0 - entries.iter().map(|(name, _)| width(name)).sum::<f64>();
+        for (name, color) in entries {
+            let (end, y) = (x + 18.0, top - 2.0);
+            writeln!(svg, "<path d=\"M{x:.1} {y:.1}H{end:.1}\" stroke=\"{color}\" stroke-width=\"3\"/>").ok();
+            text(svg, x + 24.0, top + 2.5, "start", "", name);
+            x += width(name);
         }
     }
 }
@@ -229,7 +229,7 @@ mod tests {
             title: "Title".into(),
             subtitle: "Sub".into(),
             panels: vec![Panel { label: "bytes", series: vec![series] }],
-            marks,
+            marks: vec![marks],
         };
         let svg = chart.to_svg();
         for part in ["Title", "Sub", ">bytes<", "a &amp; b", ">loss<", "time (s)", "stroke=\"#c00\""] {

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 /// Smallest MTU of IPv4 (RFC 791 §3.2) and of IPv6 (RFC 8200 §5), in bytes.
 const LEAST_MTU: i64 = 68;
 const LEAST_MTU_V6: u32 = 1280;
-/// Largest MTU of a TUN device, in bytes.
+/// Largest MTU of a TUN device, and of a TAP device, whose frames have a header, in bytes.
 const MOST_MTU: i64 = 65_535;
+const MOST_MTU_TAP: u32 = 65_521;
 
 /// The device between the kernel and our stack.
 #[derive(Args, Clone, Debug)]
@@ -89,6 +90,13 @@ impl DeviceArgs {
             );
             return Err(message.into());
         }
+        if self.tap && self.mtu > MOST_MTU_TAP {
+            return Err(format!(
+                "--mtu {} is too large for a TAP device; give at most {MOST_MTU_TAP}",
+                self.mtu
+            )
+            .into());
+        }
         for net in &self.address {
             let address = net.addr();
             let is_subnet = net.prefix_len() < net.max_prefix_len() - 1
@@ -165,5 +173,7 @@ mod tests {
         }
         let small = hosts("x --address fd00::2/64 --mtu 1000").unwrap_err();
         assert!(small.contains("1280"), "{small}");
+        let large = hosts("x --tap --mtu 65535").unwrap_err();
+        assert!(large.contains("65521"), "{large}");
     }
 }

@@ -30,8 +30,8 @@ pub(crate) use args::DeviceArgs;
 const NAME: &str = "ustack%d";
 /// Between two looks whether the device is still there.
 const WATCH: Duration = Duration::from_millis(200);
-/// `IFF_UP` of `linux/if.h`.
-const UP: u32 = 1;
+/// How long connections that are closed may take to deliver what they have.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A stack on a device.
 pub(crate) struct Device {
@@ -55,13 +55,16 @@ impl Device {
     pub(crate) fn open(args: &DeviceArgs) -> Outcome<Self> {
         args.check()?;
         let hosts = args.host_addresses()?;
-        let (mut tun, made) = attach(args)?;
+        let netlink = Netlink::new().map_err(|error| {
+            Failure::new("talk to the kernel about devices", error, "see whether netlink is forbidden")
+        })?;
+        let (mut tun, made) = attach(args, &netlink)?;
         let name = tun.name().to_owned();
         if made {
-            address_kernel(&name, &hosts)?;
+            address_kernel(&netlink, &name, &hosts)?;
             tun.set_up().map_err(|error| error.to_string())?;
         } else {
-            check_adopted(&name);
+            check_adopted(&netlink, &name);
         }
         let (offload, mtu) = (tun.offload().to_string(), tun.capabilities().mtu);
         let capture = args.pcap.as_deref().map(capture).transpose()?;
@@ -89,8 +92,11 @@ impl Device {
         format!("the device {name} is gone: somebody has removed it; start again to make a new one").into()
     }
 
-    /// Ends the capture; says what is wrong with it.
+    /// Lets connections deliver what they have, and ends the capture; says what is wrong with it.
     pub(crate) fn finish(self) -> Outcome {
+        if !self.stack.stack().shutdown(LINGER) {
+            self.stack.stack().reset_connections();
+        }
         let Some(capture) = self.capture.clone() else { return Ok(()) };
         drop(self);
         capture.flush();
@@ -106,21 +112,20 @@ impl Device {
 }
 
 /// The device, and whether it is of our making.
-fn attach(args: &DeviceArgs) -> Outcome<(Tun, bool)> {
+fn attach(args: &DeviceArgs, netlink: &Netlink) -> Outcome<(Tun, bool)> {
     let config = if args.tap { TunConfig::tap() } else { TunConfig::tun() };
     let name = args.tun.as_deref().unwrap_or(NAME);
-    let existed = std::fs::exists(format!("/sys/class/net/{name}")).unwrap_or(false);
+    let existed = netlink.index(name).is_some();
     let config = config.with_name(name).with_mtu(args.mtu).with_offload(!args.no_offload);
     let tun = Tun::create(config).map_err(|error| error.to_string())?;
     Ok((tun, !existed))
 }
 
 /// Gives the kernel's side its addresses, unless another device has one of them already.
-fn address_kernel(name: &str, hosts: &[IpNet]) -> Outcome {
+fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet]) -> Outcome {
     let failed = |error: std::io::Error| {
         Failure::new(format_args!("give {name} its address"), error, "run it with sudo, or as root")
     };
-    let netlink = Netlink::new().map_err(failed)?;
     let taken = netlink.addresses().map_err(failed)?;
     for host in hosts {
         if let Some((other, _)) = taken.iter().find(|(_, address)| *address == host.addr()) {
@@ -128,34 +133,20 @@ fn address_kernel(name: &str, hosts: &[IpNet]) -> Outcome {
                 "the kernel has {} on another device ({}) already; choose a free subnet with --address, such as \
                  10.78.0.2/24, or end the program that has it",
                 host.addr(),
-                device_name(*other)
+                netlink.name(*other).unwrap_or_default()
             );
             return Err(message.into());
         }
     }
-    let index = property(name, "ifindex").unwrap_or_default();
+    let index = netlink.index(name).unwrap_or_default();
     hosts.iter().try_for_each(|host| netlink.add_address(index, *host).map_err(failed))
 }
 
-fn device_name(index: u32) -> String {
-    let names = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
-    let mut names = names.filter_map(|entry| entry.file_name().into_string().ok());
-    names.find(|name| property(name, "ifindex") == Some(index)).unwrap_or_else(|| format!("number {index}"))
-}
-
 /// An adopted device stays as it is; one that can't work deserves a word.
-fn check_adopted(name: &str) {
-    if property(name, "flags").is_some_and(|flags| flags & UP == 0) {
+fn check_adopted(netlink: &Netlink, name: &str) {
+    let down = netlink.index(name).is_some_and(|index| matches!(netlink.is_up(index), Ok(false)));
+    if down {
         tracing::warn!("the device {name} is down; bring it up with `ip link set {name} up`");
-    }
-}
-
-/// A number that the kernel shows of a device, decimal or `0x` hexadecimal.
-fn property(name: &str, property: &str) -> Option<u32> {
-    let text = std::fs::read_to_string(format!("/sys/class/net/{name}/{property}")).ok()?;
-    match text.trim().strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => text.trim().parse().ok(),
     }
 }
 
@@ -211,13 +202,5 @@ mod tests {
             let station = station(address.parse().unwrap());
             assert!(station.is_unicast() && station.0[0] & 2 == 2, "{station}");
         }
-    }
-
-    #[test]
-    fn the_kernel_shows_its_loopback() {
-        let index = property("lo", "ifindex").unwrap();
-        assert_eq!(device_name(index), "lo");
-        assert!(property("lo", "flags").is_some());
-        assert_eq!(property("no-such-device", "ifindex"), None);
     }
 }

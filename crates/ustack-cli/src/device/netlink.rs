@@ -1,12 +1,14 @@
-//! Addresses of the kernel's side, through rtnetlink: listed, and given to a device. No `ip` program is needed.
+//! Devices and addresses of the kernel's side, through rtnetlink: looked up, listed, and given. Neither the `ip` program
+//! nor `/sys` is needed, which may show another network namespace.
 //!
-//! Messages are `nlmsghdr`, `ifaddrmsg` and attributes (`linux/netlink.h`, `linux/if_addr.h`), numbers in the order of
-//! the machine.
+//! Messages are `nlmsghdr`, `ifinfomsg` or `ifaddrmsg`, and attributes (`linux/netlink.h`, `linux/rtnetlink.h`,
+//! `linux/if_addr.h`), numbers in the order of the machine.
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, netlink, recv, send, socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, netdevice, netlink, recv, send,
+    socket_with,
 };
 use stack_core::IpNet;
 use std::io;
@@ -14,6 +16,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
 const REQUEST: u16 = 0x001;
@@ -27,6 +31,9 @@ const IFA_LOCAL: u16 = 2;
 const IFA_F_NODAD: u8 = 0x02;
 const HEADER_LEN: usize = 16;
 const ADDRESS_LEN: usize = 8;
+const LINK_LEN: usize = 16;
+/// `IFF_UP` of `linux/if.h`.
+const UP: u32 = 1;
 /// `AF_INET` and `AF_INET6` as they stand in messages.
 const FAMILY_V4: u8 = 2;
 const FAMILY_V6: u8 = 10;
@@ -41,6 +48,28 @@ impl Netlink {
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
         connect(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
         Ok(Self(socket))
+    }
+
+    /// The index of a device, if there is one of this name.
+    pub(super) fn index(&self, name: &str) -> Option<u32> {
+        netdevice::name_to_index(&self.0, name).ok()
+    }
+
+    /// The name of the device with this index.
+    pub(super) fn name(&self, index: u32) -> Option<String> {
+        netdevice::index_to_name(&self.0, index).ok()
+    }
+
+    /// Whether a device has been brought up.
+    pub(super) fn is_up(&self, index: u32) -> io::Result<bool> {
+        let mut body = [0; LINK_LEN];
+        body[4..8].copy_from_slice(&index.to_ne_bytes());
+        self.request(RTM_GETLINK, REQUEST | ACKNOWLEDGE, &body)?;
+        let mut up = false;
+        self.messages(|kind, body| {
+            up |= kind == RTM_NEWLINK && number(body, 8).is_some_and(|flags| flags & UP != 0);
+        })?;
+        Ok(up)
     }
 
     /// Gives an address to the device with this index.
@@ -97,21 +126,25 @@ impl Netlink {
 
 /// Kind and body of the first message, and what follows it.
 fn split_message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let length = u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+    let length = number(bytes, 0)? as usize;
     let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
     let body = bytes.get(HEADER_LEN..length)?;
     Some((kind, body, bytes.get(length.next_multiple_of(4)..).unwrap_or_default()))
 }
 
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
 /// The negative error number of an acknowledgement; 0 is success.
 fn outcome(body: &[u8]) -> io::Result<()> {
-    let number = body.get(..4).and_then(|bytes| bytes.try_into().ok()).map_or(0, i32::from_ne_bytes);
-    if number == 0 { Ok(()) } else { Err(Errno::from_raw_os_error(-number).into()) }
+    let code = number(body, 0).unwrap_or(0) as i32;
+    if code == 0 { Ok(()) } else { Err(Errno::from_raw_os_error(code.wrapping_neg()).into()) }
 }
 
 /// Device and address of one `RTM_NEWADDR`. On a point-to-point link `IFA_ADDRESS` is the other end's.
 fn address(body: &[u8]) -> Option<(u32, IpAddr)> {
-    let index = u32::from_ne_bytes(body.get(4..8)?.try_into().ok()?);
+    let index = number(body, 4)?;
     let mut attributes = body.get(ADDRESS_LEN..)?;
     let mut found = None;
     while let Some((kind, value, next)) = split_attribute(attributes) {
@@ -150,9 +183,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_lists_its_loopback() {
-        let addresses = Netlink::new().unwrap().addresses().unwrap();
-        assert!(addresses.iter().any(|(_, address)| address.is_loopback()), "{addresses:?}");
+    fn the_kernel_knows_its_loopback() {
+        let netlink = Netlink::new().unwrap();
+        let index = netlink.index("lo").unwrap();
+        assert_eq!(netlink.name(index).as_deref(), Some("lo"));
+        let addresses = netlink.addresses().unwrap();
+        assert!(addresses.contains(&(index, IpAddr::from([127, 0, 0, 1]))), "{addresses:?}");
+        assert!(netlink.is_up(index).unwrap());
+        assert_eq!((netlink.index("no-such-device"), netlink.name(u32::MAX / 2)), (None, None));
+        assert!(netlink.is_up(u32::MAX / 2).is_err());
     }
 
     #[test]

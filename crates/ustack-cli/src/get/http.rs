@@ -176,7 +176,7 @@ fn parse(lines: &[String]) -> io::Result<Head> {
         pairs
             .filter(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.trim().to_owned())
-            .last()
+            .next_back()
     };
     let length = if status < 200 || status == 204 || status == 304 {
         Length::Exact(0)

@@ -57,7 +57,7 @@ async fn fetch(args: &GetArgs, device: &Device, server: SocketAddr) -> Outcome {
     let url = &args.url;
     let failed = |error: io::Error| Failure::Told(format!("cannot get {url}: {error}"));
     let start = Instant::now();
-    let stream = device.stack.connect(server).await.map_err(failed)?;
+    let stream = device.stack.connect(server).await.map_err(|error| format!("cannot get {url}: {error}"))?;
     let (head, mut answer) = Answer::ask(stream, url).await.map_err(failed)?;
     let mut output = Output::open(args.output.as_ref())?;
     // What goes wrong with the output is not the server's fault.

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 pub(crate) use files::Root;
 pub(crate) use page::About;
+pub(crate) use upload::hex;
 
 pub(crate) const PORT: u16 = 80;
 /// The answer to a connection beyond the limit.

@@ -40,6 +40,7 @@ const WAITING: usize = 256;
 
 /// The server; clones share the one test that may run.
 struct Server<N: Network> {
+    network: N,
     datagrams: Arc<N::Datagrams>,
     running: Arc<Mutex<Option<Running<N>>>>,
 }
@@ -58,13 +59,13 @@ enum Role<N: Network> {
 }
 
 /// Serves tests on a listener and a datagram socket of the same port, for ever.
-pub(crate) async fn serve<N: Network>(mut gate: Gate<N::Listener>, datagrams: N::Datagrams) {
-    let server = Server::<N> { datagrams: Arc::new(datagrams), running: Arc::default() };
+pub(crate) async fn serve<N: Network>(network: N, mut gate: Gate<N::Listener>, datagrams: N::Datagrams) {
+    let server = Server { network, datagrams: Arc::new(datagrams), running: Arc::default() };
     let mut number = 0;
     loop {
         let (stream, peer) = gate.next().await;
         number += 1;
-        tokio::spawn(server.clone().greet(stream, peer, number));
+        server.network.spawn(server.clone().greet(stream, peer, number));
     }
 }
 
@@ -77,7 +78,7 @@ impl<N: Network> Server<N> {
         match self.role(cookie) {
             Role::Control(connections) => {
                 let _free = FreeOnDrop(Arc::clone(&self.running));
-                match session::run(stream, connections, &self.datagrams).await {
+                match session::run(&self.network, stream, connections, &self.datagrams).await {
                     Ok(summary) => tracing::info!(%peer, "iperf3 {summary}"),
                     Err(error) => tracing::warn!(%peer, "iperf3 test failed: {error}"),
                 }
@@ -107,7 +108,8 @@ impl<N: Network> Server<N> {
 
 impl<N: Network> Clone for Server<N> {
     fn clone(&self) -> Self {
-        Self { datagrams: Arc::clone(&self.datagrams), running: Arc::clone(&self.running) }
+        let network = self.network.clone();
+        Self { network, datagrams: Arc::clone(&self.datagrams), running: Arc::clone(&self.running) }
     }
 }
 

@@ -58,7 +58,7 @@ impl State {
 
     /// As it stands on the wire.
     pub(super) const fn byte(self) -> u8 {
-        (self as i8).cast_unsigned()
+        self as i8 as u8
     }
 }
 

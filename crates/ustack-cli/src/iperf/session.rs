@@ -7,14 +7,13 @@ use super::protocol::{
     write_state,
 };
 use super::{tcp, udp};
-use crate::net::{Datagrams, Stream};
+use crate::net::{Network, Stream};
 use bytes::Bytes;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Time for each step that the client takes by itself.
@@ -45,19 +44,22 @@ struct Flow {
 }
 
 /// A running test. Dropping it ends its streams.
-struct Test {
+struct Test<'a, N> {
+    network: &'a N,
     flows: Vec<Flow>,
-    tasks: JoinSet<()>,
+    /// Its tasks end when this is dropped.
+    alive: watch::Sender<()>,
     stop: watch::Sender<bool>,
     cpu: CpuUse,
     start: Instant,
 }
 
 /// Conducts one test over its control connection; returns a line about it.
-pub(super) async fn run<S: Stream>(
+pub(super) async fn run<N: Network, S: Stream>(
+    network: &N,
     mut control: S,
     connections: mpsc::Receiver<Numbered<S>>,
-    datagrams: &Arc<impl Datagrams>,
+    datagrams: &Arc<N::Datagrams>,
 ) -> io::Result<String> {
     write_state(&mut control, State::ParamExchange).await?;
     let parameters: Parameters = within(STEP, "its parameters", read_json(&mut control)).await?;
@@ -65,7 +67,7 @@ pub(super) async fn run<S: Stream>(
         write_error(&mut control, BAD_PARAMETERS).await?;
         return Err(invalid(reason));
     }
-    let mut test = Test::new();
+    let mut test = Test::new(network);
     if parameters.udp {
         test.open_udp(&mut control, &parameters, datagrams).await?;
     } else {
@@ -92,10 +94,21 @@ fn check(parameters: &Parameters) -> Result<(), String> {
     }
 }
 
-impl Test {
-    fn new() -> Self {
-        let (stop, _) = watch::channel(false);
-        Self { flows: Vec::new(), tasks: JoinSet::new(), stop, cpu: CpuUse::new(), start: Instant::now() }
+impl<'a, N: Network> Test<'a, N> {
+    fn new(network: &'a N) -> Self {
+        let (alive, stop) = (watch::Sender::new(()), watch::Sender::new(false));
+        Self { network, flows: Vec::new(), alive, stop, cpu: CpuUse::new(), start: Instant::now() }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut alive = self.alive.subscribe();
+        self.network.spawn(async move {
+            tokio::select! {
+                // Nothing is ever sent: this is the end of the test.
+                _ = alive.changed() => {}
+                () = task => {}
+            }
+        });
     }
 
     async fn open_tcp<S: Stream>(
@@ -120,9 +133,9 @@ impl Test {
             let counters = self.add_flow(sends, Arc::default());
             if sends {
                 let stop = self.stop.subscribe();
-                self.tasks.spawn(tcp::send(stream, block.clone(), parameters.bandwidth, counters, stop));
+                self.spawn(tcp::send(stream, block.clone(), parameters.bandwidth, counters, stop));
             } else {
-                self.tasks.spawn(tcp::receive(stream, counters));
+                self.spawn(tcp::receive(stream, counters));
             }
         }
         Ok(())
@@ -132,12 +145,12 @@ impl Test {
         &mut self,
         control: &mut S,
         parameters: &Parameters,
-        socket: &Arc<impl Datagrams>,
+        socket: &Arc<N::Datagrams>,
     ) -> io::Result<()> {
         let roles = roles(parameters);
         let wide = parameters.udp_counters_64bit;
         let (sender, mut opened) = mpsc::channel(roles.len());
-        self.tasks.spawn(udp::receive(Arc::clone(socket), roles.len(), wide, sender));
+        self.spawn(udp::receive(Arc::clone(socket), roles.len(), wide, sender));
         write_state(control, State::CreateStreams).await?;
         let mut peers: Vec<(bool, SocketAddr, Arc<Counters>)> = Vec::new();
         for sends in roles {
@@ -151,7 +164,7 @@ impl Test {
         for (_, peer, counters) in peers.into_iter().filter(|(sends, ..)| *sends) {
             let sending = udp::send(Arc::clone(socket), peer, len, wide, bandwidth, counters);
             let mut stop = self.stop.subscribe();
-            self.tasks.spawn(async move {
+            self.spawn(async move {
                 tokio::select! {
                     _ = stop.wait_for(|stop| *stop) => {}
                     () = sending => {}

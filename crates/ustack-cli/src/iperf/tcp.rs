@@ -38,7 +38,7 @@ pub(super) async fn send(
 }
 
 async fn write_blocks(stream: &mut impl Stream, block: Bytes, rate: u64, counters: &Counters) {
-    let pace = Pace::new(rate);
+    let mut pace = Pace::new(rate);
     let (mut sent, mut blocks) = (0, 0_u64);
     while stream.write_bytes(block.clone()).await.is_ok() {
         counters.add_bytes(block.len());

@@ -63,7 +63,7 @@ pub(super) async fn send(
     rate: u64,
     counters: Arc<Counters>,
 ) {
-    let pace = Pace::new(rate);
+    let mut pace = Pace::new(rate);
     let mut datagram: Vec<u8> = (0..length).map(|index| b'0' + (index % 10) as u8).collect();
     let (mut sent, mut number) = (0, 0);
     loop {
@@ -129,7 +129,7 @@ impl Inbound {
         } else if counters.lost.load(Ordering::Relaxed) > 0 {
             counters.lost.fetch_sub(1, Ordering::Relaxed);
         }
-        let transit = now.cast_signed().wrapping_sub(header.micros.cast_signed());
+        let transit = now.wrapping_sub(header.micros) as i64;
         let change = transit.wrapping_sub(self.transit.replace(transit).unwrap_or(transit)).unsigned_abs();
         self.jitter += (change as f64 - self.jitter) / 16.0;
         counters.jitter.store((self.jitter * 1000.0) as u64, Ordering::Relaxed);

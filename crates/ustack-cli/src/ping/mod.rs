@@ -47,7 +47,7 @@ pub(crate) struct PingArgs {
     ttl: Option<u8>,
 
     /// How long the last replies are waited for, in seconds
-    #[arg(short = 'W', long, value_name = "S", default_value = "2", value_parser = units::duration)]
+    #[arg(short = 'W', long, value_name = "S", default_value = "4", value_parser = units::duration)]
     wait: Duration,
 
     /// Print one JSON object at the end instead of lines

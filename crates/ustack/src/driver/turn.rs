@@ -74,7 +74,10 @@ impl Driver {
     /// Hands the host what was read, and the time.
     fn deliver(&mut self, now: Instant, core: &mut Core) {
         for port in self.ports.iter_mut().filter(|port| !port.batch.is_empty()) {
-            core.host.receive(now, port.nic, &mut port.batch);
+            // What was read from a removed interface is not for the one that has its number now.
+            if core.has_outlet(&port.gate) {
+                core.host.receive(now, port.nic, &mut port.batch);
+            }
             port.batch.clear();
         }
         if core.host.next_deadline().is_some_and(|deadline| deadline <= now) {
@@ -115,7 +118,7 @@ impl Driver {
             let removed = port.gate.is_closed();
             if let Some(error) = port.gone.or(removed.then_some(LinkError::Closed)) {
                 port.gate.close();
-                shared.link_gone(now, port.nic, error);
+                shared.link_gone(now, port.nic, &port.gate, error);
                 return false;
             }
             true

@@ -8,10 +8,11 @@ use crate::wire::serve;
 
 const ECHO: &str = "10.77.0.2:7";
 
-/// 100 connections open at the same time, each echoing 256 KiB.
+/// 100 connections open at the same time, each echoing 64 KiB, every packet
+/// checked by tshark.
 pub(crate) fn parallel(lab: &Lab) -> Outcome {
-    let serve = serve::start(lab)?;
-    let probe = lab.probe(&["parallel", ECHO, "100", "262144"])?;
+    let serve = serve::start_captured(lab)?;
+    let probe = lab.probe(&["parallel", ECHO, "100", "65536"])?;
     probe.wait(Duration::from_secs(40))?.success()?;
     serve.stop()
 }

@@ -20,7 +20,7 @@ pub(crate) fn peer_killed(lab: &Lab) -> Outcome {
     for _ in 0..5 {
         let mut down = transfer(lab)?;
         let mut up = lab.spawn("curl", &["-sS", "-T", "/dev/zero", &url("/upload")], Input::End)?;
-        thread::sleep(Duration::from_millis(300));
+        flowing(lab, 2)?;
         ensure!(down.is_running() && up.is_running(), "a transfer ended before its client was killed");
         down.kill();
         up.kill();
@@ -35,7 +35,7 @@ pub(crate) fn peer_killed(lab: &Lab) -> Outcome {
 pub(crate) fn device_removed(lab: &Lab) -> Outcome {
     let mut serve = serve::start(lab)?;
     let mut client = transfer(lab)?;
-    thread::sleep(Duration::from_millis(500));
+    flowing(lab, 1)?;
     ensure!(client.is_running(), "the transfer ended before the device was removed");
     lab.namespace.ip(&["link", "del", DEVICE])?;
     let log = serve.process().log().clone();
@@ -57,11 +57,30 @@ fn ends_by_itself(process: &mut Process) -> Outcome {
     Ok(())
 }
 
+/// Asked to end in the middle of transfers, by either signal: both clients learn it at once, what was made is gone.
+pub(crate) fn stopped(lab: &Lab) -> Outcome {
+    for how in ["TERM", "INT"] {
+        let mut serve = serve::start(lab)?;
+        let mut down = transfer(lab)?;
+        let mut up = lab.spawn("curl", &["-sS", "-T", "/dev/zero", &url("/upload")], Input::End)?;
+        flowing(lab, 2)?;
+        ensure!(down.is_running() && up.is_running(), "a transfer ended before serve was asked to end");
+        serve.process().signal(how)?;
+        for client in [down, up] {
+            let ended = client.wait(SOON)?;
+            ensure!(!ended.status.success(), "a transfer that was cut short ended with success");
+        }
+        serve.ended()?;
+        nothing_left(lab)?;
+    }
+    Ok(())
+}
+
 /// SIGKILL leaves neither device nor address.
 pub(crate) fn killed(lab: &Lab) -> Outcome {
     let mut serve = serve::start(lab)?;
     let mut client = transfer(lab)?;
-    thread::sleep(Duration::from_millis(300));
+    flowing(lab, 1)?;
     ensure!(client.is_running(), "the transfer ended before serve was killed");
     serve.process().kill();
     client.kill();
@@ -83,6 +102,21 @@ pub(crate) fn adopted(lab: &Lab) -> Outcome {
     let addresses = lab.namespace.ip(&["-brief", "address", "show", "dev", DEVICE])?;
     ensure!(addresses.contains(KERNELS), "the adopted device lost its address: {}", addresses.trim());
     Ok(())
+}
+
+/// Waits until so many connections of the kernel's have moved a megabyte each.
+fn flowing(lab: &Lab, transfers: usize) -> Outcome {
+    let moved = |line: &&str| {
+        let mut figures = line.split_whitespace().filter_map(|word| {
+            let (name, figure) = word.split_once(':')?;
+            matches!(name, "bytes_sent" | "bytes_received").then(|| figure.parse::<u64>().ok())?
+        });
+        figures.any(|bytes| bytes >= 1_000_000)
+    };
+    lab.eventually("the transfers to flow", || {
+        let sockets = lab.run("ss", &["-Htin", "state", "established"], SOON);
+        sockets.is_ok_and(|ended| ended.text().lines().filter(moved).count() >= transfers)
+    })
 }
 
 fn transfer(lab: &Lab) -> Outcome<Process> {

@@ -83,7 +83,8 @@ pub(crate) fn url(path: &str) -> String {
     format!("http://{OURS}{path}")
 }
 
-fn sha256(lab: &Lab, file: &str) -> Outcome<String> {
+/// The SHA-256 of a file in the scenario's folder.
+pub(crate) fn sha256(lab: &Lab, file: &str) -> Outcome<String> {
     let text = lab.check("sha256sum", &[&lab.path(file)], Duration::from_secs(30))?.text();
     text.split_whitespace().next().map(str::to_owned).ok_or_else(|| "sha256sum printed nothing".to_owned())
 }

@@ -13,12 +13,17 @@ use crate::wire::serve::{self, OURS};
 use crate::wire::{Outcome, ensure};
 use crate::workspace::items;
 
-/// Most that one stream may hold in both sockets' buffers and on the way.
-const IN_FLIGHT: f64 = 24e6;
+/// Most that one stream may hold in both sockets' buffers and on the way: the kernel's are limited by the namespace to
+/// 6 MiB, ours have 1 MiB, and iperf3 counts what is in its own hands on one side only.
+const IN_FLIGHT: f64 = 10e6;
 /// Any stream that moves at all moves more than this in two seconds.
 const LEAST: f64 = 1e6;
-/// Share of datagrams at a modest rate that may be lost.
+/// Share of datagrams at a modest rate that may be lost: 1,700 in a second, so that the device's queue of 500 bridges
+/// 0.3 s in which nobody gives us a processor.
 const LOSS: f64 = 0.01;
+const MODEST: &str = "20M";
+/// Attempts to stay below that, as a busy machine may take a processor away for longer.
+const ATTEMPTS: usize = 3;
 
 /// Every direction and number of streams.
 pub(crate) fn all(lab: &Lab) -> Outcome {
@@ -30,11 +35,21 @@ pub(crate) fn all(lab: &Lab) -> Outcome {
     tcp(lab, &["--bidir"], 1, &["sum", "bidir"])?;
     udp(lab, &[])?;
     udp(lab, &["-R"])?;
+    serve.stop()?;
+    recorded(lab)
+}
+
+/// A stretch of each direction under the eyes of tshark.
+fn recorded(lab: &Lab) -> Outcome {
+    let serve = serve::start_captured(lab)?;
+    for options in [&["-n", "10M"][..], &["-n", "10M", "-R"], &["-n", "10M", "-P", "4"]] {
+        iperf3(lab, options)?;
+    }
     serve.stop()
 }
 
 fn tcp(lab: &Lab, options: &[&str], streams: usize, sums: &[&str]) -> Outcome {
-    let report = iperf3(lab, options)?;
+    let report = iperf3(lab, &[&["-t", "2"], options].concat())?;
     let context = |error| format!("iperf3 {}: {error}", options.join(" "));
     for sum in sums {
         let suffix = if *sum == "bidir" { "_bidir_reverse" } else { "" };
@@ -64,25 +79,32 @@ fn each_stream_moves(report: &Value, streams: usize) -> Outcome {
 }
 
 fn udp(lab: &Lab, options: &[&str]) -> Outcome {
-    let mut all = vec!["-u", "-b", "50M"];
+    let mut all = vec!["-u", "-b", MODEST, "-t", "2"];
     all.extend(options);
-    let report = iperf3(lab, &all)?;
-    let context = |error| format!("iperf3 {}: {error}", all.join(" "));
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        outcome =
+            datagrams(&iperf3(lab, &all)?).map_err(|error| format!("iperf3 {}: {error}", all.join(" ")));
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+fn datagrams(report: &Value) -> Outcome {
     let sum = &report["end"]["sum"];
-    let (packets, lost) =
-        (number(&sum["packets"]).map_err(context)?, number(&sum["lost_packets"]).map_err(context)?);
-    let bytes = number(&sum["bytes"]).map_err(context)?;
-    if packets < 100.0 || bytes < LEAST {
-        return Err(context(format!("only {packets} datagrams with {bytes} bytes")));
-    }
-    if lost > packets * LOSS {
-        return Err(context(format!("{lost} of {packets} datagrams were lost")));
-    }
+    let (packets, lost) = (number(&sum["packets"])?, number(&sum["lost_packets"])?);
+    let bytes = number(&sum["bytes"])?;
+    ensure!(packets >= 100.0 && bytes >= LEAST, "only {packets} datagrams with {bytes} bytes");
+    ensure!(lost <= packets * LOSS, "{lost} of {packets} datagrams were lost");
+    let disordered = report["end"]["streams"][0]["udp"]["out_of_order"].as_f64().unwrap_or_default();
+    ensure!(disordered == 0.0, "{disordered} datagrams came out of order");
     Ok(())
 }
 
 fn iperf3(lab: &Lab, options: &[&str]) -> Outcome<Value> {
-    let mut args = vec!["-c", OURS, "-J", "-t", "2", "--connect-timeout", "3000"];
+    let mut args = vec!["-c", OURS, "-J", "--connect-timeout", "3000"];
     args.extend(options);
     let ended = lab.run("iperf3", &args, Duration::from_secs(20))?;
     let report: Value = serde_json::from_slice(&ended.stdout).map_err(|error| {
@@ -107,8 +129,8 @@ mod tests {
     fn figures_that_cannot_be_are_refused() {
         assert!(plausible(5e8, 4.99e8, 1).is_ok());
         assert!(plausible(5e8, 5.01e8, 1).is_err(), "more came than was sent");
-        assert!(plausible(5e8, 4e8, 1).is_err(), "bytes vanished");
-        assert!(plausible(5e8, 4e8, 8).is_ok(), "eight streams hold more");
+        assert!(plausible(5e8, 4.5e8, 1).is_err(), "bytes vanished");
+        assert!(plausible(5e8, 4.5e8, 8).is_ok(), "eight streams hold more");
         assert!(plausible(0.0, 0.0, 1).is_err(), "nothing moved");
     }
 }

@@ -8,6 +8,7 @@ mod framework;
 mod http;
 mod icmp;
 mod iperf;
+mod outward;
 
 use std::time::Duration;
 
@@ -149,8 +150,8 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "parallel",
-        about: "100 connections at once, bytes compared",
-        needs: &[],
+        about: "100 connections at once, bytes compared, every packet checked by tshark",
+        needs: &[TSHARK],
         modes: ALL,
         limit: Duration::from_secs(60),
         run: connections::parallel,
@@ -166,7 +167,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "iperf3",
         about: "TCP both directions, 8 streams, both at once, and UDP; bytes checked",
-        needs: &[IPERF3],
+        needs: &[IPERF3, TSHARK],
         modes: ALL,
         limit: Duration::from_secs(120),
         run: iperf::all,
@@ -202,6 +203,22 @@ const SCENARIOS: &[Scenario] = &[
         modes: ALL,
         limit: Duration::from_secs(60),
         run: faults::device_removed,
+    },
+    Scenario {
+        name: "stopped",
+        about: "SIGTERM and SIGINT in the middle of transfers: clients are told, nothing is left",
+        needs: &[CURL],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: faults::stopped,
+    },
+    Scenario {
+        name: "outward",
+        about: "ping, nc and get from our stack to the kernel; 4 MB each way compared by SHA-256",
+        needs: &[NC, SHA256SUM, TSHARK],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: outward::all,
     },
     Scenario {
         name: "killed",

@@ -1,0 +1,47 @@
+//! The command line: help with examples, and mistakes told so that a person knows what to do.
+
+use crate::common::{failure, success, ustack};
+
+#[test]
+fn every_help_has_examples_and_exit_codes() {
+    for command in ["", "demo", "serve", "ping", "nc", "get"] {
+        let args: Vec<&str> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
+        let help = success(&ustack(&args));
+        for part in ["Usage:", "Examples:", "Exit status:"] {
+            assert!(help.contains(part), "`ustack {command} --help` lacks {part}");
+        }
+        let examples =
+            help.lines().filter(|line| line.starts_with("  ") && line.contains(&format!("ustack {command}")));
+        assert!(examples.count() >= 2, "`ustack {command} --help` lacks examples:\n{help}");
+    }
+    assert!(success(&ustack(&["--version"])).starts_with("ustack 0."));
+}
+
+#[test]
+fn no_colours_where_nobody_sees_them() {
+    assert!(!success(&ustack(&["serve", "--help"])).contains('\x1b'));
+    assert!(!failure(&ustack(&["serve", "--nonsense"])).contains('\x1b'));
+}
+
+#[test]
+fn wrong_options_name_what_is_right() {
+    let cases: [(&[&str], &str); 13] = [
+        (&["serve", "--address", "10.77.0.2"], "invalid"),
+        (&["serve", "--address", "300.1.1.1/24"], "invalid"),
+        (&["serve", "--address", "10.1.0.0/24"], "cannot be the address of a host"),
+        (&["serve", "--host-address", "10.9.9.9/24"], "in one subnet"),
+        (&["serve", "--mtu", "10"], "68..=65535"),
+        (&["serve", "--mtu", "1000", "--address", "fd00::2/64"], "1280"),
+        (&["serve", "--dir", "/no/such/folder"], "give --dir a folder that exists"),
+        (&["get", "https://10.77.0.1/"], "TLS"),
+        (&["get", "http://10.77.0.1/", "--json"], "--output"),
+        (&["nc", "10.77.0.1"], "HOST and PORT"),
+        (&["nc", "-l", "10.77.0.1", "80"], "nc -l 9000"),
+        (&["nc", "10.77.0.1", "99999"], "1 to 65535"),
+        (&["ping", "-i", "0", "10.77.0.1"], "-i 0.001"),
+    ];
+    for (args, part) in cases {
+        let message = failure(&ustack(args));
+        assert!(message.contains(part), "{args:?}: {message}");
+    }
+}
