@@ -3,9 +3,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// A command that is watched and prints nothing for this long hangs. The longest silence of a healthy one is a
+/// test or a crate that takes minutes.
+const SILENCE: Duration = Duration::from_secs(15 * 60);
 
 /// The steps done so far, for the table at the end.
 #[derive(Default)]
@@ -70,7 +74,8 @@ pub(crate) fn checked(command: &mut Command) -> Result<(), String> {
 }
 
 /// Runs a command, passes its output on line by line, and shows each line to
-/// `look`. Both streams come through, in the order in which they arrive.
+/// `look`. Both streams come through, in the order in which they arrive. One
+/// that falls silent for good is killed, so that a run comes to its end.
 pub(crate) fn watched(command: &mut Command, mut look: impl FnMut(&str)) -> Result<(), String> {
     let line = display(command);
     println!("$ {line}");
@@ -82,9 +87,19 @@ pub(crate) fn watched(command: &mut Command, mut look: impl FnMut(&str)) -> Resu
     let (sender, lines) = mpsc::channel();
     forward(child.stdout.take(), sender.clone());
     forward(child.stderr.take(), sender);
-    for text in lines {
-        println!("{text}");
-        look(&text);
+    loop {
+        match lines.recv_timeout(SILENCE) {
+            Ok(text) => {
+                println!("{text}");
+                look(&text);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("`{line}`: killed after {} s without a word", SILENCE.as_secs()));
+            }
+        }
     }
     let status = child.wait().map_err(|error| format!("cannot wait for `{line}`: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{line}`: {status}")) }

@@ -84,12 +84,17 @@ fn netcat_to_the_kernel_and_from_it() {
         nc.wait_for_error_line("listening on 10.77.0.2:9001");
         let mut peer = TcpStream::connect("10.77.0.2:9001").unwrap();
         nc.feed(b"welcome");
-        peer.write_all(&sent).unwrap();
-        peer.shutdown(Shutdown::Write).unwrap();
-        let mut got = Vec::new();
-        peer.read_to_end(&mut got).unwrap();
-        assert_eq!(got, b"welcome");
+        // From a thread: what nc prints has to be read meanwhile, for buffers and the pipe need not hold it all.
+        let (mut writer, bytes) = (peer.try_clone().unwrap(), sent.clone());
+        let written = thread::spawn(move || {
+            writer.write_all(&bytes)?;
+            writer.shutdown(Shutdown::Write)
+        });
         let got = nc.end();
+        written.join().unwrap().unwrap();
+        let mut welcome = Vec::new();
+        peer.read_to_end(&mut welcome).unwrap();
+        assert_eq!(welcome, b"welcome");
         assert!(got == sent, "{} of {} bytes, or other ones, arrived", got.len(), sent.len());
 
         assert!(failure(&ustack(&["nc", "10.77.0.1", "9002"])).contains("refused the connection"));
