@@ -10,18 +10,21 @@ use super::{AckSample, CongestionControl, Window};
 pub struct Reno {
     /// Bytes acknowledged in congestion avoidance since the last step.
     acked: u32,
+    /// The window before the last loss.
+    prior: Option<Window>,
+}
+
+impl Reno {
+    pub(super) const NAME: &'static str = "reno";
 }
 
 impl CongestionControl for Reno {
     fn name(&self) -> &'static str {
-        "reno"
+        Self::NAME
     }
 
     fn on_ack(&mut self, window: &mut Window, ack: &AckSample) {
-        if ack.app_limited {
-            return;
-        }
-        let mut acked = ack.acked;
+        let mut acked = ack.growth();
         if window.in_slow_start() {
             let step = acked.min(window.ssthresh - window.cwnd); // R5681-3.1-c, byte for byte
             window.cwnd = window.cwnd.saturating_add(step);
@@ -37,13 +40,15 @@ impl CongestionControl for Reno {
         }
     }
 
-    fn ssthresh(&mut self, _window: &Window, flight: u32, mss: u32) -> u32 {
-        self.acked = 0;
+    fn ssthresh(&mut self, window: &Window, flight: u32, mss: u32) -> u32 {
+        *self = Self { acked: 0, prior: Some(*window) };
         (flight / 2).max(2 * mss) // RFC 5681 §3.1, equation 4
     }
 
-    fn on_restart(&mut self) {
-        self.acked = 0;
+    fn on_spurious(&mut self, window: &mut Window) {
+        if let Some(prior) = self.prior.take() {
+            *window = Window { cwnd: window.cwnd.max(prior.cwnd), ssthresh: prior.ssthresh };
+        }
     }
 }
 
@@ -52,9 +57,8 @@ mod tests {
     use super::*;
     use stack_core::Instant;
 
-    fn ack(acked: u32) -> AckSample {
-        let now = Instant::ZERO;
-        AckSample { now, acked, prior_flight: acked, mss: 1000, rtt: None, app_limited: false }
+    fn ack(bytes: u32) -> AckSample {
+        AckSample::of(Instant::ZERO, bytes)
     }
 
     #[test]
@@ -86,7 +90,7 @@ mod tests {
     #[test]
     fn an_application_that_does_not_fill_the_window_does_not_open_it() {
         let mut window = Window::new(10_000);
-        Reno::default().on_ack(&mut window, &AckSample { app_limited: true, ..ack(1000) });
+        Reno::default().on_ack(&mut window, &AckSample { cwnd_limited: false, ..ack(1000) });
         assert_eq!(window.cwnd, 10_000);
     }
 
@@ -95,5 +99,18 @@ mod tests {
         let window = Window::new(100_000);
         assert_eq!(Reno::default().ssthresh(&window, 40_000, 1000), 20_000);
         assert_eq!(Reno::default().ssthresh(&window, 1_000, 1000), 2_000);
+    }
+
+    #[test]
+    fn a_loss_that_was_none_leaves_the_window_as_it_was() {
+        let (mut reno, mut window) = (Reno::default(), Window { cwnd: 40_000, ssthresh: 90_000 });
+        window.ssthresh = reno.ssthresh(&window, 40_000, 1000);
+        reno.on_timeout(&mut window, 40_000, 1000);
+        assert_eq!(window, Window { cwnd: 1_000, ssthresh: 20_000 });
+        reno.on_spurious(&mut window);
+        assert_eq!(window, Window { cwnd: 40_000, ssthresh: 90_000 });
+        window.cwnd = 5_000;
+        reno.on_spurious(&mut window);
+        assert_eq!(window.cwnd, 5_000, "once");
     }
 }
