@@ -61,6 +61,8 @@ pub struct TcpConfig {
     pub timestamps: bool,
     /// Offer window scaling, and accept it (RFC 7323 §2).
     pub window_scaling: bool,
+    /// Offer selective acknowledgments, and accept them (RFC 2018). On.
+    pub sack: bool,
     /// Send small segments at once on new sockets. Off: Nagle is on (R9293-SHLD-7).
     pub no_delay: bool,
     /// Resets end TIME-WAIT as RFC 9293 §3.10.7.4 has it. Off: RFC 1337.
@@ -105,6 +107,7 @@ impl Default for TcpConfig {
             challenges_per_second: 1000,
             timestamps: true,
             window_scaling: true,
+            sack: true,
             no_delay: false,
             reset_ends_time_wait: false,
             congestion: Algorithm::Reno,

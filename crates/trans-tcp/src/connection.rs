@@ -57,6 +57,8 @@ pub(crate) struct Connection {
     pub(crate) syn_was_lost: bool,
     /// Windows are scaled: offered while opening, agreed afterwards.
     pub(crate) scaling: bool,
+    /// SACK is used: offered while opening, agreed afterwards (RFC 2018 §2).
+    pub(crate) sack: bool,
     /// A keepalive probe has to go.
     pub(crate) keep_alive_due: bool,
     pub(crate) keep_alive_probes: u8,
@@ -120,6 +122,7 @@ impl Connection {
             syn_due: false,
             syn_was_lost: false,
             scaling: config.window_scaling,
+            sack: config.sack,
             keep_alive_due: false,
             keep_alive_probes: 0,
             nic,
@@ -180,6 +183,7 @@ impl Connection {
             Some(shift) => self.snd.scale = shift.min(14), // R7323-2.2-a
             None => (self.scaling, self.rcv.scale) = (false, 0),
         }
+        self.sack &= seg.sack_permitted;
         match seg.timestamps.filter(|_| env.config().timestamps) {
             Some((tsval, _)) => self.ts.start(tsval, env.now),
             None => self.ts.on = false,

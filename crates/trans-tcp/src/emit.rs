@@ -12,7 +12,7 @@ use crate::timers::Timer;
 use crate::transmit::{Outgoing, Sending};
 use stack_core::TxBatch;
 use stack_wire::seq::SeqNum;
-use stack_wire::tcp::Flags;
+use stack_wire::tcp::{Flags, MAX_OPTIONS_LEN};
 
 impl Connection {
     /// Builds the segment. `false` if the packet could not be built.
@@ -33,7 +33,8 @@ impl Connection {
             flags |= Flags::URG;
         }
         let was_closed = self.rcv.offers_nothing();
-        let header = Header { seq: next.seq, flags, urgent: urgent.unwrap_or(0) };
+        let sack_room = if len == 0 { MAX_OPTIONS_LEN as u32 } else { mss.saturating_sub(len) };
+        let header = Header { seq: next.seq, flags, urgent: urgent.unwrap_or(0), sack_room };
         if len == 0 && next.len > 0 || !self.write_header(env.now, header, packet) {
             out.cancel();
             return false;

@@ -109,6 +109,7 @@ mod recovery;
 mod reservation;
 mod rtt;
 mod segment;
+mod selective_ack;
 mod sender;
 mod settings;
 mod slab;

@@ -143,9 +143,9 @@ impl Script {
         }
     }
 
-    /// Timestamps and window scaling off: what most scripts want to look at.
+    /// Timestamps, window scaling and SACK off: what most scripts want to look at.
     pub(super) fn plain() -> TcpConfig {
-        TcpConfig { timestamps: false, window_scaling: false, ..TcpConfig::default() }
+        TcpConfig { timestamps: false, window_scaling: false, sack: false, ..TcpConfig::default() }
     }
 
     /// A listener on port 80.
