@@ -5,10 +5,19 @@
 //! a recovery is the recovery's business (PRR), unless the algorithm says that it owns it. All sizes are bytes.
 //! Growth never happens when the application, not the window, was the limit (RFC 7661 §4).
 
+mod cubic;
+mod curve;
+mod hystart;
+pub mod pacing;
 pub mod rate_sample;
 mod reno;
+mod round;
 mod sample;
+#[cfg(test)]
+mod scenarios;
+mod validation;
 
+pub use cubic::Cubic;
 pub use rate_sample::RateSample;
 pub use reno::Reno;
 pub use sample::{AckSample, LossSample, Phase, Restart, Window};
@@ -67,6 +76,7 @@ pub trait CongestionControl: Send + fmt::Debug {
     /// any more.
     fn on_restart(&mut self, window: &mut Window, restart: &Restart) {
         if restart.is_long {
+            window.remember_for_slow_start();
             window.cwnd = window.cwnd.min(restart.restart_window);
         }
     }
@@ -76,10 +86,11 @@ pub trait CongestionControl: Send + fmt::Debug {
         false
     }
 
-    /// Bytes a second at which to send; `None` to send as the window allows.
+    /// Bytes a second at which to send; `None` to send as the window allows. As the window and the round-trip time have
+    /// it, where the algorithm has no rate of its own.
     fn pacing_rate(&self, window: &Window, srtt: Option<Duration>, mss: u32) -> Option<u64> {
-        let _ = (window, srtt, mss);
-        None
+        let _ = mss;
+        pacing::window_rate(window, srtt)
     }
 
     /// Whether it sends less than it could, to measure something else: what is sent meanwhile then counts as
@@ -103,6 +114,8 @@ pub enum Algorithm {
     /// [`Reno`].
     #[default]
     Reno,
+    /// [`Cubic`].
+    Cubic,
     /// Somebody else's.
     Custom(fn() -> Box<dyn CongestionControl>),
 }
@@ -112,6 +125,7 @@ pub enum Algorithm {
 #[derive(Debug)]
 pub(crate) enum Controller {
     Reno(Option<Box<Reno>>),
+    Cubic(Option<Box<Cubic>>),
     /// Boxed twice: a thin pointer keeps idle connections small.
     Custom(Box<Box<dyn CongestionControl>>),
 }
@@ -120,6 +134,7 @@ impl Controller {
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Reno => Self::Reno(None),
+            Algorithm::Cubic => Self::Cubic(None),
             Algorithm::Custom(make) => Self::Custom(Box::new(make())),
         }
     }
@@ -127,6 +142,7 @@ impl Controller {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Reno(_) => Reno::NAME,
+            Self::Cubic(_) => Cubic::NAME,
             Self::Custom(custom) => custom.name(),
         }
     }
@@ -134,6 +150,7 @@ impl Controller {
     pub(crate) fn get_mut(&mut self) -> &mut dyn CongestionControl {
         match self {
             Self::Reno(reno) => &mut **reno.get_or_insert_default(),
+            Self::Cubic(cubic) => &mut **cubic.get_or_insert_default(),
             Self::Custom(custom) => &mut ***custom,
         }
     }

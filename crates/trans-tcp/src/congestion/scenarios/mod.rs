@@ -1,0 +1,3 @@
+//! How the algorithms behave over time, on paths that are simulated here.
+
+mod averages;
