@@ -1,3 +1,4 @@
 //! How the algorithms behave over time, on paths that are simulated here.
 
 mod averages;
+pub(crate) mod link;
