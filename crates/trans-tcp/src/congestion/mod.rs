@@ -5,10 +5,21 @@
 //! a recovery is the recovery's business (PRR), unless the algorithm says that it owns it. All sizes are bytes.
 //! Growth never happens when the application, not the window, was the limit (RFC 7661 §4).
 
+mod bbr;
+mod cubic;
+mod curve;
+mod hystart;
+pub mod pacing;
 pub mod rate_sample;
 mod reno;
+mod round;
 mod sample;
+#[cfg(test)]
+mod scenarios;
+mod validation;
 
+pub use bbr::Bbr;
+pub use cubic::Cubic;
 pub use rate_sample::RateSample;
 pub use reno::Reno;
 pub use sample::{AckSample, LossSample, Phase, Restart, Window};
@@ -67,6 +78,7 @@ pub trait CongestionControl: Send + fmt::Debug {
     /// any more.
     fn on_restart(&mut self, window: &mut Window, restart: &Restart) {
         if restart.is_long {
+            window.remember_for_slow_start();
             window.cwnd = window.cwnd.min(restart.restart_window);
         }
     }
@@ -76,10 +88,11 @@ pub trait CongestionControl: Send + fmt::Debug {
         false
     }
 
-    /// Bytes a second at which to send; `None` to send as the window allows.
+    /// Bytes a second at which to send; `None` to send as the window allows. As the window and the round-trip time have
+    /// it, where the algorithm has no rate of its own.
     fn pacing_rate(&self, window: &Window, srtt: Option<Duration>, mss: u32) -> Option<u64> {
-        let _ = (window, srtt, mss);
-        None
+        let _ = mss;
+        pacing::window_rate(window, srtt)
     }
 
     /// Whether it sends less than it could, to measure something else: what is sent meanwhile then counts as
@@ -96,15 +109,34 @@ pub trait CongestionControl: Send + fmt::Debug {
     }
 }
 
-/// Which congestion control a new connection gets.
+/// Which congestion control a connection has.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub enum Algorithm {
     /// [`Reno`].
     #[default]
     Reno,
+    /// [`Cubic`].
+    Cubic,
+    /// [`Bbr`].
+    Bbr,
     /// Somebody else's.
     Custom(fn() -> Box<dyn CongestionControl>),
+}
+
+impl Algorithm {
+    /// The names of those that are there, for `TCP_CONGESTION`: [`Algorithm::named`] knows them.
+    pub const AVAILABLE: [&'static str; 3] = [Reno::NAME, Cubic::NAME, Bbr::NAME];
+
+    /// The one of a name; `None` if there is no such.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            Reno::NAME => Some(Self::Reno),
+            Cubic::NAME => Some(Self::Cubic),
+            Bbr::NAME => Some(Self::Bbr),
+            _ => None,
+        }
+    }
 }
 
 /// The congestion control of one connection. It exists from the first event on that concerns it: a connection that never
@@ -112,14 +144,20 @@ pub enum Algorithm {
 #[derive(Debug)]
 pub(crate) enum Controller {
     Reno(Option<Box<Reno>>),
+    Cubic(Option<Box<Cubic>>),
+    /// And the seed of one that is not there yet.
+    Bbr(Option<Box<Bbr>>, u32),
     /// Boxed twice: a thin pointer keeps idle connections small.
     Custom(Box<Box<dyn CongestionControl>>),
 }
 
 impl Controller {
-    pub(crate) fn new(algorithm: Algorithm) -> Self {
+    /// `random` is asked by algorithms that need chance.
+    pub(crate) fn new(algorithm: Algorithm, random: impl FnOnce() -> u64) -> Self {
         match algorithm {
             Algorithm::Reno => Self::Reno(None),
+            Algorithm::Cubic => Self::Cubic(None),
+            Algorithm::Bbr => Self::Bbr(None, random() as u32),
             Algorithm::Custom(make) => Self::Custom(Box::new(make())),
         }
     }
@@ -127,6 +165,8 @@ impl Controller {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Reno(_) => Reno::NAME,
+            Self::Cubic(_) => Cubic::NAME,
+            Self::Bbr(..) => Bbr::NAME,
             Self::Custom(custom) => custom.name(),
         }
     }
@@ -134,6 +174,8 @@ impl Controller {
     pub(crate) fn get_mut(&mut self) -> &mut dyn CongestionControl {
         match self {
             Self::Reno(reno) => &mut **reno.get_or_insert_default(),
+            Self::Cubic(cubic) => &mut **cubic.get_or_insert_default(),
+            Self::Bbr(bbr, seed) => &mut **bbr.get_or_insert_with(|| Box::new(Bbr::new(u64::from(*seed)))),
             Self::Custom(custom) => &mut ***custom,
         }
     }
