@@ -21,8 +21,10 @@ impl<'a> Defines<'a> {
         if let (Action::Call(call), false) = (action, self.0.is_empty()) {
             call.arguments.iter_mut().for_each(|argument| self.replace(argument));
             self.replace(&mut call.result);
-            if let Some(name) = self.get(&call.name) {
-                name.clone_into(&mut call.name);
+            for word in core::iter::once(&mut call.name).chain(&mut call.errno) {
+                if let Some(value) = self.get(word) {
+                    value.clone_into(word);
+                }
             }
         }
     }
@@ -68,8 +70,9 @@ mod tests {
 
     #[test]
     fn words_stand_for_values() {
-        let options = "--define=LEVEL=SOL_IP\n--define=CC=\"reno\"\n--define=SIZE=0x10\n";
-        let found = call(&format!("{options}0 f(LEVEL, [CC], {{a=SIZE}}, OTHER|LEVEL) = SIZE"));
+        let options = "--define=LEVEL=SOL_IP\n--define=CC=\"reno\"\n--define=SIZE=0x10\n--define=EX=EPERM\n";
+        let found = call(&format!("{options}0 f(LEVEL, [CC], {{a=SIZE}}, OTHER|LEVEL) = SIZE EX"));
+        assert_eq!(found.errno.as_deref(), Some("EPERM"));
         let word = |word: &str| Expr::Word(word.to_owned());
         assert_eq!(found.arguments[0], word("SOL_IP"));
         assert_eq!(found.arguments[1], Expr::Array(vec![Expr::Text("reno".to_owned())]));

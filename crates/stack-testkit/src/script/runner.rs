@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 
 /// How long a packet at any time (`*`) may take.
 const ANY_LIMIT: Duration = Duration::from_secs(24 * 3600);
+/// Things that may happen in a script: probes of a window that never opens would go on for as long as a script says.
+const MAX_TICKS: u32 = 1_000_000;
 
 /// Runs a script against a fresh host with our own defaults and exact times.
 pub fn run(script: &Script) -> Outcome {
@@ -69,6 +71,7 @@ pub(super) struct Runner<'a> {
     tolerance_percent: f64,
     order: Order,
     strict_segments: bool,
+    ticks: u32,
     /// When the last event happened.
     pub(super) last: Instant,
     /// What has happened, for the report.
@@ -88,6 +91,7 @@ impl<'a> Runner<'a> {
             tolerance_percent: setup.tolerance_percent,
             order: if setup.exact_options { Order::Exact } else { Order::Free },
             strict_segments: setup.strict_segments,
+            ticks: 0,
             last: START,
             history: Vec::new(),
         }
@@ -232,6 +236,10 @@ impl<'a> Runner<'a> {
 
     /// Goes to the next thing that happens up to `limit`. Returns whether there was one; if not, it is `limit` now.
     fn tick(&mut self, limit: Instant) -> Result<bool, Stop> {
+        self.ticks += 1;
+        if self.ticks > MAX_TICKS {
+            return Err(Stop::Fail(format!("more than {MAX_TICKS} things happened")));
+        }
         let ends = self.waiting.iter().map(|waiting| waiting.until).filter(|until| *until > self.machine.now);
         let next = self.machine.next_deadline().into_iter().chain(ends).min();
         let more = next.is_some_and(|next| next <= limit);
