@@ -8,8 +8,8 @@ use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr};
 use etherparse::checksum::Sum16BitWords;
 use etherparse::{
-    EtherType, LaxIpv4Slice, LaxIpv6Slice, LaxNetSlice, LaxSlicedPacket, TcpOptionElement, TcpSlice,
-    TransportSlice,
+    EtherType, LaxIpv4Slice, LaxIpv6Slice, LaxNetSlice, LaxSlicedPacket, TcpOptionElement,
+    TcpOptionsIterator, TcpSlice, TransportSlice,
 };
 use stack_packet::LinkAddress;
 use stack_wire::ethernet::EtherType as Known;
@@ -49,6 +49,8 @@ pub struct Ip {
     pub ttl: u8,
     /// Type of service or traffic class.
     pub tos: u8,
+    /// IPv6: the flow label.
+    pub flow_label: u32,
     /// IPv4: identification.
     pub ident: u16,
     /// IPv4: the DF bit.
@@ -189,6 +191,14 @@ impl Decoded {
             .and_then(|ip| if let Transport::Tcp(segment) = &ip.transport { Some(segment) } else { None })
     }
 
+    /// The same, to be changed.
+    pub(crate) fn tcp_mut(&mut self) -> Option<&mut Segment> {
+        match &mut self.net {
+            Net::Ip(Ip { transport: Transport::Tcp(segment), .. }) => Some(segment),
+            _ => None,
+        }
+    }
+
     /// The UDP datagram in it, if there is one.
     pub fn udp(&self) -> Option<&Datagram> {
         self.ip()
@@ -228,6 +238,7 @@ fn ipv4(packet: &Bytes, slice: &LaxIpv4Slice<'_>, problems: &mut Vec<String>) ->
         protocol: slice.payload().ip_number.0,
         ttl: header.ttl(),
         tos: header.slice()[1],
+        flow_label: 0,
         ident: header.identification(),
         dont_fragment: header.dont_fragment(),
         more_fragments: header.more_fragments(),
@@ -247,6 +258,7 @@ fn ipv6(packet: &Bytes, slice: &LaxIpv6Slice<'_>, problems: &mut Vec<String>) ->
         protocol: slice.payload().ip_number.0,
         ttl: header.hop_limit(),
         tos: header.traffic_class(),
+        flow_label: header.flow_label().value(),
         ident: 0,
         dont_fragment: true,
         more_fragments: slice.payload().fragmented,
@@ -321,16 +333,16 @@ fn flags(tcp: &TcpSlice<'_>) -> Flags {
     bits.into_iter().filter(|(set, _)| *set).fold(Flags::NONE, |flags, (_, flag)| flags | flag)
 }
 
-/// The options in order; from the first one on that etherparse does not know, they are one [`TcpOption::Raw`].
+/// The options in order. Kinds that etherparse does not know are taken apart here; from one with an impossible length
+/// on, the rest is one [`TcpOption::Raw`].
 fn options(tcp: &TcpSlice<'_>) -> Vec<TcpOption> {
     let mut iterator = tcp.options_iterator();
     let mut options = Vec::new();
     loop {
         let rest = iterator.rest();
-        options.push(match iterator.next() {
+        let option = match iterator.next() {
             None if rest.is_empty() => return options,
             None => TcpOption::End,
-            Some(Err(_)) => TcpOption::Raw(rest.to_vec()),
             Some(Ok(TcpOptionElement::Noop)) => TcpOption::Nop,
             Some(Ok(TcpOptionElement::MaximumSegmentSize(mss))) => TcpOption::Mss(mss),
             Some(Ok(TcpOptionElement::WindowScale(shift))) => TcpOption::WindowScale(shift),
@@ -339,11 +351,52 @@ fn options(tcp: &TcpSlice<'_>) -> Vec<TcpOption> {
                 TcpOption::Sack(core::iter::once(first).chain(more.into_iter().flatten()).collect())
             }
             Some(Ok(TcpOptionElement::Timestamp(val, ecr))) => TcpOption::Timestamps { val, ecr },
-        });
-        if matches!(options.last(), Some(TcpOption::End | TcpOption::Raw(_))) {
+            Some(Err(_)) => match unknown(rest) {
+                Some((option, behind)) => {
+                    iterator = TcpOptionsIterator::from_slice(behind);
+                    option
+                }
+                None => {
+                    options.push(TcpOption::Raw(rest.to_vec()));
+                    return options;
+                }
+            },
+        };
+        let is_end = option == TcpOption::End;
+        options.push(option);
+        if is_end {
             return options;
         }
     }
+}
+
+/// The option at the beginning, if its length is possible, and what is behind it.
+fn unknown(rest: &[u8]) -> Option<(TcpOption, &[u8])> {
+    const MD5: u8 = 19;
+    const EXPERIMENT: u8 = 254;
+    const FAST_OPEN_MAGIC: [u8; 2] = [0xf9, 0x89];
+    const ACCECN: [u8; 2] = [172, 174];
+    let [kind, len, ..] = *rest else { return None };
+    let (whole, behind) = rest.split_at_checked(usize::from(len).max(2))?;
+    let data = &whole[2..];
+    let option = match (kind, data) {
+        (fast_open, cookie) if fast_open == stack_wire::tcp_options::kind::FAST_OPEN => {
+            TcpOption::FastOpen { cookie: cookie.to_vec(), experimental: false }
+        }
+        (EXPERIMENT, [a, b, cookie @ ..]) if [*a, *b] == FAST_OPEN_MAGIC => {
+            TcpOption::FastOpen { cookie: cookie.to_vec(), experimental: true }
+        }
+        (MD5, digest) => TcpOption::Md5(digest.to_vec()),
+        (kind, counters) if ACCECN.contains(&kind) && counters.len() % 3 == 0 => {
+            let counter = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+            TcpOption::AccEcn {
+                ect1_first: kind == ACCECN[1],
+                counters: counters.chunks(3).map(counter).collect(),
+            }
+        }
+        _ => TcpOption::Raw(whole.to_vec()),
+    };
+    (len >= 2).then_some((option, behind))
 }
 
 fn checksum_problem(ip: &Ip) -> Option<String> {

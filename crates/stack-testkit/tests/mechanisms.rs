@@ -1,10 +1,10 @@
 //! Scripts fail when what they are about is switched off, and when any packet that they expect does not come: a
 //! script that can't fail would be worse than none.
 //!
-//! `cargo run -p stack-testkit --example pkt -- --set tcp.no_delay=on testdata/scripts/tcp/data/nagle.pkt` shows one.
+//! `ustack pkt --set tcp.no_delay=on testdata/scripts/tcp/data/nagle.pkt` shows one.
 
 use stack_testkit::pkt::Script;
-use stack_testkit::script::{Outcome, run, run_with, scripts};
+use stack_testkit::script::{Options, Outcome, run, run_with, scripts};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -104,7 +104,7 @@ fn scripts_fail_without_their_mechanism() {
         let script = load(&root().join(name).with_extension("pkt"));
         assert_eq!(run(&script), Outcome::Passed, "{name}");
         for switch in *switches {
-            let outcome = run_with(&script, &[*switch]);
+            let outcome = run_with(&script, &Options::with_settings(&[*switch]));
             assert!(matches!(outcome, Outcome::Failed(_)), "{name} with {switch:?}: {outcome:?}");
         }
     }
@@ -128,7 +128,8 @@ fn scripts_fail_when_any_packet_of_the_stack_is_lost() {
         let expected =
             script.events.iter().filter(|event| matches!(event.action, Action::Outbound(_))).count();
         for number in 1..=expected {
-            let outcome = run_with(&script, &[("fault.drop_sent", &number.to_string())]);
+            let outcome =
+                run_with(&script, &Options::with_settings(&[("fault.drop_sent", &number.to_string())]));
             assert!(
                 matches!(outcome, Outcome::Failed(_)),
                 "{} without packet {number}: {outcome:?}",

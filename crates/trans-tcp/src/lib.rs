@@ -103,6 +103,7 @@ mod nagle;
 mod options;
 mod persist;
 mod pmtu;
+mod profile;
 mod reassembly;
 mod receiver;
 mod recovery;

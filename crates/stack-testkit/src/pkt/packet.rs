@@ -2,10 +2,10 @@
 
 use super::ast::*;
 use super::cursor::{Cursor, Parsed, is_word};
-use super::extra;
-use core::net::Ipv4Addr;
+use super::{extra, icmp};
+use core::net::{IpAddr, Ipv4Addr};
 use stack_packet::Cast;
-use stack_wire::tcp::Flags;
+use stack_wire::tcp::{Flags, MAX_OPTIONS_LEN};
 
 /// The letters of flags, `.` for ACK.
 pub(super) const FLAG_LETTERS: [(char, Flags); 9] = [
@@ -22,6 +22,10 @@ pub(super) const FLAG_LETTERS: [(char, Flags); 9] = [
 
 /// A packet, behind its direction mark.
 pub(super) fn packet(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Packet> {
+    cursor.nested(|cursor| packet_here(cursor, inbound))
+}
+
+fn packet_here(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Packet> {
     let ip = ip_info(cursor)?;
     let mut ports = ports(cursor)?;
     let at = cursor.at();
@@ -31,10 +35,10 @@ pub(super) fn packet(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Packet> {
             ports = ports.or(self::ports(cursor)?);
             Body::Udp(payload(cursor)?)
         }
-        "icmp" => extra::icmp(cursor, inbound)?,
+        "icmp" => icmp::icmp(cursor, inbound)?,
         "arp" => extra::arp(cursor)?,
         "ip" => extra::ip(cursor)?,
-        word @ ("ipv4" | "ipv6" | "gre" | "mpls") => {
+        word @ ("ipv4" | "ipv6" | "gre" | "GREv0" | "mpls" | "psp") => {
             return Err(Cursor::unsupported(at, format!("encapsulation in `{word}`")));
         }
         word @ ("sctp" | "udplite") => {
@@ -44,6 +48,9 @@ pub(super) fn packet(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Packet> {
     };
     if !inbound && !ip.defects.is_empty() {
         return Err(Cursor::wrong(at, "only an inbound packet can have a defect"));
+    }
+    if inbound && ip.ecn == Some(Ecn::AnyEct) {
+        return Err(Cursor::wrong(at, "only an outbound packet can have `ect01`"));
     }
     Ok(Packet { ip, ports, body })
 }
@@ -82,29 +89,30 @@ fn ip_info(cursor: &mut Cursor<'_>) -> Parsed<IpInfo> {
 }
 
 fn ip_item(cursor: &mut Cursor<'_>, ip: &mut IpInfo) -> Parsed<()> {
-    const WHAT: &str = "noecn, ect0, ect1, ce, tos, ttl, df, nodf, id, src, dst, link, opt, badsum, nosum, \
-                        badipsum, cut or pad";
+    const WHAT: &str = "noecn, ect0, ect1, ect01, ce, tos, flowlabel, ttl, df, nodf, id, src, dst, link, opt, \
+                        badsum, nosum, badipsum, cut or pad";
     let at = cursor.at();
     match cursor.word(WHAT)? {
-        "noecn" => ip.ecn = Some(0),
-        "ect1" => ip.ecn = Some(1),
-        "ect0" => ip.ecn = Some(2),
-        "ce" => ip.ecn = Some(3),
+        "noecn" => ip.ecn = Some(Ecn::NotEct),
+        "ect1" => ip.ecn = Some(Ecn::Ect1),
+        "ect0" => ip.ecn = Some(Ecn::Ect0),
+        "ect01" => ip.ecn = Some(Ecn::AnyEct),
+        "ce" => ip.ecn = Some(Ecn::Ce),
+        "flowlabel" => ip.flow_label = Some(flow_label(cursor)?),
         "tos" => ip.tos = Some(cursor.number("a byte")?),
         "ttl" => ip.ttl = Some(cursor.number("a TTL from 0 to 255")?),
         "df" => ip.dont_fragment = Some(true),
         "nodf" => ip.dont_fragment = Some(false),
         "id" => ip.ident = Some(cursor.number("an identification of 16 bits")?),
-        "src" => ip.src = Some(ipv4(cursor)?),
-        "dst" => ip.dst = Some(ipv4(cursor)?),
+        "src" => ip.src = Some(address(cursor)?),
+        "dst" => ip.dst = Some(address(cursor)?),
         "link" => ip.cast = Some(cast(cursor)?),
-        "opt" => ip.options = Some(hex(cursor)?),
+        "opt" => ip.options = Some(ip_options(cursor)?),
         "badsum" => ip.defects.push(Defect::TransportChecksum),
         "nosum" => ip.defects.push(Defect::NoChecksum),
         "badipsum" => ip.defects.push(Defect::HeaderChecksum),
         "cut" => ip.defects.push(Defect::Cut(cursor.number("a number of bytes")?)),
         "pad" => ip.defects.push(Defect::Pad(cursor.number("a number of bytes")?)),
-        word @ ("ect01" | "flowlabel") => return Err(Cursor::unsupported(at, format!("`{word}`"))),
         _ => {
             let mut here = cursor.clone();
             here.rewind(at);
@@ -112,6 +120,12 @@ fn ip_item(cursor: &mut Cursor<'_>, ip: &mut IpInfo) -> Parsed<()> {
         }
     }
     Ok(())
+}
+
+fn ip_options(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
+    let at = cursor.at();
+    let options = hex(cursor)?;
+    if options.len() <= 40 { Ok(options) } else { Err(Cursor::wrong(at, "IP options have at most 40 bytes")) }
 }
 
 fn cast(cursor: &mut Cursor<'_>) -> Parsed<Cast> {
@@ -122,6 +136,17 @@ fn cast(cursor: &mut Cursor<'_>) -> Parsed<Cast> {
     } else {
         Err(cursor.expected("broadcast or multicast"))
     }
+}
+
+fn flow_label(cursor: &mut Cursor<'_>) -> Parsed<u32> {
+    let at = cursor.at();
+    let label: u32 = cursor.number("a flow label of 20 bits")?;
+    if label >> 20 == 0 { Ok(label) } else { Err(Cursor::wrong(at, "a flow label has 20 bits")) }
+}
+
+/// An address of either version.
+fn address(cursor: &mut Cursor<'_>) -> Parsed<IpAddr> {
+    cursor.parse(|c| c.is_ascii_hexdigit() || c == '.' || c == ':', "an IP address")
 }
 
 /// An IPv4 address.
@@ -142,9 +167,16 @@ fn hex(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
 /// `(100)`, perhaps with the bytes as a string.
 pub(super) fn payload(cursor: &mut Cursor<'_>) -> Parsed<Payload> {
     cursor.expect("(")?;
-    let len = cursor.number("a length in bytes")?;
+    let len = length(cursor)?;
     cursor.expect(")")?;
     payload_bytes(cursor, len)
+}
+
+/// A length of what may come in fragments, and may be too long for a packet.
+fn length(cursor: &mut Cursor<'_>) -> Parsed<usize> {
+    let at = cursor.at();
+    let len = cursor.number("a length in bytes")?;
+    if len < 1 << 17 { Ok(len) } else { Err(Cursor::wrong(at, "this is longer than any packet")) }
 }
 
 fn payload_bytes(cursor: &mut Cursor<'_>, len: usize) -> Parsed<Payload> {
@@ -164,7 +196,12 @@ fn tcp(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Tcp> {
     let at = cursor.at();
     let flags = flags(cursor)?;
     let (seq, len) = sequence(cursor)?;
-    let ack = if cursor.eat_word("ack")? { Some(cursor.number("an acknowledgement number")?) } else { None };
+    // The flag without a number means 0, a number without the flag is written all the same: as in packetdrill.
+    let ack = if cursor.eat_word("ack")? {
+        Some(cursor.number("an acknowledgement number")?)
+    } else {
+        flags.ack().then_some(0)
+    };
     let window = if cursor.eat_word("win")? { Some(cursor.number("a window of 16 bits")?) } else { None };
     let urgent = if cursor.eat_word("urg")? { Some(cursor.number("an urgent pointer")?) } else { None };
     let options = options(cursor)?;
@@ -172,8 +209,8 @@ fn tcp(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Tcp> {
     if inbound && window.is_none() {
         return Err(Cursor::wrong(at, "an inbound segment needs a window: `win 1000`"));
     }
-    if flags.ack() != ack.is_some() {
-        return Err(Cursor::wrong(at, "the ACK flag (`.`) and `ack` go together"));
+    if cursor.peek() == Some('{') {
+        return Err(Cursor::unsupported(cursor.at(), "the mutation of a packet"));
     }
     if inbound && options == Options::Any {
         return Err(Cursor::wrong(at, "only an outbound segment can have `<...>`"));
@@ -181,26 +218,36 @@ fn tcp(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Tcp> {
     Ok(Tcp { flags, seq, payload, ack, window, urgent, options })
 }
 
+/// Letters, `.` for ACK, and perhaps, behind it, the three bits AE, CWR and ECE as a number (RFC 9768 §3.1.1).
 fn flags(cursor: &mut Cursor<'_>) -> Parsed<Flags> {
     const WHAT: &str = "a packet: TCP flags of FSRPUEWA and `.`, or udp, icmp, arp, ip";
-    let at = cursor.at();
-    let letters = cursor.clone().take_while(|c| is_word(c) || c == '.' || c == '-');
+    let taken = cursor.clone().take_while(|c| is_word(c) || c == '.' || c == '-');
+    let (letters, ace) = match taken.rsplit_once('.') {
+        Some((_, ace)) if ace.starts_with(|c: char| c.is_ascii_digit()) => {
+            (&taken[..taken.len() - ace.len()], Some(ace))
+        }
+        _ => (taken, None),
+    };
     let mut flags = Flags::NONE;
-    for letter in letters.chars().filter(|_| letters != "-") {
-        let Some((_, flag)) = FLAG_LETTERS.iter().find(|(known, _)| *known == letter) else {
-            return Err(match letter {
-                '0'..='7' => Cursor::unsupported(at, "a number of the ACE field"),
-                _ => cursor.expected(WHAT),
-            });
-        };
-        flags |= *flag;
+    for letter in letters.chars().filter(|_| taken != "-") {
+        let known = FLAG_LETTERS.iter().find(|(known, _)| *known == letter);
+        flags |= known.ok_or_else(|| cursor.expected(WHAT))?.1;
     }
-    if letters.is_empty() {
+    if let Some(ace) = ace {
+        flags |= ace_flags(ace).ok_or_else(|| cursor.expected(WHAT))?;
+    }
+    if taken.is_empty() {
         return Err(cursor.expected(WHAT));
     }
-    cursor.advance(letters.len());
+    cursor.advance(taken.len());
     cursor.skip_blank()?;
     Ok(flags)
+}
+
+fn ace_flags(number: &str) -> Option<Flags> {
+    let bits: u8 = number.parse().ok().filter(|bits| *bits < 8)?;
+    let flag = |bit, flag| if bits & bit == 0 { Flags::NONE } else { flag };
+    Some(flag(4, Flags::AE) | flag(2, Flags::CWR) | flag(1, Flags::ECE))
 }
 
 /// `seq:end(len)`: the first number and the length.
@@ -210,7 +257,7 @@ pub(super) fn sequence(cursor: &mut Cursor<'_>) -> Parsed<(u32, usize)> {
     cursor.expect(":")?;
     let end: u32 = cursor.number("the sequence number behind the last byte")?;
     cursor.expect("(")?;
-    let len: u32 = cursor.number("a length in bytes")?;
+    let len = u32::from(cursor.number::<u16>("a length of 16 bits in bytes")?);
     cursor.expect(")")?;
     if seq.wrapping_add(len) != end {
         let right = seq.wrapping_add(len);
@@ -227,9 +274,13 @@ fn options(cursor: &mut Cursor<'_>) -> Parsed<Options> {
         cursor.expect(">")?;
         return Ok(Options::Any);
     }
+    let at = cursor.at();
     let mut these = Vec::new();
     loop {
         these.push(option(cursor)?);
+        if these.iter().map(TcpOption::wire_len).sum::<usize>() > MAX_OPTIONS_LEN {
+            return Err(Cursor::wrong(at, format!("options have at most {MAX_OPTIONS_LEN} bytes")));
+        }
         if cursor.eat(">")? {
             return Ok(Options::These(these));
         }
@@ -240,7 +291,7 @@ fn options(cursor: &mut Cursor<'_>) -> Parsed<Options> {
 }
 
 fn option(cursor: &mut Cursor<'_>) -> Parsed<TcpOption> {
-    const WHAT: &str = "an option: mss, wscale, sackOK, sack, TS, nop, eol or raw";
+    const WHAT: &str = "an option: mss, wscale, sackOK, sack, TS, FO, FOEXP, md5, ECN, nop, eol or raw";
     let (at, before) = (cursor.at(), cursor.clone());
     Ok(match cursor.word(WHAT)? {
         "nop" => TcpOption::Nop,
@@ -255,13 +306,44 @@ fn option(cursor: &mut Cursor<'_>) -> Parsed<TcpOption> {
             cursor.expect("ecr")?;
             TcpOption::Timestamps { val, ecr: cursor.number("a timestamp of 32 bits")? }
         }
+        "FO" => TcpOption::FastOpen { cookie: cookie(cursor)?, experimental: false },
+        "FOEXP" => TcpOption::FastOpen { cookie: cookie(cursor)?, experimental: true },
+        "md5" => TcpOption::Md5(hex(cursor)?),
+        "ECN" | "AccECN" => accurate_ecn(cursor)?,
         "raw" => TcpOption::Raw(hex(cursor)?),
-        word @ ("md5" | "FO" | "FOEXP" | "mp_capable" | "mpcapable" | "dss" | "exp_tarr" | "ECN"
-        | "AccECN") => {
-            return Err(Cursor::unsupported(at, format!("the TCP option `{word}`")));
+        word if MULTIPATH.iter().any(|start| word.starts_with(start)) => {
+            return Err(Cursor::unsupported(at, format!("the option `{word}` of Multipath TCP")));
         }
+        word @ "exp_tarr" => return Err(Cursor::unsupported(at, format!("the TCP option `{word}`"))),
         _ => return Err(before.expected(WHAT)),
     })
+}
+
+/// How the options of Multipath TCP begin in packetdrill's grammar.
+const MULTIPATH: [&str; 6] = ["mp_", "mpc", "dss", "add_addr", "remove_addr", "address_id"];
+
+/// A cookie in hexadecimal, or nothing: a request for one.
+fn cookie(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
+    if cursor.peek().is_some_and(|c| c.is_ascii_hexdigit()) { hex(cursor) } else { Ok(Vec::new()) }
+}
+
+/// `e1b 1 ceb 0 e0b 1`: counters in one of the two orders, as many as there are (RFC 9768 §3.2.3).
+fn accurate_ecn(cursor: &mut Cursor<'_>) -> Parsed<TcpOption> {
+    const ORDERS: [[&str; 3]; 2] = [["e0b", "ceb", "e1b"], ["e1b", "ceb", "e0b"]];
+    let ect1_first = cursor.peek_word() == "e1b";
+    let mut counters = Vec::new();
+    for name in ORDERS[usize::from(ect1_first)] {
+        if !cursor.eat_word(name)? {
+            break;
+        }
+        let at = cursor.at();
+        let counter: u32 = cursor.number("a counter of 24 bits")?;
+        if counter >> 24 != 0 {
+            return Err(Cursor::wrong(at, "a counter of AccECN has 24 bits"));
+        }
+        counters.push(counter);
+    }
+    Ok(TcpOption::AccEcn { ect1_first, counters })
 }
 
 fn sack_blocks(cursor: &mut Cursor<'_>) -> Parsed<Vec<(u32, u32)>> {
@@ -331,8 +413,8 @@ mod tests {
             "0 < [ce, ttl 1, df, src 10.0.0.9, link broadcast, opt 94040000, cut 30] 1111 > 80 F. 1:1(0) ack 1 win 9",
         );
         assert_eq!(p.ports, Some((1111, 80)));
-        assert_eq!((p.ip.ecn, p.ip.ttl, p.ip.dont_fragment), (Some(3), Some(1), Some(true)));
-        assert_eq!((p.ip.src, p.ip.cast), (Some(Ipv4Addr::new(10, 0, 0, 9)), Some(Cast::Broadcast)));
+        assert_eq!((p.ip.ecn, p.ip.ttl, p.ip.dont_fragment), (Some(Ecn::Ce), Some(1), Some(true)));
+        assert_eq!((p.ip.src, p.ip.cast), (Some("10.0.0.9".parse().unwrap()), Some(Cast::Broadcast)));
         assert_eq!((p.ip.options, p.ip.defects), (Some(vec![0x94, 4, 0, 0]), vec![Defect::Cut(30)]));
         let p = parse("0 > (tos 0x10) udp 53 > 4000 (20)");
         assert_eq!((p.ip.tos, p.ports), (Some(16), Some((53, 4000))));
@@ -340,11 +422,42 @@ mod tests {
     }
 
     #[test]
+    fn every_option_and_spelling_of_flags() {
+        let syn = tcp("0 > SEWA 0:0(0) <FO, FOEXP aabb, md5 00ff, nop, ECN e1b 1 ceb 0 e0b 2, ECN>");
+        assert_eq!(syn.flags, Flags::SYN | Flags::ECE | Flags::CWR | Flags::AE);
+        let options = vec![
+            TcpOption::FastOpen { cookie: vec![], experimental: false },
+            TcpOption::FastOpen { cookie: vec![0xaa, 0xbb], experimental: true },
+            TcpOption::Md5(vec![0, 0xff]),
+            TcpOption::Nop,
+            TcpOption::AccEcn { ect1_first: true, counters: vec![1, 0, 2] },
+            TcpOption::AccEcn { ect1_first: false, counters: vec![] },
+        ];
+        assert_eq!(syn.options, Options::These(options));
+        let ace = tcp("0 > P.5 1:2(1) ack 1");
+        assert_eq!(ace.flags, Flags::PSH | Flags::ACK | Flags::AE | Flags::ECE);
+        assert!(error("0 > .8 1:1(0) ack 1").contains("expected a packet"));
+        // Packetdrill writes and compares 0 for a number that is not there, and a number that no flag vouches for.
+        assert_eq!(tcp("0 > . 1:1(0)").ack, Some(0));
+        assert_eq!(tcp("0 < R 1:1(0) ack 5 win 0").ack, Some(5));
+    }
+
+    #[test]
+    fn flow_labels_and_ipv6_addresses() {
+        let p = parse("0 > [ect01, flowlabel 0x12345, src 2001:db8::1] . 1:1(0) ack 1");
+        assert_eq!((p.ip.ecn, p.ip.flow_label), (Some(Ecn::AnyEct), Some(0x12345)));
+        assert_eq!(p.ip.src, Some("2001:db8::1".parse().unwrap()));
+    }
+
+    #[test]
     fn contradictions_are_refused() {
         assert_eq!(error("0 > . 1:11(9) ack 1"), "t:1:7: 1 and 9 bytes end at 10, not at 11");
         assert!(error("0 < . 1:1(0) ack 1").contains("an inbound segment needs a window"));
-        assert!(error("0 < S 0:0(0) ack 1 win 1").contains("go together"));
-        assert!(error("0 > . 1:1(0)").contains("go together"));
+        assert!(error("0 < [ect01] S 0:0(0) win 1").contains("only an outbound packet"));
+        assert!(error("0 < [flowlabel 0x100000] S 0:0(0) win 1").contains("20 bits"));
+        assert!(error("0 > . 1:1(0) ack 1 <ECN e0b 16777216>").contains("24 bits"));
+        assert!(error("0 > . 1:1(0) ack 1 <sack 1:2 3:4 5:6 7:8 9:10>").contains("at most 40 bytes"));
+        assert!(error("0 > . 1:65537(65536) ack 1").contains("a length of 16 bits"));
         assert!(error("0 > [badsum] . 1:1(0) ack 1").contains("only an inbound packet"));
         assert!(
             error("0 < . 1:3(2) ack 1 win 9 \"abc\"").contains("the string has 3 bytes, the line says 2")
@@ -363,10 +476,11 @@ mod tests {
     #[test]
     fn what_packetdrill_knows_and_we_do_not_is_unsupported() {
         let lines = [
-            "0 > S 0:0(0) <FO>",
+            "0 > S 0:0(0) <mp_capable a>",
             "0 < gre: . 1:1(0)",
-            "0 < .5 1:1(0) ack 1 win 9",
-            "0 < [flowlabel 0x1] S 0:0(0)",
+            "0 < ipv4 192.0.2.1 > 192.168.0.1: . 1:1(0)",
+            "0 < sctp: INIT",
+            "0 < S 0:0(0) win 9 {mut ip 1 2;}",
         ];
         for line in lines {
             let error = Script::parse("t", line).unwrap_err();

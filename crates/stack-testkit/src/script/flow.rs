@@ -5,11 +5,11 @@
 //! where the script states the length of a tick, from the first one on. The payload of both sides is a pattern of the
 //! position in the stream, so that every byte is checked.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 /// A port at an address.
-pub(super) type Port = (Ipv4Addr, u16);
+pub(super) type Port = (IpAddr, u16);
 
 /// A conversation between a port of ours and one of the peer.
 #[derive(Clone, Debug)]

@@ -1,17 +1,25 @@
 //! What a script wants of the stack that it runs against: `--name=value` lines and mapped commands.
 //!
-//! The addresses are packetdrill's: the stack is 192.168.0.1/16, the peer 192.0.2.1 behind the gateway 192.168.0.2.
+//! The addresses are packetdrill's: the stack is 192.168.0.1/16, the peer 192.0.2.1 behind the gateway 192.168.0.2; with
+//! `--ip_version=ipv6`, fd3d:a0b:17d6::1/48 and 2001:db8::1.
 //! Without `--medium=ethernet` the link carries IP and nothing has to be resolved.
+//!
+//! `command.rs` has the commands in backticks and the kernel settings.
 
-use super::Stop;
+mod command;
+
 use super::fault::Faults;
-use crate::pkt::{Action, Script};
+use super::{Options, Profile, Stop};
+use crate::pkt::Script;
 use crate::source::SeededRng;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 use net_arp::{Arp, ArpConfig, ConflictPolicy};
 use net_ipv4::{Ipv4, Ipv4Config};
-use stack_core::{AddressState, Instant, IpNet, Ipv4Net, LinkAddress, LinkCapabilities, Medium, NicId};
+use net_ipv6::{Ipv6, Ipv6Config};
+use stack_core::{
+    AddressState, Families, Instant, IpNet, Ipv4Net, Ipv6Net, LinkAddress, LinkCapabilities, Medium, NicId,
+};
 use stack_host::{Host, NicConfig, RouteEntry};
 use trans_icmp::Icmp;
 use trans_tcp::{Tcp, TcpConfig};
@@ -22,16 +30,31 @@ pub(super) const NIC: NicId = NicId(1);
 /// When scripts start: not at zero, which has a meaning of its own in some places.
 pub(super) const START: Instant = Instant::from_secs(1000);
 
+/// Both ports of packetdrill, ours and the peer's.
+const PORT: u16 = 8080;
+
 /// What a script wants.
 pub(super) struct Setup {
-    pub(super) local: Ipv4Net,
-    pub(super) remote: Ipv4Addr,
+    pub(super) local: IpNet,
+    pub(super) remote: IpAddr,
+    /// What sockets without a family of their own are made for.
+    pub(super) families: Families,
+    pub(super) bind_port: u16,
+    pub(super) connect_port: u16,
     pub(super) local_link: LinkAddress,
     pub(super) peer_link: LinkAddress,
     pub(super) remote_isn: u32,
     pub(super) exact_stamps: bool,
     pub(super) tolerance: Duration,
-    gateway: Ipv4Addr,
+    /// Percent of the time from the event before; packetdrill allows 12.5.
+    pub(super) tolerance_percent: f64,
+    /// A line is one segment: segments that follow each other are not joined to fit it.
+    pub(super) strict_segments: bool,
+    /// Inbound segments with more text than this are such that the link has joined.
+    pub(super) mss: Option<u16>,
+    /// TCP options are compared with their order.
+    pub(super) exact_options: bool,
+    gateway: IpAddr,
     medium: Medium,
     mtu: u32,
     seed: u64,
@@ -48,14 +71,21 @@ pub(super) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            local: Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 1), 16),
-            remote: Ipv4Addr::new(192, 0, 2, 1),
+            local: Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 1), 16).into(),
+            remote: Ipv4Addr::new(192, 0, 2, 1).into(),
+            families: Families::V4,
+            bind_port: PORT,
+            connect_port: PORT,
             local_link: LinkAddress([2, 0, 0, 0, 0, 1]),
             peer_link: LinkAddress([2, 0, 0, 0, 0, 2]),
             remote_isn: 0x6000_0000,
             exact_stamps: false,
             tolerance: Duration::ZERO,
-            gateway: Ipv4Addr::new(192, 168, 0, 2),
+            tolerance_percent: 0.0,
+            strict_segments: false,
+            mss: None,
+            exact_options: false,
+            gateway: Ipv4Addr::new(192, 168, 0, 2).into(),
             medium: Medium::Ip,
             mtu: 1500,
             seed: 1,
@@ -78,69 +108,74 @@ struct Unknown;
 type Set<T> = Result<T, Unknown>;
 
 impl Setup {
-    /// What the script says, then what the caller says.
-    pub(super) fn new(script: &Script, overrides: &[(&str, &str)]) -> Result<Self, Stop> {
-        let mut setup = Self::default();
+    /// The profile, what the script says, then what the caller says.
+    pub(super) fn new(script: &Script, options: &Options<'_>) -> Result<Self, Stop> {
+        let mut setup = Self { tolerance: options.tolerance, ..Self::default() };
+        if options.profile == Profile::Linux {
+            setup.tcp = TcpConfig::linux();
+            setup.exact_options = true;
+        }
+        if script.option("ip_version") == Some("ipv6") {
+            setup.use_ipv6();
+        }
         for option in &script.options {
             setup.set(&option.name, &option.value).map_err(|Unknown| {
                 Stop::Skip(format!("line {}: the option --{}={}", option.line, option.name, option.value))
             })?;
         }
-        for event in &script.events {
-            if let Action::Command(command) = &event.action {
-                setup.command(command)?;
-            }
-        }
-        for (name, value) in overrides {
+        setup.commands(script)?;
+        for (name, value) in options.settings {
             setup
                 .set(name, value)
                 .map_err(|Unknown| Stop::Fail(format!("no setting is called {name}={value}")))?;
         }
+        if setup.local.addr().is_ipv6() != setup.remote.is_ipv6() {
+            return Err(Stop::Skip(format!(
+                "{} and {} are of different versions",
+                setup.local, setup.remote
+            )));
+        }
         Ok(setup)
     }
 
-    /// A command: a list of kernel settings, or something that can't be done here.
-    fn command(&mut self, command: &str) -> Result<(), Stop> {
-        for line in command.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let ["sysctl", settings @ ..] = &words[..] else {
-                return Err(Stop::Skip(format!("the command `{line}`")));
-            };
-            for setting in settings.iter().filter(|word| !word.starts_with('-')) {
-                self.sysctl(setting)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn sysctl(&mut self, setting: &str) -> Result<(), Stop> {
-        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let short = name.trim_start_matches("net.ipv4.").trim_start_matches("net/ipv4/");
-        let ours = match short {
-            "tcp_timestamps" => "tcp.timestamps",
-            "tcp_window_scaling" => "tcp.window_scaling",
-            "tcp_sack" => "tcp.sack",
-            "tcp_retries2" => "tcp.data_retries",
-            "tcp_syn_retries" => "tcp.syn_retries",
-            "tcp_synack_retries" => "tcp.syn_ack_retries",
-            "ip_forward" => "forwarding",
-            _ => return Err(Stop::Skip(format!("the kernel setting {setting}"))),
-        };
-        self.set(ours, value).map_err(|Unknown| Stop::Skip(format!("the kernel setting {setting}")))
+    fn use_ipv6(&mut self) {
+        let ours = |last| Ipv6Addr::new(0xfd3d, 0xa0b, 0x17d6, last, 0, 0, 0, 1);
+        self.local = Ipv6Net::new_assert(ours(0), 48).into();
+        self.remote = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into();
+        self.gateway = ours(0x8888).into();
+        self.families = Families::V6;
     }
 
     fn set(&mut self, name: &str, value: &str) -> Set<()> {
         match name {
-            "ip_version" if value == "ipv4" => {}
+            "ip_version" => match value {
+                "ipv4" | "ipv6" => {} // the addresses are there already
+                "ipv4-mapped-ipv6" => self.families = Families::Dual,
+                _ => return Err(Unknown),
+            },
             "local_ip" => {
-                self.local = Ipv4Net::new(parse(value)?, self.local.prefix_len()).map_err(|_| Unknown)?
+                self.local = IpNet::new(parse(value)?, self.local.prefix_len()).map_err(|_| Unknown)?
             }
             "local_net" => self.local = parse(value)?,
-            "remote_ip" => self.remote = parse(value)?,
+            "netmask_ip" => self.set_netmask(parse(value)?)?,
+            // packetdrill takes a prefix behind it.
+            "remote_ip" => self.remote = parse(value.split('/').next().unwrap_or_default())?,
             "gateway_ip" => self.gateway = parse(value)?,
+            "bind_port" => self.bind_port = parse(value)?,
+            "connect_port" => self.connect_port = parse(value)?,
             "mtu" => self.mtu = parse(value)?,
+            "mss" => self.mss = Some(parse(value)?),
             "tolerance_usecs" => self.tolerance = Duration::from_micros(parse(value)?),
+            "tolerance_percent" => self.tolerance_percent = percent(value)?,
+            "strict_segments" => self.strict_segments = value.is_empty() || switch(value)?,
+            "init_scripts" => return self.init_scripts(value),
+            "tcp_ts_tick_usecs" if value == "0" => self.exact_stamps = false,
             "tcp_ts_tick_usecs" if value == "1000" => self.exact_stamps = true,
+            // They were applied when the script was parsed.
+            "define" | "D" => {}
+            // How packetdrill runs its Python, how fast its device is, what it prints and how it ends.
+            "code_command" | "code_format" | "code_sockopt" | "speed" | "debug" | "verbose"
+            | "send_omit_free" | "tcp_ts_ecr_scaled" => {}
             "medium" if value == "ip" => self.medium = Medium::Ip,
             "medium" if value == "ethernet" => self.medium = Medium::Ethernet,
             // The gateway and the peer are in the neighbour cache for good.
@@ -158,6 +193,12 @@ impl Setup {
                 _ => return Err(Unknown),
             },
         }
+        Ok(())
+    }
+
+    fn set_netmask(&mut self, mask: Ipv4Addr) -> Set<()> {
+        let length = mask.to_bits().leading_ones() as u8;
+        self.local = IpNet::new(self.local.addr(), length).map_err(|_| Unknown)?;
         Ok(())
     }
 
@@ -179,6 +220,7 @@ impl Setup {
             "receive_buffer" => tcp.receive_buffer = parse(value)?,
             "receive_buffer_max" => tcp.receive_buffer_max = parse(value)?,
             "send_buffer" => tcp.send_buffer = parse(value)?,
+            "send_buffer_max" => tcp.send_buffer_max = parse(value)?,
             "max_half_open" => tcp.max_half_open = parse(value)?,
             "max_time_wait" => tcp.max_time_wait = parse(value)?,
             "initial_rto" => tcp.initial_rto = duration(value)?,
@@ -209,7 +251,8 @@ impl Setup {
     /// The host that the script runs against.
     pub(super) fn host(&self) -> Host {
         let arp = if self.faults.no_arp { None } else { Some(Arp::new(self.arp.clone())) };
-        let builder = Host::builder().network(Ipv4::new(self.ipv4.clone()));
+        let builder =
+            Host::builder().network(Ipv4::new(self.ipv4.clone())).network(Ipv6::new(Ipv6Config::default()));
         let builder = match arp {
             Some(arp) => builder.network(arp),
             None => builder,
@@ -218,24 +261,26 @@ impl Setup {
             .transport(Tcp::new(self.tcp.clone()))
             .transport(Udp::new(self.udp.clone()))
             .transport(Icmp::v4())
+            .transport(Icmp::v6())
             .rng(Box::new(SeededRng::new(self.seed)));
-        let mut host = builder.build().expect("five different protocols make a host");
+        let mut host = builder.build().expect("different protocols make a host");
         let capabilities = LinkCapabilities::plain(self.medium, self.mtu);
         let ethernet = self.medium == Medium::Ethernet;
         let mut config = NicConfig::new("script0", capabilities);
         config.link_address = ethernet.then_some(self.local_link);
         host.add_nic(START, NIC, config).expect("a new host has no interface of this number");
-        let local = IpNet::V4(self.local);
-        host.add_address_in(START, NIC, local, self.state).expect("the interface has no address yet");
-        let default = RouteEntry::new(IpNet::V4(Ipv4Net::default()), NIC);
-        host.add_route(if ethernet { default.via(self.gateway.into()) } else { default });
+        host.add_address_in(START, NIC, self.local, self.state).expect("the interface has no address yet");
+        let everything =
+            if self.local.addr().is_ipv6() { Ipv6Net::default().into() } else { Ipv4Net::default().into() };
+        let default = RouteEntry::new(everything, NIC);
+        host.add_route(if ethernet { default.via(self.gateway) } else { default });
         host.set_forwarding(NIC, self.forwarding).expect("the interface is there");
         if let Some(hook) = self.faults.hook() {
             host.add_hook(hook);
         }
         if ethernet && self.resolved {
             for neighbor in [self.gateway, self.remote] {
-                host.set_static_neighbor(START, NIC, neighbor.into(), self.peer_link);
+                host.set_static_neighbor(START, NIC, neighbor, self.peer_link);
             }
         }
         host
@@ -252,6 +297,10 @@ fn switch(value: &str) -> Set<bool> {
         "0" | "off" | "no" => Ok(false),
         _ => Err(Unknown),
     }
+}
+
+fn percent(value: &str) -> Set<f64> {
+    parse(value).ok().filter(|percent| (0.0..=100.0).contains(percent)).ok_or(Unknown)
 }
 
 fn conflict(value: &str) -> Set<ConflictPolicy> {
@@ -288,13 +337,26 @@ mod tests {
 
     #[test]
     fn what_is_not_known_skips_the_script_and_says_why() {
-        let reason = |text: &str| match Setup::new(&Script::parse("t", text).unwrap(), &[]) {
+        let reason = |text: &str| match Setup::new(&Script::parse("t", text).unwrap(), &Options::default()) {
             Err(Stop::Skip(reason)) => reason,
             other => panic!("{:?}", other.err()),
         };
-        assert_eq!(reason("--ip_version=ipv6\n"), "line 1: the option --ip_version=ipv6");
-        assert_eq!(reason("`./defaults.sh`"), "the command `./defaults.sh`");
-        assert_eq!(reason("`sysctl -q net.ipv4.tcp_ecn=1`"), "the kernel setting net.ipv4.tcp_ecn=1");
-        assert!(Setup::new(&Script::parse("t", "`sysctl -q net.ipv4.ip_forward=1`").unwrap(), &[]).is_ok());
+        assert_eq!(reason("--ip_version=ipx\n"), "line 1: the option --ip_version=ipx");
+        assert_eq!(reason("--non_fatal=packet\n"), "line 1: the option --non_fatal=packet");
+        assert_eq!(reason("--tolerance_percent=200\n"), "line 1: the option --tolerance_percent=200");
+        assert_eq!(
+            reason("--local_ip=2001:db8::7\n"),
+            "2001:db8::7/16 and 192.0.2.1 are of different versions"
+        );
+    }
+
+    #[test]
+    fn addresses_follow_the_version() {
+        let setup = |text: &str| Setup::new(&Script::parse("t", text).unwrap(), &Options::default()).unwrap();
+        let v6 = setup("--ip_version=ipv6\n--local_ip=fd00::9\n");
+        assert_eq!((v6.local.to_string().as_str(), v6.families), ("fd00::9/48", Families::V6));
+        let mapped = setup("--ip_version=ipv4-mapped-ipv6\n--netmask_ip=255.255.255.0\n");
+        assert_eq!((mapped.local.prefix_len(), mapped.families), (24, Families::Dual));
+        assert_eq!(setup("--remote_ip=192.0.2.9/24\n").remote, IpAddr::from([192, 0, 2, 9]));
     }
 }
