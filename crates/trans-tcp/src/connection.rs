@@ -4,13 +4,15 @@
 //! Memory: everything in here is there for an idle connection too, so ropes, reassembly and congestion state are
 //! boxed, empty ropes go back to a pool, and settings are shared.
 
+use crate::bulk::Bulk;
 use crate::challenge_ack::ChallengeClock;
-use crate::config::Settings;
 use crate::congestion::{Controller, Window, initial_window};
 use crate::delayed_ack::DelayedAck;
 use crate::env::{Control, Env, Reply};
 use crate::error::CloseReason;
 use crate::event::TcpEvent;
+use crate::fastopen::FastOpen;
+use crate::memory::Level;
 use crate::persist::Persist;
 use crate::pmtu::{Path, default_mss};
 use crate::receiver::Receiver;
@@ -19,10 +21,12 @@ use crate::reservation::Reservation;
 use crate::rtt::{Estimator, Sampler};
 use crate::segment::Segment;
 use crate::sender::Sender;
+use crate::settings::Settings;
 use crate::state::{Event, State};
 use crate::timers::{Timer, Timers};
 use crate::timestamps::Timestamps;
 use crate::tuple::Tuple;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::task::Waker;
 use stack_core::{Error, Instant, NicId, RouteQuery};
@@ -38,6 +42,8 @@ pub(crate) struct Stats {
     pub(crate) data_segs_in: u32,
     pub(crate) data_segs_out: u32,
     pub(crate) retrans: u32,
+    /// Milliseconds of the clock's origin when text arrived last.
+    pub(crate) last_data: u32,
 }
 
 /// One connection.
@@ -62,6 +68,14 @@ pub(crate) struct Connection {
     /// A keepalive probe has to go.
     pub(crate) keep_alive_due: bool,
     pub(crate) keep_alive_probes: u8,
+    /// What the cork held back goes now.
+    pub(crate) cork_expired: bool,
+    /// The application could have written more than there was room for.
+    pub(crate) wants_room: bool,
+    /// Whether text goes, or went, with the SYN.
+    pub(crate) fast_open: FastOpen,
+    /// How scarce the memory of the stack is.
+    pub(crate) level: Level,
     pub(crate) nic: Option<NicId>,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) path: Path,
@@ -98,6 +112,9 @@ pub(crate) struct Connection {
     pub(crate) soft_error: Option<Error>,
     pub(crate) close_reason: Option<CloseReason>,
     pub(crate) stats: Stats,
+    /// What the stack's budget was told that it holds.
+    pub(crate) accounted: u32,
+    pub(crate) bulk: Option<Box<Bulk>>,
 }
 
 impl Connection {
@@ -110,6 +127,7 @@ impl Connection {
     ) -> Self {
         let secrets = env.shared.secrets(env.cx);
         let iss = secrets.isn(&tuple, env.now);
+        let congestion = Controller::new(settings.congestion, || env.cx.host.random());
         let config = env.config();
         let mut rcv = Receiver::new(settings.receive_buffer);
         rcv.scale = if config.window_scaling { config.window_shift() } else { 0 };
@@ -125,6 +143,10 @@ impl Connection {
             sack: config.sack,
             keep_alive_due: false,
             keep_alive_probes: 0,
+            cork_expired: false,
+            wants_room: false,
+            fast_open: FastOpen::Off,
+            level: env.shared.memory.level(),
             nic,
             reservation: None,
             path: Path::UNKNOWN,
@@ -137,7 +159,7 @@ impl Connection {
             sampler: Sampler::default(),
             timers: Timers::default(),
             window: Window::new(0),
-            congestion: Controller::new(config.congestion, || env.cx.host.random()),
+            congestion,
             recovery: Recovery::new(iss),
             acks: DelayedAck::default(),
             persist: Persist::default(),
@@ -154,6 +176,8 @@ impl Connection {
             soft_error: None,
             close_reason: None,
             stats: Stats::default(),
+            accounted: 0,
+            bulk: None,
         }
     }
 
@@ -198,9 +222,11 @@ impl Connection {
         if self.syn_was_lost {
             self.rtt.after_lost_syn(&env.shared.config);
         }
-        let segments = env.config().initial_window;
-        self.window.cwnd = initial_window(segments, self.mss(), self.syn_was_lost);
-        self.recovery = Recovery::new(self.snd.una - 1);
+        if self.fast_open != FastOpen::Serving {
+            let segments = env.config().initial_window;
+            self.window.cwnd = initial_window(segments, self.mss(), self.syn_was_lost);
+            self.recovery = Recovery::new(self.snd.una - 1);
+        }
         self.syn_due = false;
         self.timers.clear(Timer::Retransmit);
         self.event(env, Event::Open);
@@ -226,6 +252,9 @@ impl Connection {
         self.error = reason.error();
         self.timers.clear_all();
         self.snd.buffer = None;
+        if !matches!(self.fast_open, FastOpen::Off | FastOpen::Serving) {
+            env.shared.fast_open.end(env.id);
+        }
         self.wake_all(env);
     }
 
@@ -312,9 +341,11 @@ impl Connection {
         announced.saturating_sub(options).max(1)
     }
 
-    /// Largest window that the path allows to offer.
+    /// Largest window that the path, the application and the stack's memory allow to offer.
     pub(crate) fn window_limit(&self) -> u32 {
-        self.path.window_limit(self.receive_mss())
+        let clamp = self.settings.window_clamp;
+        let clamp = if clamp == 0 { u32::MAX } else { clamp };
+        self.path.window_limit(self.receive_mss()).min(clamp).min(self.window_of_level())
     }
 
     /// Octets in the network, as far as is known (RFC 6675 §2, without SACK).

@@ -71,6 +71,17 @@ impl DelayedAck {
         (self.pending, self.now) = (true, true);
     }
 
+    /// The application wants ACKs at once for a while, or delayed ones from now on (`TCP_QUICKACK`).
+    pub(crate) fn set_quick(&mut self, on: bool) {
+        self.quick = if on { QUICK } else { 0 };
+        self.now |= on && self.pending;
+    }
+
+    /// Whether full-sized segments are acknowledged at once.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick > 0
+    }
+
     /// The application answers what it reads: ACKs ride on the answers.
     pub(crate) fn answered(&mut self) {
         if self.pending {

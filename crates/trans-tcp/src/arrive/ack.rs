@@ -63,6 +63,7 @@ impl Connection {
         }
         self.sample_handshake(env, seg);
         self.snd.set_window(seg.seq, seg.ack, u32::from(seg.window) << self.snd.scale);
+        self.settle_text_of_syn(env, seg.ack, seg);
         self.establish(env);
         self.recovery.timeouts = 0;
         Flow::Continue(())
@@ -89,9 +90,7 @@ impl Connection {
         self.restart_waiting(env);
         self.confirm_neighbour(env);
         self.release_send_buffer(env);
-        if self.has_room() {
-            env.cx.wake(&mut self.write_waker);
-        }
+        self.wake_writer(env);
     }
 
     fn advance_recovery(

@@ -61,7 +61,9 @@ impl Connection {
     fn opened(&mut self, env: &mut Env<'_, '_>, seg: &mut Segment, packet: &mut RxPacket) -> Flow {
         self.snd.set_window(seg.seq, seg.ack, u32::from(seg.window)); // R7323-2.2-b: not scaled
         self.sample_handshake(env, seg);
+        self.settle_text_of_syn(env, seg.ack, seg);
         self.establish(env);
+        self.stats.bytes_acked += u64::from(self.snd.acknowledge(seg.ack));
         self.recovery.timeouts = 0;
         self.acks.at_once();
         seg.trim_front(1);
