@@ -215,9 +215,7 @@ impl Connection {
         connection.ts = Timestamps::new(record.ts_recent.is_some(), offset);
         connection.ts.start(record.ts_recent.unwrap_or(0), env.now);
         connection.syn_was_lost = record.retries > 0;
-        if record.retries == 0 {
-            connection.sampler.sent(record.iss + 1, record.sent_at);
-        }
+        connection.last_sent = record.sent_at;
         connection
     }
 }

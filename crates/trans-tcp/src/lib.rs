@@ -133,7 +133,7 @@ mod window;
 pub use config::TcpConfig;
 pub use counters::TcpCounters;
 pub use error::CloseReason;
-pub use event::{Cause, Probe, TcpEvent};
+pub use event::{Cause, Probe, TcpEvent, UndoCause};
 pub use info::{TcpEntry, TcpInfo};
 pub use state::{Event, State};
 pub use tcp::Tcp;

@@ -58,7 +58,7 @@ impl Connection {
     }
 
     fn ahead(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
-        self.text_ahead(seg.seq, seg.len);
+        self.text_ahead(env, seg.seq, seg.len);
         let truesize = packet.meta.truesize;
         let mut seq = seg.seq;
         let mut held = true;
