@@ -55,6 +55,11 @@ impl Timestamps {
         fresh && (tsval.wrapping_sub(self.recent) as i32) < 0
     }
 
+    /// How much older than the latest timestamp this one is, if the peer's clock ticks in milliseconds.
+    pub(crate) fn age(&self, tsval: u32) -> Duration {
+        Duration::from_millis(u64::from(self.recent.wrapping_sub(tsval)))
+    }
+
     /// An acceptable segment that begins at `seq`: its timestamp is echoed if the segment is the first of those
     /// that the next ACK is for (R7323-4.3-a).
     pub(crate) fn update(&mut self, tsval: u32, seq: SeqNum, last_ack_sent: SeqNum, now: Instant) {

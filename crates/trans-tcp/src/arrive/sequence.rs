@@ -41,7 +41,7 @@ impl Connection {
             return Flow::Continue(());
         }
         match seg.timestamps {
-            Some((tsval, _)) if self.ts.is_old(tsval, env.now) => {
+            Some((tsval, _)) if self.ts.is_old(tsval, env.now) && !self.is_overtaken_ack(env, seg, tsval) => {
                 env.counters().paws_estab += 1;
                 ControlFlow::Break(answer(seg, DropReason::TcpPaws)) // R7323-5.3-a
             }
@@ -49,6 +49,13 @@ impl Connection {
             None if self.state != State::SynReceived => drop_it(DropReason::TcpNoTimestamp),
             _ => Flow::Continue(()),
         }
+    }
+
+    /// A duplicate ACK that another one has overtaken on its way: no ghost, and its SACK blocks are news. As Linux has it;
+    /// such ACKs carry nothing that PAWS protects.
+    fn is_overtaken_ack(&self, env: &Env<'_, '_>, seg: &Segment, tsval: u32) -> bool {
+        let is_bare = seg.sequence_len() == 0 && seg.seq == self.rcv.nxt && seg.ack.before_eq(self.snd.una);
+        is_bare && self.ts.age(tsval) <= self.rtt.rto(env.config())
     }
 
     /// The four cases of the acceptability test (R9293-3.10.7.4-a); the fourth, text for a closed window, only as

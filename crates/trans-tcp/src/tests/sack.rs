@@ -447,3 +447,44 @@ fn a_peer_without_sack_gets_no_blocks_and_is_not_believed_any() {
     s.inject(". 2001:2001 ack 1 <sack 1001:3001>");
     assert_eq!((s.info().sack, s.info().sacked), (false, 0));
 }
+
+#[test]
+fn a_report_that_was_overtaken_on_its_way_is_heard() {
+    let mut s = timed(10);
+    let ts = s.our_ts;
+    s.inject(&format!(". 1:1 ack 1 <sack 1001:3001,ts 9 {ts}>"));
+    s.inject(&format!(". 1:1 ack 1 <sack 5001:6001,ts 5 {ts}>"));
+    assert_eq!((s.info().sacked, s.counters().paws_estab), (3000, 0));
+    s.inject(&format!("P. 1:2 ack 1 <ts 5 {ts}>"));
+    assert_eq!(s.counters().paws_estab, 1, "text as old as that is not");
+}
+
+#[test]
+fn a_zero_window_stops_the_clock_of_what_is_reported() {
+    let mut s = in_flight(5);
+    s.advance(95);
+    s.inject(". 1:1 ack 1 win 0 <sack 1001:2001>");
+    s.quiet();
+    let (timeouts, at) = (s.counters().timeouts, s.ms());
+    s.advance(2000);
+    assert!(s.skip() >= 1, "probes");
+    assert_eq!((s.counters().timeouts, s.info().sacked), (timeouts, 1000));
+    s.inject(". 1:1 ack 1 win 65535 <sack 1001:2001>");
+    s.expect(". 1:1001 ack 1");
+    s.expect(". 2001:3001 ack 1");
+    assert!(s.ms() > at);
+    s.skip();
+    s.inject(". 1:1 ack 5001 win 65535");
+    assert_eq!(s.info().unacked, 0);
+}
+
+#[test]
+fn urgent_text_goes_again_as_urgent() {
+    let mut s = in_flight(3);
+    s.write_urgent(100);
+    s.expect("P.U 3001:3101 ack 1 urg 100");
+    s.advance(95);
+    s.inject(". 1:1 ack 1 <sack 1001:3001>");
+    s.advance(30);
+    s.expect(".U 1:1001 ack 1 urg 3100");
+}
