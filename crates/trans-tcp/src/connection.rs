@@ -107,6 +107,7 @@ impl Connection {
         settings: Arc<Settings>,
     ) -> Self {
         let secrets = env.shared.secrets(env.cx);
+        let congestion = Controller::new(settings.congestion, || env.cx.host.random());
         let iss = secrets.isn(&tuple, env.now);
         let config = env.config();
         let mut rcv = Receiver::new(settings.receive_buffer);
@@ -134,7 +135,7 @@ impl Connection {
             sampler: Sampler::default(),
             timers: Timers::default(),
             window: Window::new(0),
-            congestion: Controller::new(config.congestion, || env.cx.host.random()),
+            congestion,
             recovery: Recovery::new(iss),
             acks: DelayedAck::default(),
             persist: Persist::default(),
