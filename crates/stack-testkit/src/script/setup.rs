@@ -119,6 +119,7 @@ impl Setup {
         let ours = match short {
             "tcp_timestamps" => "tcp.timestamps",
             "tcp_window_scaling" => "tcp.window_scaling",
+            "tcp_sack" => "tcp.sack",
             "tcp_retries2" => "tcp.data_retries",
             "tcp_syn_retries" => "tcp.syn_retries",
             "tcp_synack_retries" => "tcp.syn_ack_retries",
@@ -197,6 +198,7 @@ impl Setup {
             "challenges_per_second" => tcp.challenges_per_second = parse(value)?,
             "timestamps" => tcp.timestamps = switch(value)?,
             "window_scaling" => tcp.window_scaling = switch(value)?,
+            "sack" => tcp.sack = switch(value)?,
             "no_delay" => tcp.no_delay = switch(value)?,
             "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
             _ => return Err(Unknown),

@@ -31,7 +31,7 @@ impl Connection {
             self.ts.update(tsval, seg.seq, self.rcv.last_ack, env.now);
         }
         self.last_received = seg.received_at.max(self.last_received);
-        self.trim(seg);
+        self.trim(env, seg);
         Flow::Continue(())
     }
 
@@ -71,6 +71,9 @@ impl Connection {
             env.counters().syn_challenge += 1;
             return ControlFlow::Break(Reply::ChallengeAck(DropReason::TcpUnexpectedSyn)); // R5961-4.2-a
         }
+        if seg.len > 0 && !seg.flags.syn() && seg.seq.before(self.rcv.nxt) {
+            self.old_text(env, seg.seq, seg.text_end().min(self.rcv.nxt));
+        }
         let is_old = (seg.seq + seg.sequence_len()).before_eq(self.rcv.nxt);
         let reason = if is_old { DropReason::TcpDuplicate } else { DropReason::TcpOutOfWindow };
         if self.state == State::SynReceived && seg.flags.syn() {
@@ -79,9 +82,10 @@ impl Connection {
         ControlFlow::Break(answer(seg, reason))
     }
 
-    fn trim(&mut self, seg: &mut Segment) {
+    fn trim(&mut self, env: &mut Env<'_, '_>, seg: &mut Segment) {
         let (nxt, wnd) = (self.rcv.nxt, self.rcv.wnd());
         if seg.seq.before(nxt) {
+            self.old_text(env, seg.seq, nxt.min(seg.text_end()));
             seg.trim_front(nxt.distance_from(seg.seq));
         }
         let room = wnd.saturating_sub(seg.seq.distance_from(nxt));
