@@ -78,7 +78,7 @@ pub struct TcpConfig {
     pub no_delay: bool,
     /// Resets end TIME-WAIT as RFC 9293 §3.10.7.4 has it. Off: RFC 1337.
     pub reset_ends_time_wait: bool,
-    /// Congestion control of new connections. Reno.
+    /// Congestion control of new sockets, which may choose another. Reno.
     pub congestion: Algorithm,
     /// Sees what connections do, for plots and traces.
     pub probe: Option<Arc<dyn Probe>>,
@@ -152,6 +152,7 @@ pub(crate) struct Settings {
     pub(crate) receive_buffer: u32,
     pub(crate) send_buffer: u32,
     pub(crate) mark: u32,
+    pub(crate) congestion: Algorithm,
     /// Milliseconds; `None` leaves it to the number of retries.
     pub(crate) user_timeout: Option<u32>,
     /// Milliseconds; `Some(0)` resets on close.
@@ -180,6 +181,7 @@ impl Settings {
             receive_buffer: clamp_buffer(config.receive_buffer, config.receive_buffer_max),
             send_buffer: clamp_buffer(config.send_buffer, config.send_buffer_max),
             mark: 0,
+            congestion: config.congestion,
             user_timeout: None,
             linger: None,
             keep_alive_idle: millis(config.keep_alive_idle),

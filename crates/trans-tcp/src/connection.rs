@@ -112,6 +112,7 @@ impl Connection {
         settings: Arc<Settings>,
     ) -> Self {
         let secrets = env.shared.secrets(env.cx);
+        let congestion = Controller::new(settings.congestion, || env.cx.host.random());
         let iss = secrets.isn(&tuple, env.now);
         let config = env.config();
         let mut rcv = Receiver::new(settings.receive_buffer);
@@ -139,7 +140,7 @@ impl Connection {
             rtt: Estimator::new(),
             timers: Timers::default(),
             window: Window::new(0),
-            congestion: Controller::new(config.congestion),
+            congestion,
             recovery: Recovery::new(iss),
             acks: DelayedAck::default(),
             persist: Persist::default(),

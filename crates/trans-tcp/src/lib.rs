@@ -81,6 +81,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod accurate_ecn;
 mod arrive;
 mod challenge_ack;
 mod config;
@@ -89,6 +90,7 @@ mod connect;
 mod connection;
 mod counters;
 mod delayed_ack;
+pub mod ecn;
 mod emit;
 mod endpoints;
 mod env;

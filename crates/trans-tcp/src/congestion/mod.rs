@@ -5,15 +5,28 @@
 //! a recovery is the recovery's business (PRR), unless the algorithm says that it owns it. All sizes are bytes.
 //! Growth never happens when the application, not the window, was the limit (RFC 7661 §4).
 
+mod algorithm;
+mod bbr;
+mod cubic;
+mod curve;
+mod hystart;
+pub mod pacing;
 pub mod rate_sample;
 mod reno;
+mod round;
 mod sample;
+#[cfg(test)]
+mod scenarios;
+mod validation;
 
+pub(crate) use algorithm::Controller;
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use bbr::Bbr;
+pub use cubic::Cubic;
 pub use rate_sample::RateSample;
 pub use reno::Reno;
 pub use sample::{AckSample, LossSample, Phase, Restart, Window};
 
-use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
@@ -67,6 +80,7 @@ pub trait CongestionControl: Send + fmt::Debug {
     /// any more.
     fn on_restart(&mut self, window: &mut Window, restart: &Restart) {
         if restart.is_long {
+            window.remember_for_slow_start();
             window.cwnd = window.cwnd.min(restart.restart_window);
         }
     }
@@ -76,10 +90,11 @@ pub trait CongestionControl: Send + fmt::Debug {
         false
     }
 
-    /// Bytes a second at which to send; `None` to send as the window allows.
+    /// Bytes a second at which to send; `None` to send as the window allows. As the window and the round-trip time have
+    /// it, where the algorithm has no rate of its own.
     fn pacing_rate(&self, window: &Window, srtt: Option<Duration>, mss: u32) -> Option<u64> {
-        let _ = (window, srtt, mss);
-        None
+        let _ = mss;
+        pacing::window_rate(window, srtt)
     }
 
     /// Whether it sends less than it could, to measure something else: what is sent meanwhile then counts as
@@ -93,49 +108,6 @@ pub trait CongestionControl: Send + fmt::Debug {
     /// in flight.
     fn wants_rate_samples(&self) -> bool {
         false
-    }
-}
-
-/// Which congestion control a new connection gets.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// [`Reno`].
-    #[default]
-    Reno,
-    /// Somebody else's.
-    Custom(fn() -> Box<dyn CongestionControl>),
-}
-
-/// The congestion control of one connection. It exists from the first event on that concerns it: a connection that never
-/// sent anything has none.
-#[derive(Debug)]
-pub(crate) enum Controller {
-    Reno(Option<Box<Reno>>),
-    /// Boxed twice: a thin pointer keeps idle connections small.
-    Custom(Box<Box<dyn CongestionControl>>),
-}
-
-impl Controller {
-    pub(crate) fn new(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Reno => Self::Reno(None),
-            Algorithm::Custom(make) => Self::Custom(Box::new(make())),
-        }
-    }
-
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Reno(_) => Reno::NAME,
-            Self::Custom(custom) => custom.name(),
-        }
-    }
-
-    pub(crate) fn get_mut(&mut self) -> &mut dyn CongestionControl {
-        match self {
-            Self::Reno(reno) => &mut **reno.get_or_insert_default(),
-            Self::Custom(custom) => &mut ***custom,
-        }
     }
 }
 

@@ -26,6 +26,12 @@ impl Window {
     pub fn in_slow_start(&self) -> bool {
         self.cwnd < self.ssthresh
     }
+
+    /// Lets slow start return to three quarters of the window, before it is taken away for not being used
+    /// (RFC 7661 §4.4.3).
+    pub fn remember_for_slow_start(&mut self) {
+        self.ssthresh = self.ssthresh.max(self.cwnd - self.cwnd / 4);
+    }
 }
 
 /// Where loss recovery is.
