@@ -38,6 +38,8 @@ pub struct TcpInfo {
     pub path_mtu: u32,
     /// Congestion window, in bytes.
     pub cwnd: u32,
+    /// The pace in bytes a second, while something is in flight and paced.
+    pub pacing_rate: Option<u64>,
     /// Slow-start threshold, in bytes; `u32::MAX` before the first loss.
     pub ssthresh: u32,
     /// The peer's window, in bytes.
@@ -144,6 +146,7 @@ impl Tcp {
             rcv_mss: c.rcv.segment_size(),
             path_mtu: c.path.mtu,
             cwnd: c.window.cwnd,
+            pacing_rate: c.recovery.flight.as_ref().and_then(|flight| flight.pacing.rate()),
             ssthresh: c.window.ssthresh,
             snd_wnd: c.snd.wnd,
             rcv_wnd: c.rcv.wnd(),

@@ -104,6 +104,7 @@ mod keepalive;
 mod listener;
 mod nagle;
 mod options;
+mod paced;
 mod persist;
 mod pmtu;
 mod reassembly;

@@ -1,7 +1,7 @@
 //! What time can do to a connection: five deadlines, of which the host knows the earliest, or an earlier one.
 //!
-//! The four that can make it send something again, [`Timer::Retransmit`] to [`Timer::Persist`], share one: never more than
-//! one of them runs (RFC 8985 §8).
+//! Those that can make it send text, [`Timer::Retransmit`] to [`Timer::Persist`], share one: at any time only the first of
+//! them matters (RFC 8985 §8), and what is in flight knows the others.
 //!
 //! Arming is lazy: a deadline that moves later is not reported. When the reported one comes, the connection looks at
 //! its table, finds nothing due, and reports the next. Setting a timer again costs two stores.
@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Reordering,
     /// Nothing was heard of the end of a flight (RFC 8985 §7.2).
     LossProbe,
+    /// The pace lets the next packet go.
+    Pace,
     /// The peer's window is closed, or too small to use (RFC 9293 §3.8.6.1).
     Persist,
     /// An ACK has been delayed long enough (RFC 9293 §3.8.6.3).
@@ -32,7 +34,7 @@ pub(crate) enum Timer {
 impl Timer {
     /// Whether it makes the connection send something again.
     fn resends(self) -> bool {
-        matches!(self, Self::Retransmit | Self::Reordering | Self::LossProbe | Self::Persist)
+        matches!(self, Self::Retransmit | Self::Reordering | Self::LossProbe | Self::Pace | Self::Persist)
     }
 }
 
@@ -131,7 +133,9 @@ impl Timers {
 
     fn slot(&mut self, timer: Timer) -> &mut Instant {
         match timer {
-            Timer::Retransmit | Timer::Reordering | Timer::LossProbe | Timer::Persist => &mut self.resend,
+            Timer::Retransmit | Timer::Reordering | Timer::LossProbe | Timer::Pace | Timer::Persist => {
+                &mut self.resend
+            }
             Timer::DelayedAck => &mut self.delayed_ack,
             Timer::KeepAlive => &mut self.keep_alive,
             Timer::User => &mut self.user,

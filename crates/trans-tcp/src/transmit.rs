@@ -84,10 +84,11 @@ impl Connection {
         if self.snd.outstanding() == 0 {
             self.restart_after_idle(env);
         }
-        self.lost_data_or_frto()
+        let now = env.now;
+        self.when_due(now, Self::lost_data_or_frto)
             .or_else(|| self.loss_probe())
             .or_else(|| self.window_probe())
-            .or_else(|| self.new_data())
+            .or_else(|| self.when_due(now, |connection| connection.new_data()))
             .or_else(|| self.lone_fin())
             .or_else(|| self.keep_alive_probe())
             .or_else(|| self.pure_ack())
@@ -230,10 +231,10 @@ impl Connection {
         cwnd.saturating_sub(self.pipe())
     }
 
-    /// The largest packet that fits `room`: whole segments up to a super-packet.
+    /// The largest packet that fits `room`: whole segments up to a super-packet, or to what the pace allows.
     fn burst(&self, room: u32) -> u32 {
         let most = self.path.max_burst(&self.tuple, self.mss(), self.ts.on);
-        most.min(room)
+        most.min(self.paced_burst()).min(room)
     }
 
     /// Something is to be sent while nothing is in flight: the algorithm may think the window over (R5681-4.1-a).
@@ -255,6 +256,7 @@ impl Connection {
 
     /// The connection's turn is over: timers for what was sent, and for an ACK that may wait.
     fn after_turn(&mut self, env: &mut Env<'_, '_>) {
+        self.note_application_limit();
         self.schedule_retransmission(env);
         if self.acks.owed() == Owed::Later {
             let delay = env.config().delayed_ack;
