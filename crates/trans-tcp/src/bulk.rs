@@ -12,8 +12,20 @@ use stack_core::Instant;
 pub(crate) struct Bulk {
     pub(crate) sizing: RightSizing,
     pub(crate) limits: Limits,
+    pub(crate) losses: Losses,
+}
+
+/// What was lost and sent again, of the whole life of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Losses {
     /// Octets sent again.
     pub(crate) bytes_retrans: u64,
+    /// Segments sent again.
+    pub(crate) retrans: u32,
+    /// Segments that the peer got twice, as it says.
+    pub(crate) dsack_dups: u32,
+    /// Octets that counted as lost, modulo 2^32.
+    pub(crate) total_lost: u32,
 }
 
 impl Bulk {
@@ -72,13 +84,24 @@ impl Limits {
 }
 
 impl Connection {
+    /// What was lost and sent again so far.
+    pub(crate) fn losses(&self) -> Losses {
+        self.bulk.as_ref().map_or_else(Losses::default, |bulk| bulk.losses)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn losses_mut(&mut self) -> &mut Losses {
+        let now = self.last_sent;
+        &mut self.bulk_mut(now).losses
+    }
+
     /// The state of a connection that moves much; from now on, it does.
     pub(crate) fn bulk_mut(&mut self, now: Instant) -> &mut Bulk {
         let taken = self.rcv.received - self.rcv.readable() as u64;
         let space = crate::congestion::initial_window(10, self.receive_mss(), false);
         self.bulk.get_or_insert_with(|| {
             let sizing = RightSizing::new(now, taken, space);
-            Box::new(Bulk { sizing, limits: Limits::new(now), bytes_retrans: 0 })
+            Box::new(Bulk { sizing, limits: Limits::new(now), losses: Losses::default() })
         })
     }
 

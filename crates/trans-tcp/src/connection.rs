@@ -12,13 +12,14 @@ use crate::env::{Control, Env, Reply};
 use crate::error::CloseReason;
 use crate::event::TcpEvent;
 use crate::fastopen::FastOpen;
+use crate::info::millis_of;
 use crate::memory::Level;
 use crate::persist::Persist;
 use crate::pmtu::{Path, default_mss};
 use crate::receiver::Receiver;
 use crate::recovery::Recovery;
 use crate::reservation::Reservation;
-use crate::rtt::{Estimator, Sampler};
+use crate::rtt::Estimator;
 use crate::segment::Segment;
 use crate::sender::Sender;
 use crate::settings::Settings;
@@ -41,7 +42,6 @@ pub(crate) struct Stats {
     pub(crate) segs_out: u32,
     pub(crate) data_segs_in: u32,
     pub(crate) data_segs_out: u32,
-    pub(crate) retrans: u32,
     /// Milliseconds of the clock's origin when text arrived last.
     pub(crate) last_data: u32,
 }
@@ -86,7 +86,6 @@ pub(crate) struct Connection {
     pub(crate) rcv: Receiver,
     pub(crate) ts: Timestamps,
     pub(crate) rtt: Estimator,
-    pub(crate) sampler: Sampler,
     pub(crate) timers: Timers,
     pub(crate) window: Window,
     pub(crate) congestion: Controller,
@@ -101,7 +100,8 @@ pub(crate) struct Connection {
     /// What the round robin still owes it, in bytes.
     pub(crate) credit: i32,
     pub(crate) last_sent: Instant,
-    pub(crate) last_received: Instant,
+    /// Milliseconds of the clock's origin when a segment arrived last.
+    pub(crate) last_received: u32,
     /// Milliseconds of the last time that the neighbour was confirmed.
     pub(crate) confirmed: u32,
     pub(crate) read_waker: Option<Waker>,
@@ -112,8 +112,6 @@ pub(crate) struct Connection {
     pub(crate) soft_error: Option<Error>,
     pub(crate) close_reason: Option<CloseReason>,
     pub(crate) stats: Stats,
-    /// What the stack's budget was told that it holds.
-    pub(crate) accounted: u32,
     pub(crate) bulk: Option<Box<Bulk>>,
 }
 
@@ -126,8 +124,8 @@ impl Connection {
         settings: Arc<Settings>,
     ) -> Self {
         let secrets = env.shared.secrets(env.cx);
-        let iss = secrets.isn(&tuple, env.now);
         let congestion = Controller::new(settings.congestion, || env.cx.host.random());
+        let iss = secrets.isn(&tuple, env.now);
         let config = env.config();
         let mut rcv = Receiver::new(settings.receive_buffer);
         rcv.scale = if config.window_scaling { config.window_shift() } else { 0 };
@@ -155,8 +153,7 @@ impl Connection {
             snd: Sender::new(iss),
             rcv,
             ts: Timestamps::new(config.timestamps, secrets.timestamp_offset(&tuple)),
-            rtt: Estimator::new(config),
-            sampler: Sampler::default(),
+            rtt: Estimator::new(),
             timers: Timers::default(),
             window: Window::new(0),
             congestion,
@@ -168,7 +165,7 @@ impl Connection {
             mss: default_mss(&tuple),
             credit: 0,
             last_sent: env.now,
-            last_received: env.now,
+            last_received: millis_of(env.now),
             confirmed: 0,
             read_waker: None,
             write_waker: None,
@@ -176,7 +173,6 @@ impl Connection {
             soft_error: None,
             close_reason: None,
             stats: Stats::default(),
-            accounted: 0,
             bulk: None,
         }
     }
@@ -220,7 +216,7 @@ impl Connection {
         self.snd.opened();
         self.update_mss();
         if self.syn_was_lost {
-            self.rtt.after_lost_syn(&env.shared.config);
+            self.rtt.after_lost_syn();
         }
         if self.fast_open != FastOpen::Serving {
             let segments = env.config().initial_window;
@@ -230,7 +226,7 @@ impl Connection {
         self.syn_due = false;
         self.timers.clear(Timer::Retransmit);
         self.event(env, Event::Open);
-        self.last_received = env.now;
+        self.last_received = millis_of(env.now);
         self.start_keep_alive(env.now);
         env.cx.wake(&mut self.write_waker);
         if self.snd.has_fin() {
@@ -251,6 +247,7 @@ impl Connection {
         self.close_reason = Some(reason);
         self.error = reason.error();
         self.timers.clear_all();
+        self.abandon_flight(env);
         self.snd.buffer = None;
         if !matches!(self.fast_open, FastOpen::Off | FastOpen::Serving) {
             env.shared.fast_open.end(env.id);
@@ -346,11 +343,6 @@ impl Connection {
         let clamp = self.settings.window_clamp;
         let clamp = if clamp == 0 { u32::MAX } else { clamp };
         self.path.window_limit(self.receive_mss()).min(clamp).min(self.window_of_level())
-    }
-
-    /// Octets in the network, as far as is known (RFC 6675 §2, without SACK).
-    pub(crate) fn pipe(&self) -> u32 {
-        self.snd.outstanding().saturating_sub(self.recovery.lost_bytes())
     }
 
     /// Shows the window to the probe.

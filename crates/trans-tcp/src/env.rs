@@ -8,6 +8,7 @@ use crate::event::TcpEvent;
 use crate::fastopen::{Cookies, Worth};
 use crate::isn::Secrets;
 use crate::memory::Budget;
+use crate::recovery::flight::{Flight, Pool};
 use crate::segment::Segment;
 use crate::settings::Settings;
 use crate::syn_queue::HalfOpen;
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     latest: Instant,
     secrets: Option<Secrets>,
     spare_ropes: Vec<Box<Rope>>,
+    spare_flights: Pool,
 }
 
 impl Shared {
@@ -85,6 +87,7 @@ impl Shared {
             latest: Instant::ZERO,
             secrets: None,
             spare_ropes: Vec::new(),
+            spare_flights: Pool::default(),
         }
     }
 
@@ -156,6 +159,18 @@ impl Shared {
         if self.spare_ropes.len() < MAX_SPARE_ROPES && rope.is_empty() {
             self.spare_ropes.push(rope);
         }
+    }
+}
+
+impl Shared {
+    /// A place for what a connection is about to have in flight.
+    pub(crate) fn flight(&mut self) -> Box<Flight> {
+        self.spare_flights.take()
+    }
+
+    /// Takes it back.
+    pub(crate) fn give_flight(&mut self, flight: Box<Flight>) {
+        self.spare_flights.give(flight);
     }
 }
 

@@ -349,9 +349,8 @@ impl Connection {
         connection.ts = Timestamps::new(record.ts_recent.is_some(), offset);
         connection.ts.start(record.ts_recent.unwrap_or(0), env.now);
         connection.syn_was_lost = record.resent;
-        if record.retries == 0 {
-            connection.sampler.sent(record.iss + 1, record.waits_since);
-        }
+        // Only of a SYN-ACK that was sent once is it known when.
+        connection.last_sent = if record.retries == 0 { record.waits_since } else { Instant::ZERO };
         connection
     }
 }

@@ -1,5 +1,6 @@
 //! What can be asked about a socket: everything that `ss -ti` shows, as far as it exists here.
 
+use crate::congestion::Phase;
 use crate::connection::Connection;
 use crate::error::CloseReason;
 use crate::fastopen::FastOpen;
@@ -39,6 +40,8 @@ pub struct TcpInfo {
     pub path_mtu: u32,
     /// Congestion window, in bytes.
     pub cwnd: u32,
+    /// The pace in bytes a second, while something is in flight and paced.
+    pub pacing_rate: Option<u64>,
     /// Slow-start threshold, in bytes; `u32::MAX` before the first loss.
     pub ssthresh: u32,
     /// The peer's window, in bytes.
@@ -73,8 +76,28 @@ pub struct TcpInfo {
     pub rwnd_limited: Duration,
     /// Of this, limited by the size of the send buffer.
     pub sndbuf_limited: Duration,
+    /// SACK is on.
+    pub sack: bool,
+    /// Where loss recovery is.
+    pub phase: Phase,
     /// Sent and not acknowledged, in sequence numbers.
     pub unacked: u32,
+    /// Of these, octets that the peer reports to have (`tcpi_sacked`, in bytes).
+    pub sacked: u32,
+    /// Octets that wait to be sent again (`tcpi_lost`, in bytes).
+    pub lost: u32,
+    /// Octets in the network that were sent more than once (`tcpi_retrans`, in bytes).
+    pub retrans_out: u32,
+    /// Octets in the network as the sender reckons them: "pipe".
+    pub pipe: u32,
+    /// The reordering window, in quarters of the smallest round-trip time; `None` while no reordering was seen.
+    pub reordering: Option<u8>,
+    /// Segments that the peer got twice, as it says.
+    pub dsack_dups: u32,
+    /// Bytes that have arrived at the peer, cumulatively or by SACK.
+    pub delivered: u64,
+    /// Bytes that counted as lost so far, modulo 2^32.
+    pub total_lost: u32,
     /// Written and not acknowledged, in bytes (`Send-Q`).
     pub send_queue: usize,
     /// Written and never sent, in bytes.
@@ -143,7 +166,7 @@ pub(crate) fn millis_of(now: Instant) -> u32 {
 }
 
 /// The last moment before `now` that had these milliseconds.
-fn instant_of(millis: u32, now: Instant) -> Instant {
+pub(crate) fn instant_of(millis: u32, now: Instant) -> Instant {
     let age = millis_of(now).wrapping_sub(millis);
     Instant::from_millis(now.as_millis().saturating_sub(u64::from(age)))
 }
@@ -162,7 +185,8 @@ impl Tcp {
         let bulk = c.bulk.as_ref();
         let (busy_time, rwnd_limited, sndbuf_limited) =
             bulk.map_or_else(Default::default, |bulk| bulk.limits.at(now));
-        let bytes_retrans = bulk.map_or(0, |bulk| bulk.bytes_retrans);
+        let losses = c.losses();
+        let board = c.recovery.flight.as_ref().map(|flight| &flight.board);
         Ok(TcpInfo {
             local: c.tuple.local_address(),
             remote: c.tuple.remote_address(),
@@ -177,6 +201,7 @@ impl Tcp {
             rcv_mss: c.rcv.segment_size(),
             path_mtu: c.path.mtu,
             cwnd: c.window.cwnd,
+            pacing_rate: c.recovery.flight.as_ref().and_then(|flight| flight.pacing.rate()),
             ssthresh: c.window.ssthresh,
             snd_wnd: c.snd.wnd,
             rcv_wnd: c.rcv.wnd(),
@@ -194,23 +219,33 @@ impl Tcp {
             busy_time,
             rwnd_limited,
             sndbuf_limited,
+            sack: c.sack,
+            phase: c.recovery.phase,
             unacked: c.snd.outstanding(),
+            sacked: board.map_or(0, |board| board.sacked()),
+            lost: c.recovery.lost_bytes(),
+            retrans_out: c.retransmitted(),
+            pipe: c.pipe(),
+            reordering: c.recovery.reordering.seen.then_some(c.recovery.reordering.quarters),
+            dsack_dups: losses.dsack_dups,
+            delivered: c.stats.bytes_acked + u64::from(board.map_or(0, |board| board.sacked())),
+            total_lost: losses.total_lost,
             send_queue: c.snd.buffered() as usize,
             not_sent: c.snd.unsent(),
             receive_queue: c.rcv.readable(),
             receive_memory: c.rcv.memory() as usize,
             bytes_acked: c.stats.bytes_acked,
-            bytes_sent: c.stats.bytes_acked + u64::from(c.text_outstanding()) + bytes_retrans,
-            bytes_retrans,
+            bytes_sent: c.stats.bytes_acked + u64::from(c.text_outstanding()) + losses.bytes_retrans,
+            bytes_retrans: losses.bytes_retrans,
             bytes_received: c.rcv.received,
             segs_in: c.stats.segs_in,
             segs_out: c.stats.segs_out,
             data_segs_in: c.stats.data_segs_in,
             data_segs_out: c.stats.data_segs_out,
-            retrans: c.stats.retrans,
+            retrans: losses.retrans,
             last_data_sent: c.last_sent,
             last_data_received: c.stats.data_segs_in.gt(&0).then(|| instant_of(c.stats.last_data, now)),
-            last_received: c.last_received,
+            last_received: instant_of(c.last_received, now),
             soft_error: c.soft_error,
             close_reason: c.close_reason,
         })

@@ -66,6 +66,7 @@
 //! | R9293-SHLD-7: Nagle | with Minshall's modification | the tail of a large write need not wait |
 //! | R9293-SHLD-14: the window's right edge stays | may go back by less than a unit of the scale, when a buffer is over-full | RFC 7323 §2.4; else one-octet segments would fill memory without bound |
 //! | R9293-MUST-37: answered probes keep a connection | not one that the application has closed: 15 probes, then a reset | a peer could hold our memory for ever (sockstress) |
+//! | R7323-5.3-a: PAWS rejects every old timestamp | not those of bare ACKs up to an RTO old | ACKs overtake each other, and their SACK blocks are news; Linux does the same |
 //! | RFC 9293 §3.10.7.4: a reset ends TIME-WAIT | ignored | R1337-a; [`TcpConfig::reset_ends_time_wait`] |
 //! | R9293-SHLD-25: unreachable messages are soft errors | they end a connect at once | it is not a connection yet, and nobody wants to wait six minutes (RFC 5461) |
 //! | R9293-SHLD-8: ECN | accepted from peers, not spoken | to come |
@@ -80,6 +81,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod accurate_ecn;
 mod arrive;
 mod autotune;
 mod bulk;
@@ -92,6 +94,7 @@ mod cork;
 mod counters;
 mod delayed_ack;
 mod early;
+pub mod ecn;
 mod emit;
 mod endpoints;
 mod env;
@@ -107,6 +110,7 @@ mod listener;
 mod memory;
 mod nagle;
 mod options;
+mod paced;
 mod persist;
 mod pmtu;
 mod profile;
@@ -142,7 +146,7 @@ mod window;
 pub use config::TcpConfig;
 pub use counters::TcpCounters;
 pub use error::CloseReason;
-pub use event::{Cause, Probe, TcpEvent};
+pub use event::{Cause, Probe, TcpEvent, UndoCause};
 pub use fastopen::FastOpen;
 pub use info::{TcpEntry, TcpInfo};
 pub use memory::MemoryLimits;

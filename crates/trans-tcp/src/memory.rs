@@ -79,20 +79,24 @@ impl Budget {
 const SEGMENTS_AHEAD: u32 = 4;
 
 impl Connection {
-    /// Brings the budget up to date with what the connection holds now.
-    pub(crate) fn settle_memory(&mut self, env: &mut Env<'_, '_>) {
-        let used = self.rcv.memory() + self.snd.buffered();
-        if used != self.accounted {
+    /// Memory behind its buffers.
+    pub(crate) fn memory(&self) -> u32 {
+        self.rcv.memory() + self.snd.buffered()
+    }
+
+    /// Tells the budget what a call has changed: before it, the connection held `before` bytes.
+    pub(crate) fn settle_memory(&self, env: &mut Env<'_, '_>, before: u32) {
+        let after = self.memory();
+        if after != before {
             let shared = &mut *env.shared;
-            let begins = shared.memory.settle(self.accounted, used, &shared.config.memory);
+            let begins = shared.memory.settle(before, after, &shared.config.memory);
             shared.counters.memory_pressures += u64::from(begins);
-            self.accounted = used;
         }
     }
 
     /// The connection is no more.
-    pub(crate) fn return_memory(&mut self, budget: &mut Budget, config: &TcpConfig) {
-        budget.settle(core::mem::take(&mut self.accounted), 0, &config.memory);
+    pub(crate) fn return_memory(&self, budget: &mut Budget, config: &TcpConfig) {
+        budget.settle(self.memory(), 0, &config.memory);
     }
 
     /// The window that memory allows.

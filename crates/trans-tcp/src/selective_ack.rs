@@ -6,6 +6,7 @@
 //! leaves the queue only towards the application.
 
 use crate::connection::Connection;
+use crate::env::Env;
 use crate::receiver::Receiver;
 use stack_packet::Range;
 use stack_wire::seq::SeqNum;
@@ -70,19 +71,21 @@ impl Receiver {
 
 impl Connection {
     /// Text of a segment lies before RCV.NXT: the peer sent it again, or the network doubled it.
-    pub(crate) fn old_text(&mut self, start: SeqNum, end: SeqNum) {
+    pub(crate) fn old_text(&mut self, env: &mut Env<'_, '_>, start: SeqNum, end: SeqNum) {
         if self.sack && end.after(start) {
+            env.counters().dsack_old_sent += 1;
             self.rcv.note_duplicate(start, end);
             self.acks.tell(1);
         }
     }
 
     /// Text beyond a gap; what of it is held already is a duplicate, too.
-    pub(crate) fn text_ahead(&mut self, start: SeqNum, len: u32) {
+    pub(crate) fn text_ahead(&mut self, env: &mut Env<'_, '_>, start: SeqNum, len: u32) {
         if !self.sack {
             return;
         }
         if let Some((start, end)) = self.rcv.held_already(start, len) {
+            env.counters().dsack_ofo_sent += 1;
             self.rcv.note_duplicate(start, end);
         }
     }

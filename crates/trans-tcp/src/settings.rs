@@ -145,7 +145,7 @@ impl Settings {
             SocketOption::FinWait2(time) if time <= MAX_FIN_WAIT_2 => self.fin_wait_2 = millis(time),
             SocketOption::DeferAccept(time) => self.defer_accept = syn_queue::timeouts_within(time, config),
             SocketOption::Congestion(name) => {
-                self.congestion = Algorithm::named(name).ok_or(Error::InvalidArgument)?;
+                self.congestion = name.parse().map_err(|_| Error::InvalidArgument)?;
             }
             SocketOption::FastOpen(queue) => self.fast_open = queue,
             SocketOption::HopLimit(_)

@@ -1,7 +1,7 @@
 //! Setting and asking: [`SocketOption`] on fresh, listening and connected sockets alike, and what follows from a
 //! change for a connection at work.
 
-use crate::congestion::Controller;
+use crate::congestion::{Algorithm, Controller};
 use crate::connection::Connection;
 use crate::env::Env;
 use crate::tcp::{Socket, Tcp};
@@ -61,6 +61,30 @@ impl Tcp {
             OptionName::QuickAck => Ok(SocketOption::QuickAck(true)),
             name => settings.value(config, name),
         }
+    }
+
+    /// Chooses the congestion control of a socket, one of our own or another one. A connection goes on with the window
+    /// that it has; what the algorithm before knew is forgotten. Connections that a listener accepts from now on have its
+    /// choice.
+    ///
+    /// # Errors
+    /// [`Error::UnknownEndpoint`].
+    pub fn set_congestion(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        algorithm: Algorithm,
+    ) -> Result<(), Error> {
+        let settings = match self.sockets.get_mut(id).ok_or(Error::UnknownEndpoint)? {
+            Socket::Fresh(fresh) => &mut fresh.settings,
+            Socket::Listener(listener) => &mut listener.settings,
+            Socket::Connection(connection) => {
+                connection.congestion = Controller::new(algorithm, || cx.host.random());
+                &mut connection.settings
+            }
+        };
+        Arc::make_mut(settings).congestion = algorithm;
+        Ok(())
     }
 
     fn bind_to_nic(&mut self, id: EndpointId, nic: Option<NicId>) -> Result<(), Error> {

@@ -92,8 +92,9 @@ impl Tcp {
         let Some(Socket::Connection(connection)) = self.sockets.get_mut(id) else { return None };
         let mut env = Env::new(id, cx, &mut self.shared);
         connection.level = env.shared.memory.level();
+        let before = connection.memory();
         let result = f(connection, &mut env);
-        connection.settle_memory(&mut env);
+        connection.settle_memory(&mut env, before);
         let ends_early = connection.fast_open == FastOpen::Serving && connection.state != State::SynReceived;
         if ends_early {
             let was_reset = connection.close_reason == Some(CloseReason::Reset);

@@ -7,6 +7,7 @@
 use super::{Flow, Reply, drop_it};
 use crate::connection::Connection;
 use crate::env::Env;
+use crate::info::millis_of;
 use crate::segment::Segment;
 use crate::state::State;
 use core::ops::ControlFlow;
@@ -30,8 +31,8 @@ impl Connection {
         if let Some((tsval, _)) = seg.timestamps.filter(|_| self.ts.on && !seg.flags.rst()) {
             self.ts.update(tsval, seg.seq, self.rcv.last_ack, env.now);
         }
-        self.last_received = seg.received_at.max(self.last_received);
-        self.trim(seg);
+        self.last_received = millis_of(seg.received_at.min(env.now));
+        self.trim(env, seg);
         Flow::Continue(())
     }
 
@@ -41,7 +42,7 @@ impl Connection {
             return Flow::Continue(());
         }
         match seg.timestamps {
-            Some((tsval, _)) if self.ts.is_old(tsval, env.now) => {
+            Some((tsval, _)) if self.ts.is_old(tsval, env.now) && !self.is_overtaken_ack(env, seg, tsval) => {
                 env.counters().paws_estab += 1;
                 ControlFlow::Break(answer(seg, DropReason::TcpPaws)) // R7323-5.3-a
             }
@@ -49,6 +50,13 @@ impl Connection {
             None if self.state != State::SynReceived => drop_it(DropReason::TcpNoTimestamp),
             _ => Flow::Continue(()),
         }
+    }
+
+    /// A duplicate ACK that another one has overtaken on its way: no ghost, and its SACK blocks are news. As Linux has it;
+    /// such ACKs carry nothing that PAWS protects.
+    fn is_overtaken_ack(&self, env: &Env<'_, '_>, seg: &Segment, tsval: u32) -> bool {
+        let is_bare = seg.sequence_len() == 0 && seg.seq == self.rcv.nxt && seg.ack.before_eq(self.snd.una);
+        is_bare && self.ts.age(tsval) <= self.rtt.rto(env.config())
     }
 
     /// The four cases of the acceptability test (R9293-3.10.7.4-a); the fourth, text for a closed window, only as
@@ -72,7 +80,7 @@ impl Connection {
             return ControlFlow::Break(Reply::ChallengeAck(DropReason::TcpUnexpectedSyn)); // R5961-4.2-a
         }
         if seg.len > 0 && !seg.flags.syn() && seg.seq.before(self.rcv.nxt) {
-            self.old_text(seg.seq, seg.text_end().min(self.rcv.nxt));
+            self.old_text(env, seg.seq, seg.text_end().min(self.rcv.nxt));
         }
         let is_old = (seg.seq + seg.sequence_len()).before_eq(self.rcv.nxt);
         let reason = if is_old { DropReason::TcpDuplicate } else { DropReason::TcpOutOfWindow };
@@ -82,10 +90,10 @@ impl Connection {
         ControlFlow::Break(answer(seg, reason))
     }
 
-    fn trim(&mut self, seg: &mut Segment) {
+    fn trim(&mut self, env: &mut Env<'_, '_>, seg: &mut Segment) {
         let (nxt, wnd) = (self.rcv.nxt, self.rcv.wnd());
         if seg.seq.before(nxt) {
-            self.old_text(seg.seq, nxt.min(seg.text_end()));
+            self.old_text(env, seg.seq, nxt.min(seg.text_end()));
             seg.trim_front(nxt.distance_from(seg.seq));
         }
         let room = wnd.saturating_sub(seg.seq.distance_from(nxt));

@@ -75,7 +75,7 @@ impl Connection {
     }
 
     fn ahead(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
-        self.text_ahead(seg.seq, seg.len);
+        self.text_ahead(env, seg.seq, seg.len);
         let truesize = packet.meta.truesize;
         let is_tight = self.level != Level::Plenty || self.rcv.is_crowded(truesize);
         if is_tight && self.rcv.collapse_ahead() {

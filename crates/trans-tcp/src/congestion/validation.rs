@@ -48,12 +48,18 @@ impl Validation {
         }
     }
 
-    /// What a reduction starts from: all of a window that is used, else what was really in flight
-    /// (RFC 7661 §4.4.2).
+    /// What a reduction starts from: `used` of a window that is used, else what was really in flight, now or in a round of
+    /// the last second (RFC 7661 §4.4.2).
     pub(super) fn used(&mut self, used: u32, cwnd: u32, flight: u32) -> u32 {
-        self.lost = 0;
-        self.loss_flight = if self.is_validated(cwnd) { 0 } else { self.pipe_ack().max(flight) };
-        if self.loss_flight == 0 { used } else { self.loss_flight }
+        (self.lost, self.loss_flight) = (0, 0);
+        if self.pipe_ack() == 0 {
+            return flight;
+        }
+        if self.is_validated(cwnd) {
+            return used;
+        }
+        self.loss_flight = self.pipe_ack().max(flight);
+        self.loss_flight
     }
 
     /// The recovery is over. Where the window was not validated, what was lost was too much for the path: `reduce`

@@ -13,5 +13,6 @@ mod network;
 mod open;
 mod options;
 mod reset;
+mod sack;
 mod turns;
 mod window;

@@ -97,7 +97,8 @@ impl Default for Setup {
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
-            tcp: TcpConfig::default(),
+            // Nor do they want to wait for the pace.
+            tcp: TcpConfig { pacing: false, ..TcpConfig::default() },
         }
     }
 }
@@ -241,6 +242,13 @@ impl Setup {
             "timestamps" => tcp.timestamps = switch(value)?,
             "window_scaling" => tcp.window_scaling = switch(value)?,
             "sack" => tcp.sack = switch(value)?,
+            "reordering_adapts" => tcp.reordering_adapts = switch(value)?,
+            "loss_probe" => tcp.loss_probe = switch(value)?,
+            "frto" => tcp.frto = switch(value)?,
+            "undo" => tcp.undo = switch(value)?,
+            "pacing" => tcp.pacing = switch(value)?,
+            "clock_resolution" => tcp.clock_resolution = duration(value)?,
+            "congestion" => tcp.congestion = parse(value)?,
             "no_delay" => tcp.no_delay = switch(value)?,
             "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
             _ => return Err(Unknown),
