@@ -64,11 +64,11 @@ pub trait Endpoints {
     /// [`Error::ConnectStarted`] if the answer comes later; [`Error::NoRoute`] and those of `bind` at once.
     fn connect(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, remote: SocketAddr) -> Result<(), Error>;
 
-    /// Connects it and sends data as early as the protocol and the peer allow; returns how many bytes were queued
+    /// Connects it and sends data with the first packet, if the peer allows that; returns how many bytes were queued
     /// (`MSG_FASTOPEN`).
     ///
     /// # Errors
-    /// [`Error::NotSupported`]; those of `connect` but [`Error::ConnectStarted`].
+    /// [`Error::ConnectStarted`] if nothing was queued; [`Error::NotSupported`]; those of `connect`.
     fn connect_with_data(
         &mut self,
         cx: &mut TransportCx<'_>,

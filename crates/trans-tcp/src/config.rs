@@ -31,6 +31,9 @@ pub struct TcpConfig {
     pub max_half_open: usize,
     /// When SYNs are answered without keeping anything (RFC 4987 §3.6). When a listener's half-open peers are too many.
     pub syn_cookies: SynCookies,
+    /// Key of Fast Open cookies, for hosts that have to take each other's (RFC 7413 §6.3.4); it does not change. None:
+    /// keys are drawn at random.
+    pub fast_open_key: Option<u128>,
     /// How long a key of Fast Open cookies is used; the previous one stays valid for as long again. An hour.
     pub fast_open_key_period: Duration,
     /// TIME-WAIT records; beyond that, connections skip the state. 2^16 (Linux scales `tcp_max_tw_buckets` alike).
@@ -116,6 +119,7 @@ impl Default for TcpConfig {
             max_sockets: 1 << 20,
             max_half_open: 1 << 16,
             syn_cookies: SynCookies::WhenFull,
+            fast_open_key: None,
             fast_open_key_period: Duration::from_secs(3600),
             max_time_wait: 1 << 16,
             initial_rto: Duration::from_secs(1),

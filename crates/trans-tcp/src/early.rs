@@ -27,13 +27,13 @@ use stack_wire::tcp_options::FastOpenCookie;
 const PENALTY: Duration = Duration::from_secs(60);
 
 impl Tcp {
-    /// Connects it, and sends `data` as early as the peer allows (RFC 7413; `MSG_FASTOPEN`): in the SYN, if the peer
-    /// has given us a cookie before; else behind the handshake, and the peer is asked for a cookie. Returns how many
-    /// bytes were queued; writability tells when the connect is done. The peer may see the data twice, if its copy
-    /// outlives the peer's memory: use it for what may be done twice (RFC 7413 §2.1).
+    /// Connects it, and sends `data` in the SYN, if the peer has given us a cookie before (RFC 7413; `MSG_FASTOPEN`).
+    /// Returns how many bytes were queued; writability tells when the connect is done. The peer may see the data twice,
+    /// if a copy of the SYN outlives its memory: use it for what may be done twice (RFC 7413 §2.1).
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect), but [`Error::ConnectStarted`].
+    /// [`Error::ConnectStarted`] if nothing was queued, because there is no cookie: the SYN asks for one, and the data
+    /// is for [`write`](Self::write). Otherwise those of [`connect`](Self::connect).
     pub fn connect_with_data(
         &mut self,
         cx: &mut TransportCx<'_>,
@@ -46,8 +46,8 @@ impl Tcp {
             result => return result.map(|()| 0),
         }
         let queued = self.with_connection(cx, id, |connection, env| {
-            connection.try_fast_open(env);
-            if data.is_empty() { Ok(0) } else { connection.write(env, data) }
+            let goes_early = connection.try_fast_open(env) && !data.is_empty();
+            if goes_early { connection.write(env, data) } else { Err(Error::ConnectStarted) }
         });
         queued.unwrap_or(Err(Error::UnknownEndpoint))
     }
@@ -124,14 +124,12 @@ impl Tcp {
 }
 
 impl Connection {
-    /// The SYN will carry what there is to carry.
-    fn try_fast_open(&mut self, env: &mut Env<'_, '_>) {
-        if self.state != State::SynSent {
-            return;
-        }
-        let Some(early) = env.shared.fast_open.attempt(env.now, self.tuple.remote) else { return };
+    /// The SYN will bring a cookie, or ask for one. Returns whether it can carry text.
+    fn try_fast_open(&mut self, env: &mut Env<'_, '_>) -> bool {
+        let Some(early) = env.shared.fast_open.attempt(env.now, self.tuple.remote) else { return false };
         self.fast_open = FastOpen::Requested;
         env.shared.fast_open.begin(env.id, early);
+        matches!(early, Early::Client { cookie, .. } if !cookie.is_request())
     }
 
     /// The option of a SYN, or of a SYN-ACK.

@@ -110,7 +110,7 @@ impl Shared {
 
     /// The Fast Open cookie of a peer.
     pub(crate) fn fast_open_cookie(&mut self, cx: &mut TransportCx<'_>, peer: IpAddr) -> FastOpenCookie {
-        self.fast_open.make(cx.now, self.config.fast_open_key_period, || cx.host.random(), peer)
+        self.fast_open.make(cx.now, &self.config, || cx.host.random(), peer)
     }
 
     /// What a Fast Open cookie is worth that a peer brings.
@@ -120,7 +120,7 @@ impl Shared {
         peer: IpAddr,
         cookie: &FastOpenCookie,
     ) -> Worth {
-        self.fast_open.check(cx.now, self.config.fast_open_key_period, || cx.host.random(), peer, cookie)
+        self.fast_open.check(cx.now, &self.config, || cx.host.random(), peer, cookie)
     }
 
     /// Queues a control packet; beyond the cap it is dropped and counted.

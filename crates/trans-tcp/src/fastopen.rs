@@ -8,6 +8,7 @@
 //! bounded number is kept, those that were used last. A host towards which SYNs with data get lost is asked without data
 //! for a while, longer each time (RFC 7413 §4.1.3.1).
 
+use crate::config::TcpConfig;
 use alloc::collections::BTreeMap;
 use core::hash::Hasher;
 use core::net::IpAddr;
@@ -102,7 +103,11 @@ impl core::fmt::Debug for Cookies {
 
 impl Cookies {
     /// Changes the keys when it is time to; `random` gives new ones.
-    fn keys(&mut self, now: Instant, period: Duration, mut random: impl FnMut() -> u64) -> Keys {
+    fn keys(&mut self, now: Instant, config: &TcpConfig, mut random: impl FnMut() -> u64) -> Keys {
+        if let Some(key) = config.fast_open_key {
+            return Keys { current: ((key >> 64) as u64, key as u64), previous: None, since: now };
+        }
+        let period = config.fast_open_key_period;
         let mut fresh = || (random(), random());
         let keys = match self.keys {
             None => Keys { current: fresh(), previous: None, since: now },
@@ -125,23 +130,23 @@ impl Cookies {
     pub(crate) fn make(
         &mut self,
         now: Instant,
-        period: Duration,
+        config: &TcpConfig,
         random: impl FnMut() -> u64,
         peer: IpAddr,
     ) -> FastOpenCookie {
-        cookie_of(self.keys(now, period, random).current, peer)
+        cookie_of(self.keys(now, config, random).current, peer)
     }
 
     /// What a cookie is worth that a peer brings.
     pub(crate) fn check(
         &mut self,
         now: Instant,
-        period: Duration,
+        config: &TcpConfig,
         random: impl FnMut() -> u64,
         peer: IpAddr,
         cookie: &FastOpenCookie,
     ) -> Worth {
-        let keys = self.keys(now, period, random);
+        let keys = self.keys(now, config, random);
         if *cookie == cookie_of(keys.current, peer) {
             Worth::Good
         } else if keys.previous.is_some_and(|key| *cookie == cookie_of(key, peer)) {
@@ -173,7 +178,7 @@ impl Cookies {
         (known.cookie, known.mss) = (cookie, mss);
     }
 
-    /// A SYN with the option got lost, and one without it did not. Returns whether data is given up for a while.
+    /// A SYN with the option got lost, and one without it did not: the destination is left alone for a while.
     pub(crate) fn lost(&mut self, now: Instant, remote: IpAddr) {
         let known = self.entry(now, remote);
         known.paused_until = now + FIRST_PAUSE * (1 << known.losses.min(MAX_DOUBLINGS));
@@ -226,7 +231,9 @@ fn cookie_of(key: Key, peer: IpAddr) -> FastOpenCookie {
 mod tests {
     use super::*;
 
-    const PERIOD: Duration = Duration::from_secs(100);
+    fn config() -> TcpConfig {
+        TcpConfig { fast_open_key_period: Duration::from_secs(100), ..TcpConfig::default() }
+    }
 
     fn ip(last: u32) -> IpAddr {
         IpAddr::V4(last.into())
@@ -243,13 +250,20 @@ mod tests {
             next += 1;
             next
         };
-        let old = cookies.make(at(0), PERIOD, &mut random, ip(1));
-        let mut check = |secs, peer, cookie| cookies.check(at(secs), PERIOD, &mut random, peer, cookie);
+        let old = cookies.make(at(0), &config(), &mut random, ip(1));
+        let mut check = |secs, peer, cookie| cookies.check(at(secs), &config(), &mut random, peer, cookie);
         assert_eq!((check(99, ip(1), &old), check(99, ip(2), &old)), (Worth::Good, Worth::Bad));
         assert_eq!((check(100, ip(1), &old), check(199, ip(1), &old)), (Worth::Fading, Worth::Fading));
         assert_eq!(check(200, ip(1), &old), Worth::Bad);
-        let newer = cookies.make(at(250), PERIOD, &mut random, ip(1));
-        assert_eq!(cookies.check(at(1000), PERIOD, &mut random, ip(1), &newer), Worth::Bad, "long idle");
+        let newer = cookies.make(at(250), &config(), &mut random, ip(1));
+        assert_eq!(cookies.check(at(1000), &config(), &mut random, ip(1), &newer), Worth::Bad, "long idle");
+    }
+
+    #[test]
+    fn a_given_key_makes_the_same_cookies_everywhere() {
+        let config = TcpConfig { fast_open_key: Some(7), ..config() };
+        let make = |now| Cookies::default().make(now, &config, || unreachable!(), ip(1));
+        assert_eq!(make(at(0)), make(at(100_000)));
     }
 
     #[test]
