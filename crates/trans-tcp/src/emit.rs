@@ -46,7 +46,7 @@ impl Connection {
             out.cancel();
             return false;
         }
-        if len > mss {
+        if len > mss && !flags.syn() {
             packet.gso_size = self.mss;
         }
         self.credit = self.credit.saturating_sub(packet.len() as i32);

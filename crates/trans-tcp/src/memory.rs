@@ -94,6 +94,19 @@ impl Connection {
         }
     }
 
+    /// Pressure may have ended with this call: then the peer should hear of the window that opens again.
+    pub(crate) fn relax(&mut self, env: &mut Env<'_, '_>) {
+        let was = core::mem::replace(&mut self.level, env.shared.memory.level());
+        let ends = was != Level::Plenty && self.level == Level::Plenty;
+        if ends
+            && self.state.receives_data()
+            && self.rcv.update_is_due(self.window_limit(), self.receive_mss())
+        {
+            self.acks.at_once();
+            self.mark_ready(env);
+        }
+    }
+
     /// The connection is no more.
     pub(crate) fn return_memory(&self, budget: &mut Budget, config: &TcpConfig) {
         budget.settle(self.memory(), 0, &config.memory);

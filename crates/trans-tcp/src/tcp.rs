@@ -95,6 +95,7 @@ impl Tcp {
         let before = connection.memory();
         let result = f(connection, &mut env);
         connection.settle_memory(&mut env, before);
+        connection.relax(&mut env);
         let ends_early = connection.fast_open == FastOpen::Serving && connection.state != State::SynReceived;
         if ends_early {
             let was_reset = connection.close_reason == Some(CloseReason::Reset);

@@ -40,6 +40,8 @@ const ASSUMED: u32 = 0x2000_0000;
 pub(super) struct Isns {
     local: Option<u32>,
     remote: Option<u32>,
+    /// The number of the peer's last SYN.
+    peer_syn: Option<u32>,
     /// `local` was made up here and not learned.
     assumed: bool,
 }
@@ -47,11 +49,15 @@ pub(super) struct Isns {
 impl Isns {
     /// The peer's number for a script's, with `base` for its first one. The first SYN of a flow sets where it starts.
     pub(super) fn inbound_seq(&mut self, base: u32, seq: u32, syn: bool) -> u32 {
-        match self.remote {
+        let number = match self.remote {
             Some(isn) => isn.wrapping_add(seq),
             None if syn => *self.remote.insert(base.wrapping_add(seq)),
             None => self.remote.insert(base).wrapping_add(seq),
+        };
+        if syn {
+            self.peer_syn = Some(number);
         }
+        number
     }
 
     /// Our number for one that the peer acknowledges.
@@ -64,7 +70,10 @@ impl Isns {
 
     /// The stack has sent a SYN: perhaps of a new connection between the same ports.
     pub(super) fn learn_syn(&mut self, seq: u32, ack: Option<u32>) {
-        let (again, ack_isn) = (self.local == Some(seq), ack.map(|ack| ack.wrapping_sub(1)));
+        // A SYN-ACK may acknowledge text besides the SYN (RFC 7413).
+        let of_syn = |ack: u32| self.peer_syn.filter(|syn| (1..=65_536).contains(&ack.wrapping_sub(*syn)));
+        let (again, ack_isn) =
+            (self.local == Some(seq), ack.map(|ack| of_syn(ack).unwrap_or(ack.wrapping_sub(1))));
         if !again || self.assumed {
             (self.local, self.assumed) = (Some(seq), false);
             self.remote = ack_isn;
@@ -179,6 +188,14 @@ mod tests {
         assert_eq!((isn.inbound_seq(5_000, 1, false), isn.inbound_ack(1)), (5_001, 70_001));
         // A SYN in the middle of a connection is an offset like any other.
         assert_eq!(isn.inbound_seq(5_000, 300, true), 5_300);
+    }
+
+    #[test]
+    fn a_syn_ack_may_acknowledge_text() {
+        let mut isn = Isns::default();
+        isn.inbound_seq(5_000, 0, true);
+        isn.learn_syn(70_000, Some(5_101));
+        assert_eq!((isn.outbound_ack(5_101), isn.inbound_seq(5_000, 101, false)), (101, 5_101));
     }
 
     #[test]
