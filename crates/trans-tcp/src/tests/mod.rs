@@ -12,6 +12,7 @@ mod loss;
 mod network;
 mod open;
 mod options;
+mod pacing;
 mod reset;
 mod sack;
 mod turns;
