@@ -78,8 +78,11 @@ pub struct TcpConfig {
     pub no_delay: bool,
     /// Resets end TIME-WAIT as RFC 9293 §3.10.7.4 has it. Off: RFC 1337.
     pub reset_ends_time_wait: bool,
-    /// Congestion control of new sockets, which may choose another. Reno.
+    /// Congestion control of new sockets, which may choose another. CUBIC (RFC 9438), as Linux, Windows and macOS.
     pub congestion: Algorithm,
+    /// Spread what the window allows over the round trip, where that is a millisecond or more. On; BBR measures nothing
+    /// sensible without.
+    pub pacing: bool,
     /// Sees what connections do, for plots and traces.
     pub probe: Option<Arc<dyn Probe>>,
 }
@@ -126,7 +129,8 @@ impl Default for TcpConfig {
             clock_resolution: Duration::ZERO,
             no_delay: false,
             reset_ends_time_wait: false,
-            congestion: Algorithm::Reno,
+            congestion: Algorithm::Cubic,
+            pacing: true,
             probe: None,
         }
     }

@@ -40,6 +40,8 @@ pub struct TcpInfo {
     pub cwnd: u32,
     /// Slow-start threshold, in bytes; `u32::MAX` before the first loss.
     pub ssthresh: u32,
+    /// Bytes a second at which the congestion control sends; `None` where it sends as the window allows.
+    pub pacing_rate: Option<u64>,
     /// The peer's window, in bytes.
     pub snd_wnd: u32,
     /// Our window as it was offered, in bytes.
@@ -145,6 +147,7 @@ impl Tcp {
             path_mtu: c.path.mtu,
             cwnd: c.window.cwnd,
             ssthresh: c.window.ssthresh,
+            pacing_rate: c.pacing_rate(&self.shared.config),
             snd_wnd: c.snd.wnd,
             rcv_wnd: c.rcv.wnd(),
             window_scale: c.scaling.then_some((c.rcv.scale, c.snd.scale)),

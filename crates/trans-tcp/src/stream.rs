@@ -210,6 +210,7 @@ impl Connection {
                 Timer::Reordering => self.on_reordering_timeout(env),
                 Timer::LossProbe => self.on_probe_timeout(),
                 Timer::Persist => self.on_persist_timeout(env),
+                Timer::Pacing => self.on_pacing_timeout(),
                 Timer::DelayedAck => {
                     env.counters().delayed_acks += 1;
                     self.acks.at_once();

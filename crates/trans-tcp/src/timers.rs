@@ -1,7 +1,7 @@
 //! What time can do to a connection: five deadlines, of which the host knows the earliest, or an earlier one.
 //!
-//! The four that can make it send something again, [`Timer::Retransmit`] to [`Timer::Persist`], share one: never more than
-//! one of them runs (RFC 8985 §8).
+//! Those that make it send something, [`Timer::Retransmit`] to [`Timer::Pacing`], share one: of the first four never more
+//! than one runs (RFC 8985 §8), and the last takes its place only while it is nearer.
 //!
 //! Arming is lazy: a deadline that moves later is not reported. When the reported one comes, the connection looks at
 //! its table, finds nothing due, and reports the next. Setting a timer again costs two stores.
@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     LossProbe,
     /// The peer's window is closed, or too small to use (RFC 9293 §3.8.6.1).
     Persist,
+    /// The rate allows another packet.
+    Pacing,
     /// An ACK has been delayed long enough (RFC 9293 §3.8.6.3).
     DelayedAck,
     /// The peer has been silent (RFC 9293 §3.8.4).
@@ -30,9 +32,9 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    /// Whether it makes the connection send something again.
+    /// Whether it makes the connection send something.
     fn resends(self) -> bool {
-        matches!(self, Self::Retransmit | Self::Reordering | Self::LossProbe | Self::Persist)
+        matches!(self, Self::Retransmit | Self::Reordering | Self::LossProbe | Self::Persist | Self::Pacing)
     }
 }
 
@@ -131,7 +133,9 @@ impl Timers {
 
     fn slot(&mut self, timer: Timer) -> &mut Instant {
         match timer {
-            Timer::Retransmit | Timer::Reordering | Timer::LossProbe | Timer::Persist => &mut self.resend,
+            Timer::Retransmit | Timer::Reordering | Timer::LossProbe | Timer::Persist | Timer::Pacing => {
+                &mut self.resend
+            }
             Timer::DelayedAck => &mut self.delayed_ack,
             Timer::KeepAlive => &mut self.keep_alive,
             Timer::User => &mut self.user,

@@ -14,6 +14,7 @@ use net_ipv4::{Ipv4, Ipv4Config};
 use stack_core::{AddressState, Instant, IpNet, Ipv4Net, LinkAddress, LinkCapabilities, Medium, NicId};
 use stack_host::{Host, NicConfig, RouteEntry};
 use trans_icmp::Icmp;
+use trans_tcp::congestion::Algorithm;
 use trans_tcp::{Tcp, TcpConfig};
 use trans_udp::{Udp, UdpConfig};
 
@@ -67,7 +68,8 @@ impl Default for Setup {
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
-            tcp: TcpConfig::default(),
+            // And those of TCP want to see each segment when the window allows it, and windows that a head can compute.
+            tcp: TcpConfig { pacing: false, congestion: Algorithm::Reno, ..TcpConfig::default() },
         }
     }
 }
@@ -120,6 +122,7 @@ impl Setup {
             "tcp_timestamps" => "tcp.timestamps",
             "tcp_window_scaling" => "tcp.window_scaling",
             "tcp_sack" => "tcp.sack",
+            "tcp_congestion_control" => "tcp.congestion",
             "tcp_retries2" => "tcp.data_retries",
             "tcp_syn_retries" => "tcp.syn_retries",
             "tcp_synack_retries" => "tcp.syn_ack_retries",
@@ -199,6 +202,8 @@ impl Setup {
             "timestamps" => tcp.timestamps = switch(value)?,
             "window_scaling" => tcp.window_scaling = switch(value)?,
             "sack" => tcp.sack = switch(value)?,
+            "pacing" => tcp.pacing = switch(value)?,
+            "congestion" => tcp.congestion = parse(value)?,
             "no_delay" => tcp.no_delay = switch(value)?,
             "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
             _ => return Err(Unknown),

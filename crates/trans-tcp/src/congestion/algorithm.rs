@@ -1,19 +1,20 @@
 //! Choosing a congestion control: by configuration, by name, at run time; and the one that a connection has.
 
-use super::{Bbr, CongestionControl, Cubic, Reno};
+use super::{Bbr, CongestionControl, Cubic, Reno, Window, pacing};
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
+use core::time::Duration;
 
 /// Which congestion control a connection has.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub enum Algorithm {
     /// [`Reno`].
-    #[default]
     Reno,
     /// [`Cubic`].
+    #[default]
     Cubic,
     /// [`Bbr`].
     Bbr,
@@ -87,6 +88,17 @@ impl Controller {
         }
     }
 
+    pub(crate) fn pacing_rate(&self, window: &Window, srtt: Option<Duration>, mss: u32) -> Option<u64> {
+        match self {
+            Self::Reno(Some(reno)) => reno.pacing_rate(window, srtt, mss),
+            Self::Cubic(Some(cubic)) => cubic.pacing_rate(window, srtt, mss),
+            Self::Reno(None) | Self::Cubic(None) => pacing::window_rate(window, srtt),
+            Self::Bbr(Some(bbr), _) => bbr.pacing_rate(window, srtt, mss),
+            Self::Bbr(None, _) => Bbr::new(0).pacing_rate(window, srtt, mss),
+            Self::Custom(custom) => custom.pacing_rate(window, srtt, mss),
+        }
+    }
+
     pub(crate) fn get_mut(&mut self) -> &mut dyn CongestionControl {
         match self {
             Self::Reno(reno) => &mut **reno.get_or_insert_default(),
@@ -127,11 +139,11 @@ mod tests {
             fn name(&self) -> &'static str {
                 "fixed"
             }
-            fn on_ack(&mut self, _: &mut super::super::Window, _: &super::super::AckSample) {}
-            fn ssthresh(&mut self, window: &super::super::Window, _: u32, _: u32) -> u32 {
+            fn on_ack(&mut self, _: &mut Window, _: &super::super::AckSample) {}
+            fn ssthresh(&mut self, window: &Window, _: u32, _: u32) -> u32 {
                 window.cwnd
             }
-            fn on_spurious(&mut self, _: &mut super::super::Window) {}
+            fn on_spurious(&mut self, _: &mut Window) {}
         }
         let mut controller = Controller::new(Algorithm::Custom(|| Box::new(Fixed)), || 1);
         assert_eq!((controller.name(), controller.get_mut().name()), ("fixed", "fixed"));

@@ -6,6 +6,7 @@ use super::prr::Prr;
 use super::rack::Rack;
 use super::scoreboard::{Run, Scoreboard};
 use crate::congestion::LossSample;
+use crate::congestion::pacing::Pacer;
 use crate::congestion::rate_sample::RateTracker;
 use crate::connection::Connection;
 use crate::env::Env;
@@ -26,7 +27,10 @@ pub(crate) struct Flight {
     pub(crate) prr: Prr,
     pub(crate) frto: Frto,
     pub(crate) rate: RateTracker,
+    pub(crate) pacer: Pacer,
     pub(crate) deadlines: Deadlines,
+    /// SND.NXT when the congestion window was the limit last.
+    pub(crate) limited_until: Option<SeqNum>,
     /// When something was sent again for the first time in the recovery at hand: `FAR_FUTURE` if nothing was.
     pub(crate) first_resent: Instant,
     /// SND.NXT before limited transmit added to it; without SACK.
@@ -46,26 +50,30 @@ pub(crate) struct Deadlines {
     pub(crate) reordering: Instant,
     /// A loss probe is due (RFC 8985 §7.2).
     pub(crate) probe: Instant,
+    /// The next packet may leave.
+    pub(crate) pace: Instant,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
         let off = Instant::FAR_FUTURE;
-        Self { timeout: off, reordering: off, probe: off }
+        Self { timeout: off, reordering: off, probe: off, pace: off }
     }
 }
 
 impl Deadlines {
-    /// The one timer that runs (RFC 8985 §8). A probe goes in the place of a timeout that is nearer.
+    /// The one timer that runs (RFC 8985 §8), unless a packet may leave before it goes off. A probe goes in the place of a
+    /// timeout that is nearer.
     pub(crate) fn next(&self) -> (Timer, Instant) {
         let never = Instant::FAR_FUTURE;
-        if self.reordering < self.timeout {
+        let (timer, deadline) = if self.reordering < self.timeout {
             (Timer::Reordering, self.reordering)
         } else if self.probe != never {
             (Timer::LossProbe, self.probe.min(self.timeout))
         } else {
             (Timer::Retransmit, self.timeout)
-        }
+        };
+        if self.pace < deadline { (Timer::Pacing, self.pace) } else { (timer, deadline) }
     }
 }
 

@@ -100,7 +100,7 @@ fn super_packets_go_whole() {
 
 /// Uploads `size` bytes while these packets of the client are lost; returns its counters and how long it took.
 fn upload_without(lost: &[usize], size: usize) -> (TcpCounters, Duration, usize) {
-    let mut world = World::new(1, Wire::GOOD, TcpConfig::default());
+    let mut world = World::new(1, Wire::GOOD, TcpConfig { pacing: false, ..TcpConfig::default() });
     world.lost = lost.to_vec();
     let listener = world.listen(1);
     let client = world.connect();

@@ -5,6 +5,7 @@
 //! `<>` says that there are no options. Text is a pattern of its position and always compared.
 
 use super::host::Node;
+use crate::congestion::Algorithm;
 use crate::{State, TcpConfig, TcpCounters, TcpInfo};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -143,9 +144,16 @@ impl Script {
         }
     }
 
-    /// Timestamps, window scaling and SACK off: what most scripts want to look at.
+    /// Reno, and timestamps, window scaling, SACK and pacing off: what most scripts want to look at.
     pub(super) fn plain() -> TcpConfig {
-        TcpConfig { timestamps: false, window_scaling: false, sack: false, ..TcpConfig::default() }
+        TcpConfig {
+            timestamps: false,
+            window_scaling: false,
+            sack: false,
+            pacing: false,
+            congestion: Algorithm::Reno,
+            ..TcpConfig::default()
+        }
     }
 
     /// A listener on port 80.
