@@ -71,6 +71,8 @@ pub struct TcpConfig {
     pub frto: bool,
     /// Take reductions back that were for nothing (RFC 3708, RFC 4015, RFC 5682). On.
     pub undo: bool,
+    /// Spread what is sent over the round trip, where that is a millisecond or more. On.
+    pub pacing: bool,
     /// How far two stamps of the same moment may lie apart: the resolution of the clock that this stack is run by.
     /// RACK adds it to its window. Zero: clocks of `std` count nanoseconds nearly everywhere.
     pub clock_resolution: Duration,
@@ -78,11 +80,8 @@ pub struct TcpConfig {
     pub no_delay: bool,
     /// Resets end TIME-WAIT as RFC 9293 §3.10.7.4 has it. Off: RFC 1337.
     pub reset_ends_time_wait: bool,
-    /// Congestion control of new sockets, which may choose another. CUBIC (RFC 9438), as Linux, Windows and macOS.
+    /// Congestion control of new sockets, which may choose another. CUBIC (RFC 9438), as nearly everywhere.
     pub congestion: Algorithm,
-    /// Spread what the window allows over the round trip, where that is a millisecond or more. On; BBR measures nothing
-    /// sensible without.
-    pub pacing: bool,
     /// Sees what connections do, for plots and traces.
     pub probe: Option<Arc<dyn Probe>>,
 }
@@ -126,11 +125,11 @@ impl Default for TcpConfig {
             loss_probe: true,
             frto: true,
             undo: true,
+            pacing: true,
             clock_resolution: Duration::ZERO,
             no_delay: false,
             reset_ends_time_wait: false,
             congestion: Algorithm::Cubic,
-            pacing: true,
             probe: None,
         }
     }

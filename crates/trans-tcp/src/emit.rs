@@ -15,8 +15,8 @@ use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{Flags, MAX_OPTIONS_LEN};
 
 impl Connection {
-    /// Builds the segment and says how much text it has; `None` if the packet could not be built.
-    pub(crate) fn emit(&mut self, env: &mut Env<'_, '_>, out: &mut TxBatch, next: Outgoing) -> Option<u32> {
+    /// Builds the segment. `false` if the packet could not be built.
+    pub(crate) fn emit(&mut self, env: &mut Env<'_, '_>, out: &mut TxBatch, next: Outgoing) -> bool {
         let mss = self.mss();
         let packet = out.slot();
         let len = self.snd.fill(next.seq, next.len, mss, packet);
@@ -37,7 +37,7 @@ impl Connection {
         let header = Header { seq: next.seq, flags, urgent: urgent.unwrap_or(0), sack_room };
         if len == 0 && next.len > 0 || !self.write_header(env.now, header, packet) {
             out.cancel();
-            return None;
+            return false;
         }
         if len > mss {
             packet.gso_size = self.mss;
@@ -47,7 +47,7 @@ impl Connection {
         let is_closed = self.rcv.offers_nothing();
         env.counters().to_zero_window_adv += u64::from(is_closed && !was_closed);
         env.counters().from_zero_window_adv += u64::from(was_closed && !is_closed);
-        Some(len)
+        true
     }
 
     /// What follows from a segment that was sent.

@@ -38,10 +38,10 @@ pub struct TcpInfo {
     pub path_mtu: u32,
     /// Congestion window, in bytes.
     pub cwnd: u32,
+    /// The pace in bytes a second, while something is in flight and paced.
+    pub pacing_rate: Option<u64>,
     /// Slow-start threshold, in bytes; `u32::MAX` before the first loss.
     pub ssthresh: u32,
-    /// Bytes a second at which the congestion control sends; `None` where it sends as the window allows.
-    pub pacing_rate: Option<u64>,
     /// The peer's window, in bytes.
     pub snd_wnd: u32,
     /// Our window as it was offered, in bytes.
@@ -146,8 +146,8 @@ impl Tcp {
             rcv_mss: c.rcv.segment_size(),
             path_mtu: c.path.mtu,
             cwnd: c.window.cwnd,
+            pacing_rate: c.recovery.flight.as_ref().and_then(|flight| flight.pacing.rate()),
             ssthresh: c.window.ssthresh,
-            pacing_rate: c.pacing_rate(&self.shared.config),
             snd_wnd: c.snd.wnd,
             rcv_wnd: c.rcv.wnd(),
             window_scale: c.scaling.then_some((c.rcv.scale, c.snd.scale)),

@@ -209,8 +209,8 @@ impl Connection {
                 Timer::Retransmit => self.on_retransmission_timeout(env),
                 Timer::Reordering => self.on_reordering_timeout(env),
                 Timer::LossProbe => self.on_probe_timeout(),
+                Timer::Pace => self.on_pace_timeout(),
                 Timer::Persist => self.on_persist_timeout(env),
-                Timer::Pacing => self.on_pacing_timeout(),
                 Timer::DelayedAck => {
                     env.counters().delayed_acks += 1;
                     self.acks.at_once();

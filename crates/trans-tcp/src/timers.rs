@@ -1,7 +1,7 @@
 //! What time can do to a connection: five deadlines, of which the host knows the earliest, or an earlier one.
 //!
-//! Those that make it send something, [`Timer::Retransmit`] to [`Timer::Pacing`], share one: of the first four never more
-//! than one runs (RFC 8985 §8), and the last takes its place only while it is nearer.
+//! Those that can make it send text, [`Timer::Retransmit`] to [`Timer::Persist`], share one: at any time only the first of
+//! them matters (RFC 8985 §8), and what is in flight knows the others.
 //!
 //! Arming is lazy: a deadline that moves later is not reported. When the reported one comes, the connection looks at
 //! its table, finds nothing due, and reports the next. Setting a timer again costs two stores.
@@ -17,10 +17,10 @@ pub(crate) enum Timer {
     Reordering,
     /// Nothing was heard of the end of a flight (RFC 8985 §7.2).
     LossProbe,
+    /// The pace lets the next packet go.
+    Pace,
     /// The peer's window is closed, or too small to use (RFC 9293 §3.8.6.1).
     Persist,
-    /// The rate allows another packet.
-    Pacing,
     /// An ACK has been delayed long enough (RFC 9293 §3.8.6.3).
     DelayedAck,
     /// The peer has been silent (RFC 9293 §3.8.4).
@@ -32,9 +32,9 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    /// Whether it makes the connection send something.
+    /// Whether it makes the connection send something again.
     fn resends(self) -> bool {
-        matches!(self, Self::Retransmit | Self::Reordering | Self::LossProbe | Self::Persist | Self::Pacing)
+        matches!(self, Self::Retransmit | Self::Reordering | Self::LossProbe | Self::Pace | Self::Persist)
     }
 }
 
@@ -133,7 +133,7 @@ impl Timers {
 
     fn slot(&mut self, timer: Timer) -> &mut Instant {
         match timer {
-            Timer::Retransmit | Timer::Reordering | Timer::LossProbe | Timer::Persist | Timer::Pacing => {
+            Timer::Retransmit | Timer::Reordering | Timer::LossProbe | Timer::Pace | Timer::Persist => {
                 &mut self.resend
             }
             Timer::DelayedAck => &mut self.delayed_ack,

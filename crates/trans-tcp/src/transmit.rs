@@ -52,20 +52,16 @@ impl Connection {
             return self.wait_for_route(env);
         }
         self.credit = self.credit.saturating_add(QUANTUM).min(QUANTUM);
-        let rate = self.pacing_rate(env.config());
         let limited = loop {
             if *budget == 0 || self.credit <= 0 {
                 break true;
             }
-            let burst = self.burst(env.now, rate);
-            let Some(next) = self.next_segment(env, burst) else { break false };
-            let Some(text) = self.emit(env, out, next) else { break false };
-            self.pace(env.now, text, rate);
+            let Some(next) = self.next_segment(env) else { break false };
+            if !self.emit(env, out, next) {
+                break false;
+            }
             *budget -= 1;
         };
-        if !limited {
-            self.note_limits(env);
-        }
         self.after_turn(env);
         limited
     }
@@ -80,18 +76,19 @@ impl Connection {
         false
     }
 
-    /// The spine. `burst` is what the next packet may carry of text, if it is no probe.
-    fn next_segment(&mut self, env: &Env<'_, '_>, burst: u32) -> Option<Outgoing> {
+    /// The spine.
+    fn next_segment(&mut self, env: &Env<'_, '_>) -> Option<Outgoing> {
         if self.state.is_opening() {
             return self.handshake();
         }
         if self.snd.outstanding() == 0 {
             self.restart_after_idle(env);
         }
-        self.lost_data_or_frto(burst)
+        let now = env.now;
+        self.when_due(now, Self::lost_data_or_frto)
             .or_else(|| self.loss_probe())
             .or_else(|| self.window_probe())
-            .or_else(|| self.new_data(burst))
+            .or_else(|| self.when_due(now, |connection| connection.new_data()))
             .or_else(|| self.lone_fin())
             .or_else(|| self.keep_alive_probe())
             .or_else(|| self.pure_ack())
@@ -108,27 +105,28 @@ impl Connection {
     }
 
     /// What is lost; after a timeout that may be spurious, new text first, and then nothing until the peer answers.
-    fn lost_data_or_frto(&mut self, burst: u32) -> Option<Outgoing> {
+    fn lost_data_or_frto(&mut self) -> Option<Outgoing> {
         if !self.probes_timeout() {
-            return self.lost_data(burst);
+            return self.lost_data();
         }
-        let new = self.new_data(burst);
+        let new = self.new_data();
         if new.is_some() || self.snd.nxt.after(self.recovery.recovery_point) {
             return new;
         }
         self.stop_probing_timeout();
-        self.lost_data(burst)
+        self.lost_data()
     }
 
     /// What is lost, within both windows. The first segment after a timeout, and the one that NewReno repairs, wait for
     /// neither ACKs nor room.
-    fn lost_data(&mut self, burst: u32) -> Option<Outgoing> {
+    fn lost_data(&mut self) -> Option<Outgoing> {
         let (mss, room, cause) =
             (self.mss(), self.window.cwnd.saturating_sub(self.pipe()), self.recovery.cause);
-        let flight = self.recovery.flight.as_mut().filter(|flight| burst > 0 && flight.board.lost() > 0)?;
+        let most = self.burst(u32::MAX);
+        let flight = self.recovery.flight.as_mut().filter(|flight| flight.board.lost() > 0)?;
         let at_once = flight.resend_first || !self.sack && cause == Cause::FastRetransmit;
         let room = if at_once { room.max(mss) } else { room };
-        let (start, end) = flight.board.next_lost(room.min(burst))?;
+        let (start, end) = flight.board.next_lost(room.min(most))?;
         let edge = self.snd.una + self.snd.wnd; // R9293-SHLD-16; not R9293-MAY-7
         if !edge.after(start) {
             return None;
@@ -138,7 +136,7 @@ impl Connection {
         if end == self.snd.nxt && lost < mss {
             lost = text.min(mss); // R9293-SHLD-28: a probe's octet does not go again alone
         }
-        let len = whole(lost.min(edge.distance_from(start)).min(room).min(burst), lost, mss);
+        let len = whole(lost.min(edge.distance_from(start)).min(room).min(most), lost, mss);
         if len < lost.min(mss) && room < mss {
             return None;
         }
@@ -168,15 +166,15 @@ impl Connection {
     }
 
     /// New text, as much as both windows allow, in whole segments where there is more.
-    fn new_data(&self, burst: u32) -> Option<Outgoing> {
+    fn new_data(&self) -> Option<Outgoing> {
         let unsent = self.snd.unsent();
-        if unsent == 0 || burst == 0 || self.recovery.lost_bytes() > 0 && !self.probes_timeout() {
+        if unsent == 0 || self.recovery.lost_bytes() > 0 && !self.probes_timeout() {
             return None;
         }
         let mss = self.mss();
         let wnd = u32::try_from(self.snd.window_room()).ok().filter(|&room| room > 0)?; // R9293-SHLD-15
         let cwnd = self.cwnd_room();
-        let all = unsent.min(wnd).min(burst.min(cwnd));
+        let all = unsent.min(wnd).min(self.burst(cwnd));
         let full = all / mss * mss;
         let rest = all - full;
         let len = if rest == 0 || self.may_send_small(rest, all == unsent, cwnd - full.min(cwnd)) {
@@ -227,10 +225,16 @@ impl Connection {
     }
 
     /// Room in the congestion window for new text.
-    pub(crate) fn cwnd_room(&self) -> u32 {
+    fn cwnd_room(&self) -> u32 {
         let limited = if self.sack { 0 } else { self.recovery.limited_transmit(self.mss()) };
         let cwnd = self.window.cwnd.saturating_add(limited); // with SACK, what is reported makes the room
         cwnd.saturating_sub(self.pipe())
+    }
+
+    /// The largest packet that fits `room`: whole segments up to a super-packet, or to what the pace allows.
+    fn burst(&self, room: u32) -> u32 {
+        let most = self.path.max_burst(&self.tuple, self.mss(), self.ts.on);
+        most.min(self.paced_burst()).min(room)
     }
 
     /// Something is to be sent while nothing is in flight: the algorithm may think the window over (R5681-4.1-a).
@@ -252,6 +256,7 @@ impl Connection {
 
     /// The connection's turn is over: timers for what was sent, and for an ACK that may wait.
     fn after_turn(&mut self, env: &mut Env<'_, '_>) {
+        self.note_limits();
         self.schedule_retransmission(env);
         if self.acks.owed() == Owed::Later {
             let delay = env.config().delayed_ack;

@@ -14,7 +14,6 @@ use net_ipv4::{Ipv4, Ipv4Config};
 use stack_core::{AddressState, Instant, IpNet, Ipv4Net, LinkAddress, LinkCapabilities, Medium, NicId};
 use stack_host::{Host, NicConfig, RouteEntry};
 use trans_icmp::Icmp;
-use trans_tcp::congestion::Algorithm;
 use trans_tcp::{Tcp, TcpConfig};
 use trans_udp::{Udp, UdpConfig};
 
@@ -68,8 +67,8 @@ impl Default for Setup {
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
-            // And those of TCP want to see each segment when the window allows it, and windows that a head can compute.
-            tcp: TcpConfig { pacing: false, congestion: Algorithm::Reno, ..TcpConfig::default() },
+            // Nor do they want to wait for the pace.
+            tcp: TcpConfig { pacing: false, ..TcpConfig::default() },
         }
     }
 }
@@ -202,7 +201,12 @@ impl Setup {
             "timestamps" => tcp.timestamps = switch(value)?,
             "window_scaling" => tcp.window_scaling = switch(value)?,
             "sack" => tcp.sack = switch(value)?,
+            "reordering_adapts" => tcp.reordering_adapts = switch(value)?,
+            "loss_probe" => tcp.loss_probe = switch(value)?,
+            "frto" => tcp.frto = switch(value)?,
+            "undo" => tcp.undo = switch(value)?,
             "pacing" => tcp.pacing = switch(value)?,
+            "clock_resolution" => tcp.clock_resolution = duration(value)?,
             "congestion" => tcp.congestion = parse(value)?,
             "no_delay" => tcp.no_delay = switch(value)?,
             "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,

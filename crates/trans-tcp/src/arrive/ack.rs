@@ -87,6 +87,7 @@ impl Connection {
             self.judge_ack_without_sack(env, &news, is_duplicate)
         };
         self.inform_congestion(&news, rtt);
+        self.update_pace(env);
         if self.window != before {
             self.show_window(env);
         }

@@ -1,11 +1,10 @@
 //! Choosing a congestion control: by configuration, by name, at run time; and the one that a connection has.
 
-use super::{Bbr, CongestionControl, Cubic, Reno, Window, pacing};
+use super::{Bbr, CongestionControl, Cubic, Reno};
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
-use core::time::Duration;
 
 /// Which congestion control a connection has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,17 +87,6 @@ impl Controller {
         }
     }
 
-    pub(crate) fn pacing_rate(&self, window: &Window, srtt: Option<Duration>, mss: u32) -> Option<u64> {
-        match self {
-            Self::Reno(Some(reno)) => reno.pacing_rate(window, srtt, mss),
-            Self::Cubic(Some(cubic)) => cubic.pacing_rate(window, srtt, mss),
-            Self::Reno(None) | Self::Cubic(None) => pacing::window_rate(window, srtt),
-            Self::Bbr(Some(bbr), _) => bbr.pacing_rate(window, srtt, mss),
-            Self::Bbr(None, _) => Bbr::new(0).pacing_rate(window, srtt, mss),
-            Self::Custom(custom) => custom.pacing_rate(window, srtt, mss),
-        }
-    }
-
     pub(crate) fn get_mut(&mut self) -> &mut dyn CongestionControl {
         match self {
             Self::Reno(reno) => &mut **reno.get_or_insert_default(),
@@ -112,6 +100,7 @@ impl Controller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::congestion::{AckSample, Window};
     use alloc::string::ToString;
 
     #[test]
@@ -139,7 +128,7 @@ mod tests {
             fn name(&self) -> &'static str {
                 "fixed"
             }
-            fn on_ack(&mut self, _: &mut Window, _: &super::super::AckSample) {}
+            fn on_ack(&mut self, _: &mut Window, _: &AckSample) {}
             fn ssthresh(&mut self, window: &Window, _: u32, _: u32) -> u32 {
                 window.cwnd
             }

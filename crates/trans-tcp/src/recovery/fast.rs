@@ -53,6 +53,7 @@ impl Connection {
         let mut nothing = Delivery::nothing(env.now, self.recovery.phase, self.pipe());
         self.find_losses(env, env.now, &mut nothing);
         self.inform_congestion(&nothing, None);
+        self.update_pace(env);
     }
 
     /// Marks what is lost at `now`; a recovery begins with the first loss, and goes on with what the ACK delivers.

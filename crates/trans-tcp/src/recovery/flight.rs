@@ -6,10 +6,10 @@ use super::prr::Prr;
 use super::rack::Rack;
 use super::scoreboard::{Run, Scoreboard};
 use crate::congestion::LossSample;
-use crate::congestion::pacing::Pacer;
 use crate::congestion::rate_sample::RateTracker;
 use crate::connection::Connection;
 use crate::env::Env;
+use crate::paced::Pacing;
 use crate::timers::Timer;
 use crate::transmit::{Outgoing, Sending};
 use alloc::boxed::Box;
@@ -27,7 +27,7 @@ pub(crate) struct Flight {
     pub(crate) prr: Prr,
     pub(crate) frto: Frto,
     pub(crate) rate: RateTracker,
-    pub(crate) pacer: Pacer,
+    pub(crate) pacing: Pacing,
     pub(crate) deadlines: Deadlines,
     /// SND.NXT when the congestion window was the limit last.
     pub(crate) limited_until: Option<SeqNum>,
@@ -62,18 +62,22 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// The one timer that runs (RFC 8985 §8), unless a packet may leave before it goes off. A probe goes in the place of a
-    /// timeout that is nearer.
+    /// The one timer that runs (RFC 8985 §8), or the pace before it. A probe goes in the place of a timeout that is
+    /// nearer.
     pub(crate) fn next(&self) -> (Timer, Instant) {
+        let (timer, at) = self.next_of_recovery();
+        if self.pace < at { (Timer::Pace, self.pace) } else { (timer, at) }
+    }
+
+    fn next_of_recovery(&self) -> (Timer, Instant) {
         let never = Instant::FAR_FUTURE;
-        let (timer, deadline) = if self.reordering < self.timeout {
+        if self.reordering < self.timeout {
             (Timer::Reordering, self.reordering)
         } else if self.probe != never {
             (Timer::LossProbe, self.probe.min(self.timeout))
         } else {
             (Timer::Retransmit, self.timeout)
-        };
-        if self.pace < deadline { (Timer::Pacing, self.pace) } else { (timer, deadline) }
+        }
     }
 }
 
@@ -121,15 +125,18 @@ impl Connection {
     pub(crate) fn record_sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, end: SeqNum) {
         let (una, nxt, pipe) = (self.snd.una, self.snd.nxt, self.pipe());
         let (delivered, lost) = (self.stats.bytes_acked, self.total_lost);
-        let flight = self.recovery.flight.get_or_insert_with(|| {
+        if self.recovery.flight.is_none() {
             let mut flight = env.shared.flight();
             flight.begin(una, delivered, lost);
-            flight
-        });
-        let Flight { board, rack, rate, prr, .. } = &mut **flight;
+            self.recovery.flight = Some(flight);
+            self.update_pace(env);
+        }
+        let Some(flight) = &mut self.recovery.flight else { return };
+        let Flight { board, rack, rate, prr, pacing, .. } = &mut **flight;
         let octets = end.distance_from(segment.seq);
         let sent = rate.on_send(env.now, pipe, octets);
         prr.sent(octets);
+        pacing.sent(env.now, octets);
         let (again, new) = (end.min(nxt), segment.seq.max(nxt));
         if segment.seq.before(again) {
             let recent = board.resent(segment.seq, again, env.now, sent);

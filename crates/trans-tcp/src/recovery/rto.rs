@@ -46,6 +46,7 @@ impl Connection {
             self.path.hop = Hop::UNRESOLVED; // R1 of R9293-MUST-20: ask for the route again
         }
         self.back_off(env);
+        self.update_pace(env);
         let recovery_point = self.snd.nxt;
         env.emit(|| TcpEvent::RecoveryBegins { cause: Cause::Timeout, recovery_point });
         self.show_window(env);

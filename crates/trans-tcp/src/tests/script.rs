@@ -144,7 +144,7 @@ impl Script {
         }
     }
 
-    /// Reno, and timestamps, window scaling, SACK and pacing off: what most scripts want to look at.
+    /// Timestamps, window scaling, SACK and pacing off, and Reno: what most scripts want to look at.
     pub(super) fn plain() -> TcpConfig {
         TcpConfig {
             timestamps: false,
