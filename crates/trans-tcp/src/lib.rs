@@ -34,7 +34,8 @@
 //! | 9293 §3.9.2.2, 5927 | ICMP errors | `icmp_error` |
 //! | 1191, 8201, 6691 | segment sizes, path MTU | `pmtu` |
 //! | 5482 | user timeout | `user_timeout` |
-//! | 5681, 6928, 3465 | congestion control | [`congestion`] |
+//! | 5681, 6928, 3465, 7661, 9438, 9406, BBRv3 | congestion control; when text may leave | [`congestion`], `paced` |
+//! | 3168, 9768 | explicit congestion notification | [`ecn`], [`accurate_ecn`] |
 //! | 5961 | blind attacks | `arrive/`, `challenge_ack` |
 //! | 6298 | round-trip times, timeouts | `rtt`, `recovery/rto` |
 //! | 6528, 7323 §5.4 | initial sequence numbers, timestamp offsets | `isn` |

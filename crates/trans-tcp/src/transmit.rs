@@ -257,7 +257,7 @@ impl Connection {
 
     /// The connection's turn is over: timers for what was sent, and for an ACK that may wait.
     fn after_turn(&mut self, env: &mut Env<'_, '_>) {
-        self.note_application_limit();
+        self.note_limits();
         self.release_flight(env);
         self.schedule_retransmission(env);
         if self.acks.owed() == Owed::Later {

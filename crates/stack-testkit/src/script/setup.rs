@@ -121,6 +121,7 @@ impl Setup {
             "tcp_timestamps" => "tcp.timestamps",
             "tcp_window_scaling" => "tcp.window_scaling",
             "tcp_sack" => "tcp.sack",
+            "tcp_congestion_control" => "tcp.congestion",
             "tcp_retries2" => "tcp.data_retries",
             "tcp_syn_retries" => "tcp.syn_retries",
             "tcp_synack_retries" => "tcp.syn_ack_retries",

@@ -29,6 +29,8 @@ pub(crate) struct Flight {
     pub(crate) rate: RateTracker,
     pub(crate) pacing: Pacing,
     pub(crate) deadlines: Deadlines,
+    /// SND.NXT when the congestion window was the limit last.
+    pub(crate) limited_until: Option<SeqNum>,
     /// When something was sent again for the first time in the recovery at hand: `FAR_FUTURE` if nothing was.
     pub(crate) first_resent: Instant,
     /// SND.NXT before limited transmit added to it; without SACK.

@@ -6,6 +6,7 @@ mod script;
 mod world;
 
 mod close;
+mod congestion;
 mod data;
 mod fuzz;
 mod loss;
