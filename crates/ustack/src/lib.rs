@@ -87,6 +87,7 @@ mod driver;
 mod error;
 mod interfaces;
 pub mod link;
+mod link_drops;
 mod lock;
 pub mod net;
 mod nic;
