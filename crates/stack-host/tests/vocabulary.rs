@@ -226,9 +226,16 @@ fn errors_found_locally_reach_the_endpoint_like_icmp() {
     let mut host = host();
     register(&mut host, 5, identity(None, None, 4000)).unwrap();
     send(&mut host, None, "203.0.113.1", b"nowhere");
+    send(&mut host, None, "10.0.0.2", &[0; 1500]);
+    let told = |kind| (id(5), kind, ErrorOrigin::Local);
     let errors = &host.transport::<Toy>(T0).unwrap().0.errors;
-    assert_eq!(errors[..], [(id(5), ErrorKind::NetUnreachable, ErrorOrigin::Local)]);
-    assert_eq!(host.counters().drops.of(DropReason::NoRoute), 1);
+    assert_eq!(
+        errors[..],
+        [told(ErrorKind::NetUnreachable), told(ErrorKind::PacketTooBig { mtu: 1500 })],
+        "and of a neighbour that does not answer: `an_unresolved_neighbour_holds_packets_and_then_fails`"
+    );
+    let drops = &host.counters().drops;
+    assert_eq!([DropReason::NoRoute, DropReason::PacketTooBig].map(|reason| drops.of(reason)), [1, 1]);
 }
 
 #[test]

@@ -81,6 +81,11 @@
     )
 )]
 
+/// The README's example is run with the examples of this documentation.
+#[cfg(all(doctest, feature = "ipv4", feature = "tcp", feature = "channel"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod api_map;
 mod builder;
 mod driver;
