@@ -10,9 +10,11 @@ fn every_help_has_examples_and_exit_codes() {
         for part in ["Usage:", "Examples:", "Exit status:"] {
             assert!(help.contains(part), "`ustack {command} --help` lacks {part}");
         }
-        let examples =
-            help.lines().filter(|line| line.starts_with("  ") && line.contains(&format!("ustack {command}")));
-        assert!(examples.count() >= 2, "`ustack {command} --help` lacks examples:\n{help}");
+        let example = |line: &&str| line.starts_with("  ") && line.contains(&format!("ustack {command}"));
+        let after = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+        let examples: Vec<&str> = after.take_while(|line| !line.is_empty()).collect();
+        assert!(examples.len() >= 2, "`ustack {command} --help` lacks examples:\n{help}");
+        assert!(examples.iter().all(example), "an example of `ustack {command}` is broken up:\n{help}");
     }
     assert!(success(&ustack(&["--version"])).starts_with("ustack 0."));
 }
