@@ -122,7 +122,7 @@ pub use stack_host as host;
 pub use stack_host::{Counters, HostConfig, Neighbor, NicCounters, NicInfo, Route, RouteEntry, RouteOrder};
 
 #[cfg(feature = "arp")]
-pub use net_arp::{Arp, ArpConfig};
+pub use net_arp::{Arp, ArpConfig, ConflictPolicy};
 #[cfg(feature = "ipv4")]
 pub use net_ipv4::{Ipv4, Ipv4Config};
 #[cfg(feature = "ipv6")]
