@@ -23,7 +23,7 @@ const IFF_NO_PI: u16 = 0x1000;
 const IFF_VNET_HDR: u16 = 0x4000;
 
 /// Packets that are read in one batch.
-pub(crate) const BATCH: usize = 32;
+pub(crate) const BATCH: usize = 64;
 
 /// A TUN or TAP device that we are attached to. The device goes with it, unless it is persistent.
 #[derive(Debug)]
