@@ -269,7 +269,7 @@ fn a_peer_that_sends_whatever_it_likes_does_no_harm() {
     let mut in_use = Vec::new();
     for _ in 0..ROUNDS {
         for _ in 0..PACKETS {
-            now = now + Duration::from_micros(dice.below(2_000) as u64);
+            now += Duration::from_micros(dice.below(2_000) as u64);
             host.receive(now, NIC, &mut vec![hostile(&mut dice, now)]);
             drain(&mut host, now, seed);
         }
@@ -281,7 +281,7 @@ fn a_peer_that_sends_whatever_it_likes_does_no_harm() {
     let reasons: BTreeSet<DropReason> = counters.drops.iter().map(|(reason, _)| reason).collect();
     assert!(reasons.len() > 25, "seed {seed}: the packets were too good: {reasons:?}");
     assert!(counters.delivered > 10_000 && counters.forwarded > 500, "and too bad: {counters:?}");
-    now = now + Duration::from_secs(100);
+    now += Duration::from_secs(100);
     drain(&mut host, now, seed);
     assert!(answers(&mut host, now), "seed {seed}: the host is deaf");
 }
