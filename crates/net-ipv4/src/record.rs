@@ -131,12 +131,15 @@ mod tests {
         Ok(header[MIN_HEADER_LEN..MIN_HEADER_LEN + options.len()].to_vec())
     }
 
+    /// An option area as it is put together.
+    type Octets<'a> = &'a [&'a [u8]];
+
     #[test]
     fn routes_and_times_are_written_where_the_pointer_is() {
         let ours = OURS.octets();
         let other = [198, 51, 100, 1];
         let zero = [0; 4];
-        let cases: &[(&str, &[&[u8]], &[&[u8]])] = &[
+        let cases: &[(&str, Octets<'_>, Octets<'_>)] = &[
             ("nothing asked", &[&[1, 148, 4, 0, 0]], &[&[1, 148, 4, 0, 0]]),
             ("first stop", &[&[7, 11, 4], &zero, &zero], &[&[7, 11, 8], &ours, &zero]),
             ("last stop", &[&[1, 7, 11, 8], &other, &zero], &[&[1, 7, 11, 12], &other, &ours]),
