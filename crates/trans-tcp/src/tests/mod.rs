@@ -17,4 +17,5 @@ mod pacing;
 mod reset;
 mod sack;
 mod turns;
+mod undo;
 mod window;
