@@ -65,6 +65,8 @@ pub(crate) struct Connection {
     pub(crate) scaling: bool,
     /// SACK is used: offered while opening, agreed afterwards (RFC 2018 §2).
     pub(crate) sack: bool,
+    /// Everything that was written has arrived: what is sent next says little about the path.
+    pub(crate) was_idle: bool,
     /// A keepalive probe has to go.
     pub(crate) keep_alive_due: bool,
     pub(crate) keep_alive_probes: u8,
@@ -102,8 +104,8 @@ pub(crate) struct Connection {
     pub(crate) last_sent: Instant,
     /// Milliseconds of the clock's origin when a segment arrived last.
     pub(crate) last_received: u32,
-    /// Milliseconds of the last time that the neighbour was confirmed.
-    pub(crate) confirmed: u32,
+    /// The second in which the neighbour was confirmed last, modulo 2^16; 0 if never.
+    pub(crate) confirmed: u16,
     pub(crate) read_waker: Option<Waker>,
     pub(crate) write_waker: Option<Waker>,
     /// Waits to be taken by the application.
@@ -139,6 +141,7 @@ impl Connection {
             syn_was_lost: false,
             scaling: config.window_scaling,
             sack: config.sack,
+            was_idle: true,
             keep_alive_due: false,
             keep_alive_probes: 0,
             cork_expired: false,

@@ -4,6 +4,7 @@
 //! segment after a timeout don't. What would go and may not yet sets a timer. A paced flow sends no more at once than a
 //! millisecond of its rate, so that super-packets don't undo what pacing is for (TSO autosizing).
 //! The first segments of a connection leave at once, as Linux lets them: an initial window is a burst that paths take.
+//! What limits the flow is noted here too: the congestion control wants to know (draft-ietf-ccwg-bbr §4.1.2.4).
 
 use crate::congestion::pacing::{Pacer, burst_bytes};
 use crate::connection::Connection;
@@ -84,13 +85,16 @@ impl Connection {
         if burst == 0 { u32::MAX } else { burst }
     }
 
-    /// After its turn: was it the application that had no more to say, and not a window or the pace?
-    pub(crate) fn note_application_limit(&mut self) {
-        let (pipe, cwnd, mss) = (self.pipe(), self.window.cwnd, self.mss());
-        let is_silent = self.snd.unsent() == 0 && pipe.saturating_add(mss) <= cwnd;
-        if let Some(flight) =
-            self.recovery.flight.as_mut().filter(|flight| is_silent && flight.board.lost() == 0)
-        {
+    /// After its turn: was it the congestion window that kept it from sending more, or had the application no more to
+    /// say, and it was not the pace?
+    pub(crate) fn note_limits(&mut self) {
+        let (pipe, cwnd, mss, nxt) = (self.pipe(), self.window.cwnd, self.mss(), self.snd.nxt);
+        let is_full = pipe.saturating_add(mss) > cwnd;
+        let waits = self.snd.unsent() > 0;
+        let Some(flight) = &mut self.recovery.flight else { return };
+        if is_full && (waits || flight.board.lost() > 0) {
+            flight.limited_until = Some(nxt);
+        } else if !is_full && !waits && flight.board.lost() == 0 {
             flight.rate.on_app_limited(pipe);
         }
     }

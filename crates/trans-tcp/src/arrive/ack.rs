@@ -17,9 +17,6 @@ use core::ops::ControlFlow;
 use core::time::Duration;
 use stack_core::{DropReason, Instant};
 
-/// How often a neighbour is confirmed by progress of one connection, in milliseconds.
-const CONFIRM_INTERVAL: u32 = 1000;
-
 impl Connection {
     pub(super) fn process_ack(&mut self, env: &mut Env<'_, '_>, seg: &Segment) -> Flow {
         if !seg.flags.ack() {
@@ -156,9 +153,7 @@ impl Connection {
             return;
         }
         let mss = self.mss();
-        // Half a window in slow start, all but a segment after it: else the application was the limit.
-        let is_slow_start = self.window.in_slow_start();
-        let used = if is_slow_start { news.prior_flight.saturating_mul(2) } else { news.prior_flight + mss };
+        let cwnd_limited = self.was_cwnd_limited(news);
         let (min_rtt, flight) = (self.rtt.min_rtt(), self.pipe());
         // What ends a recovery does not open the window, too.
         let ends_recovery = news.prior_phase == Phase::Recovery;
@@ -175,7 +170,7 @@ impl Connection {
             rtt,
             min_rtt,
             srtt: self.rtt.srtt(),
-            cwnd_limited: used >= self.window.cwnd,
+            cwnd_limited,
             phase: if ends_recovery { Phase::Recovery } else { self.recovery.phase },
             has_sack: self.sack,
             snd_una: self.snd.una,
@@ -189,6 +184,19 @@ impl Connection {
                 state.rate.on_app_limited(flight);
             }
         }
+    }
+
+    /// Whether the window was the limit when what is acknowledged was sent. For those that grow it by what is acknowledged
+    /// half of it is enough in slow start, and all but a segment after it.
+    fn was_cwnd_limited(&mut self, news: &Delivery) -> bool {
+        let una = self.snd.una;
+        let limited_until = self.recovery.flight.as_ref().and_then(|flight| flight.limited_until);
+        if limited_until.is_some_and(|until| una.before_eq(until)) {
+            return true;
+        }
+        let flight = news.prior_flight;
+        let used = if self.window.in_slow_start() { flight.saturating_mul(2) } else { flight + self.mss() };
+        used >= self.window.cwnd && !self.congestion.get_mut().owns_window_in_recovery()
     }
 
     fn on_duplicate_ack(&mut self, env: &mut Env<'_, '_>) {
@@ -220,11 +228,11 @@ impl Connection {
         seg.timestamps.and_then(|(_, tsecr)| self.ts.rtt(tsecr, seg.received_at))
     }
 
-    /// R4861-7.3.1-a.
+    /// R4861-7.3.1-a; once a second is enough.
     fn confirm_neighbour(&mut self, env: &mut Env<'_, '_>) {
-        let now = env.now.as_millis() as u32;
-        if now.wrapping_sub(self.confirmed) >= CONFIRM_INTERVAL || self.confirmed == 0 {
-            self.confirmed = now.max(1);
+        let now = ((env.now.as_millis() / 1000) as u16).max(1);
+        if now != self.confirmed {
+            self.confirmed = now;
             env.cx.host.confirm_reachable(env.now, &self.path.hop);
         }
     }

@@ -11,9 +11,9 @@ use core::str::FromStr;
 #[non_exhaustive]
 pub enum Algorithm {
     /// [`Reno`].
-    #[default]
     Reno,
     /// [`Cubic`].
+    #[default]
     Cubic,
     /// [`Bbr`].
     Bbr,
@@ -100,6 +100,7 @@ impl Controller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::congestion::{AckSample, Window};
     use alloc::string::ToString;
 
     #[test]
@@ -127,11 +128,11 @@ mod tests {
             fn name(&self) -> &'static str {
                 "fixed"
             }
-            fn on_ack(&mut self, _: &mut super::super::Window, _: &super::super::AckSample) {}
-            fn ssthresh(&mut self, window: &super::super::Window, _: u32, _: u32) -> u32 {
+            fn on_ack(&mut self, _: &mut Window, _: &AckSample) {}
+            fn ssthresh(&mut self, window: &Window, _: u32, _: u32) -> u32 {
                 window.cwnd
             }
-            fn on_spurious(&mut self, _: &mut super::super::Window) {}
+            fn on_spurious(&mut self, _: &mut Window) {}
         }
         let mut controller = Controller::new(Algorithm::Custom(|| Box::new(Fixed)), || 1);
         assert_eq!((controller.name(), controller.get_mut().name()), ("fixed", "fixed"));

@@ -159,7 +159,7 @@ impl Rack {
         }
     }
 
-    /// `RACK_detect_loss`: marks what is lost at `now`, telling of each run, and returns when to look again.
+    /// `RACK_detect_loss` (R8985-5-a): marks what is lost at `now`, telling of each run, and returns when to look again.
     pub(crate) fn detect(
         &mut self,
         board: &mut Scoreboard,
@@ -213,3 +213,6 @@ impl Rack {
 fn sent_after(a: (Instant, SeqNum), b: (Instant, SeqNum)) -> bool {
     a.0 > b.0 || a.0 == b.0 && a.1.after(b.1)
 }
+
+#[cfg(test)]
+mod tests;

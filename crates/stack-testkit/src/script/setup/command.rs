@@ -55,7 +55,7 @@ const KERNEL: &[(&str, Kernel)] = &[
     ("tcp_early_retrans", Kernel::Only(&["0"])),
     ("tcp_frto", Kernel::Only(&["0"])),
     ("tcp_reordering", Kernel::Only(&["3"])),
-    ("tcp_congestion_control", Kernel::Only(&["reno"])),
+    ("tcp_congestion_control", Kernel::Same("tcp.congestion")),
     ("tcp_slow_start_after_idle", Kernel::Only(&["1"])),
     ("tcp_moderate_rcvbuf", Kernel::Switch("tcp.autotune")),
     ("tcp_ecn", Kernel::Only(&["0"])),
