@@ -87,7 +87,6 @@ impl Flight {
         self.rack.begin(una);
         self.rate = RateTracker::default();
         (self.rate.delivered, self.rate.lost) = (delivered, lost);
-        self.rate.on_app_limited(0);
         self.first_resent = Instant::FAR_FUTURE;
     }
 
@@ -121,16 +120,23 @@ impl Connection {
         self.recovery.flight.as_ref().map_or(0, |flight| flight.board.retransmitted())
     }
 
-    /// A segment with sequence numbers up to `end` goes out; SND.NXT is still as it was.
-    pub(crate) fn record_sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, end: SeqNum) {
-        let (una, nxt, pipe) = (self.snd.una, self.snd.nxt, self.pipe());
-        let (delivered, lost) = (self.stats.bytes_acked, self.total_lost);
+    /// Something is about to be in flight.
+    pub(crate) fn open_flight(&mut self, env: &mut Env<'_, '_>) {
         if self.recovery.flight.is_none() {
             let mut flight = env.shared.flight();
-            flight.begin(una, delivered, lost);
+            flight.begin(self.snd.una, self.stats.bytes_acked, self.total_lost);
+            if core::mem::take(&mut self.was_idle) {
+                flight.rate.on_app_limited(0);
+            }
             self.recovery.flight = Some(flight);
             self.update_pace(env);
         }
+    }
+
+    /// A segment with sequence numbers up to `end` goes out; SND.NXT is still as it was.
+    pub(crate) fn record_sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, end: SeqNum) {
+        let (una, nxt, pipe) = (self.snd.una, self.snd.nxt, self.pipe());
+        self.open_flight(env);
         let Some(flight) = &mut self.recovery.flight else { return };
         let Flight { board, rack, rate, prr, pacing, .. } = &mut **flight;
         let octets = end.distance_from(segment.seq);

@@ -13,6 +13,7 @@ mod loss;
 mod network;
 mod open;
 mod options;
+mod pacing;
 mod reset;
 mod sack;
 mod turns;
