@@ -19,11 +19,11 @@ const CANNOT_PARSE: u8 = 2;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    ustack pkt testdata/scripts/tcp                   a folder and all below it\n  \
-    ustack pkt --profile linux tcp_basic_server.pkt   a script that was written for Linux\n  \
-    ustack pkt --ip-version ipv6 open.pkt             the same packets over IPv6\n  \
-    ustack pkt --set tcp.no_delay=on nagle.pkt        with another setting: what does the script prove?\n  \
-    ustack pkt --json scripts/ > report.json\n\n\
+    ustack pkt testdata/scripts/tcp              a folder and all below it\n  \
+    ustack pkt --profile linux basic_server.pkt  a script written for Linux\n  \
+    ustack pkt --ip-version ipv6 open.pkt        the same packets over IPv6\n  \
+    ustack pkt --set tcp.no_delay=on nagle.pkt   what does the script prove?\n  \
+    ustack pkt --json scripts/                   for other programs\n\n\
     The last line is `N passed, M failed, K skipped`. Scripts that cannot be parsed count as failed.\n\n\
     Exit status: 0 all that ran passed, and something ran; 1 a script failed; 2 a script could not be read or parsed, or \
     wrong options; 77 all were skipped.")]
@@ -36,7 +36,7 @@ pub(crate) struct PktArgs {
     #[arg(long, value_enum, default_value_t = Profile::Ustack)]
     profile: Profile,
 
-    /// What the packets run over, instead of what the scripts say
+    /// What the packets run over, instead of what the scripts say; IPv6 with an MTU of 1520, for the same segments
     #[arg(long, value_name = "VERSION", value_parser = ["ipv4", "ipv6", "ipv4-mapped-ipv6"])]
     ip_version: Option<String>,
 
@@ -128,8 +128,13 @@ impl PktArgs {
     }
 
     fn run_script(&self, script: &Script) -> Verdict {
-        let settings: Vec<(&str, &str)> =
-            self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        // The longer header must not change the segments of scripts that were written for IPv4.
+        let wants_room = self.ip_version.as_deref() == Some("ipv6") && script.option("mtu").is_none();
+        let settings: Vec<(&str, &str)> = wants_room
+            .then_some(("mtu", "1520"))
+            .into_iter()
+            .chain(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+            .collect();
         let options = Options {
             profile: match self.profile {
                 Profile::Ustack => script::Profile::Ours,
