@@ -55,7 +55,7 @@ socket_options! {
     MulticastLoop(bool),
     /// Interface of outbound multicast where the destination names none (`IP_MULTICAST_IF`).
     MulticastNic(Option<NicId>),
-    /// Forbid fragments: what is larger than the path is [`Error::MessageTooLarge`] (`IP_MTU_DISCOVER`, `IPV6_DONTFRAG`).
+    /// Forbid fragments: what is larger than the path is [`Error::MessageTooLarge`](crate::Error::MessageTooLarge) (`IP_MTU_DISCOVER`, `IPV6_DONTFRAG`).
     DontFragment(bool),
     /// Keep errors about sent packets, with who reported them, for the protocol's error queue (`IP_RECVERR`).
     ReceiveErrors(bool),

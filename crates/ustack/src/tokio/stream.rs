@@ -15,7 +15,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use trans_tcp::{Tcp, TcpInfo};
 
 /// A TCP connection. Dropping it closes the connection, which then ends in an orderly way by itself.
@@ -71,8 +71,10 @@ impl TcpStream {
         data: &[u8],
     ) -> io::Result<Self> {
         let remote = remote.to_socket_addr().map_err(ConnectError::from)?;
-        let (mut stream, written) = Self::start(stack, remote, How { data, ..How::default() }).await?;
-        stream.write_all(data.get(written..).unwrap_or_default()).await?;
+        let (stream, mut written) = Self::start(stack, remote, How { data, ..How::default() }).await?;
+        while let Some(rest) = data.get(written..).filter(|rest| !rest.is_empty()) {
+            written += std::future::poll_fn(|cx| stream.poll_write_bytes(cx, rest)).await?;
+        }
         Ok(stream)
     }
 
