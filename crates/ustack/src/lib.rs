@@ -55,8 +55,8 @@
 //! # Three ways to run an application
 //!
 //! - **With threads of its own**, blocking or on tokio, while the stack's driver thread moves packets. Nothing to
-//!   think about; a request pays for a hop between threads, about 10 µs. With [`StackBuilder::callers_drive`] a thread
-//!   that waits in a blocking socket moves the packets itself, which spares the hop where one thread asks and waits.
+//!   think about; a request pays for a hop between threads, about 10 µs. A thread that is the only one to come and go,
+//!   because it asks and waits for the answer, or reads a stream, moves the packets itself and spares the hop.
 //! - **Inline**: [`Stack::run_inline`] runs futures on the driver's turn, between receive and transmit. The fastest for
 //!   requests and answers.
 //! - **In a loop of your own** around a [`host::Host`], without any thread.

@@ -37,7 +37,6 @@ pub struct Stack {
 pub(crate) enum Driving {
     #[default]
     Thread,
-    Callers,
     Nobody,
 }
 

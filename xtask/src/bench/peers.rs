@@ -95,8 +95,6 @@ pub(crate) const PEERS: &[Peer] = &[
     ours_plain("ustack-inline-1500", &[DEVICE, "--sockets", "inline", "--no-offload"]),
     ours("ustack-blocking", &[DEVICE, "--sockets", "blocking"]),
     ours_plain("ustack-blocking-1500", &[DEVICE, "--sockets", "blocking", "--no-offload"]),
-    ours("ustack-leading", &[DEVICE, "--sockets", "leading"]),
-    ours_plain("ustack-leading-1500", &[DEVICE, "--sockets", "leading", "--no-offload"]),
     ours("ustack-tokio", &[DEVICE, "--sockets", "tokio"]),
     ours_plain("ustack-tokio-1500", &[DEVICE, "--sockets", "tokio", "--no-offload"]),
 ];

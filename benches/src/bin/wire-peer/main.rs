@@ -36,8 +36,6 @@ enum Sockets {
     Inline,
     /// Sockets as std has them, with a thread for each connection
     Blocking,
-    /// The same, and threads that wait in a socket drive the stack
-    Leading,
     /// Sockets as tokio has them, with a task for each connection
     Tokio,
 }
@@ -59,7 +57,6 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         Sockets::Loop => looping::run(device),
         Sockets::Inline => tasks::run_inline(device),
         Sockets::Blocking => blocking::run(&stacks::stack(device)?),
-        Sockets::Leading => blocking::run(&stacks::stack_of_callers(device)?),
         Sockets::Tokio => tasks::run_tokio(device),
     }
 }

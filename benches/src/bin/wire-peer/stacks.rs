@@ -8,25 +8,17 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use trans_tcp::{Tcp, TcpConfig};
 use trans_udp::{Udp, UdpConfig};
-use ustack::{NicConfig, Stack, StackBuilder};
+use ustack::{NicConfig, Stack};
 
 /// A stack on the device, with its own thread.
 pub(crate) fn stack(device: Tun) -> Result<Stack, Box<dyn Error>> {
-    Ok(builder(device)?.build()?)
-}
-
-/// A stack on the device that threads drive while they wait in a socket.
-pub(crate) fn stack_of_callers(device: Tun) -> Result<Stack, Box<dyn Error>> {
-    Ok(builder(device)?.callers_drive().build()?)
-}
-
-fn builder(device: Tun) -> Result<StackBuilder, Box<dyn Error>> {
     let address = IpNet::new(ADDRESS.into(), PREFIX)?;
-    Ok(Stack::builder()
+    let builder = Stack::builder()
         .network(Ipv4::new(Ipv4Config::default()))
         .transport(Tcp::new(TcpConfig { no_delay: true, ..TcpConfig::default() }))
         .transport(Udp::new(UdpConfig { receive_buffer: UDP_BUFFER, ..UdpConfig::default() }))
-        .nic(NicConfig::new(device).address(address)))
+        .nic(NicConfig::new(device).address(address));
+    Ok(builder.build()?)
 }
 
 /// A port of ours, on any address.
