@@ -134,7 +134,7 @@ impl Connection {
             sampler: Sampler::default(),
             timers: Timers::default(),
             window: Window::new(0),
-            congestion: Controller::new(config.congestion),
+            congestion: Controller::new(config.congestion, || env.cx.host.random()),
             recovery: Recovery::new(iss),
             acks: DelayedAck::default(),
             persist: Persist::default(),

@@ -112,7 +112,7 @@ impl Tcp {
             local: c.tuple.local_address(),
             remote: c.tuple.remote_address(),
             state: c.state,
-            congestion: c.congestion.get().name(),
+            congestion: c.congestion.name(),
             rto: c.rtt.rto(&self.shared.config),
             timeouts: c.recovery.timeouts,
             srtt: c.rtt.srtt(),

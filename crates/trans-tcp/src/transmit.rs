@@ -3,6 +3,7 @@
 //! The spine is [`Connection::next_segment`]; it decides, and `emit.rs` builds. Every segment after the SYN carries
 //! an ACK.
 
+use crate::congestion::{Restart, initial_window};
 use crate::connection::Connection;
 use crate::delayed_ack::Owed;
 use crate::env::Env;
@@ -213,16 +214,20 @@ impl Connection {
         most.min(room)
     }
 
-    /// R5681-4.1-a: after a pause the ACK clock has stopped, and the window tells nothing any more.
+    /// Something is to be sent while nothing is in flight: the algorithm may think the window over (R5681-4.1-a).
     fn restart_after_idle(&mut self, env: &Env<'_, '_>) {
-        let waits = self.snd.unsent() > 0;
-        if waits && env.now.saturating_since(self.last_sent) > self.rtt.rto(env.config()) {
-            let restart = crate::congestion::initial_window(env.config().initial_window, self.mss(), false);
-            if self.window.cwnd > restart {
-                self.window.cwnd = restart;
-                self.congestion.get_mut().on_restart();
-                self.show_window(env);
-            }
+        if self.snd.unsent() == 0 {
+            return;
+        }
+        let before = self.window;
+        let restart = Restart {
+            now: env.now,
+            is_long: env.now.saturating_since(self.last_sent) > self.rtt.rto(env.config()),
+            restart_window: initial_window(env.config().initial_window, self.mss(), false),
+        };
+        self.congestion.get_mut().on_restart(&mut self.window, &restart);
+        if self.window != before {
+            self.show_window(env);
         }
     }
 

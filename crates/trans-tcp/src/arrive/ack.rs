@@ -110,9 +110,25 @@ impl Connection {
                 // Half a window in slow start, all but a segment after it: else the application was the limit.
                 let used =
                     if before.in_slow_start() { prior_flight.saturating_mul(2) } else { prior_flight + mss };
-                let app_limited = used < before.cwnd;
-                let now = seg.received_at;
-                let sample = AckSample { now, acked, prior_flight, mss, rtt, app_limited };
+                let sample = AckSample {
+                    now: seg.received_at,
+                    acked,
+                    delivered: acked,
+                    lost: 0,
+                    prior_flight,
+                    flight: self.pipe(),
+                    mss,
+                    rtt,
+                    min_rtt: self.rtt.min_rtt(),
+                    srtt: self.rtt.srtt(),
+                    cwnd_limited: used >= before.cwnd,
+                    phase: self.recovery.phase.into(),
+                    has_sack: false,
+                    snd_una: self.snd.una,
+                    snd_nxt: self.snd.nxt,
+                    marked: 0,
+                    rate: None,
+                };
                 self.congestion.get_mut().on_ack(&mut self.window, &sample);
             }
             Progress::Partial { .. } => {}

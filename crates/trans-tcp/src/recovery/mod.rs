@@ -21,6 +21,16 @@ pub(crate) enum Phase {
     Loss,
 }
 
+impl From<Phase> for crate::congestion::Phase {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Open => Self::Open,
+            Phase::Fast => Self::Recovery,
+            Phase::Loss => Self::Loss,
+        }
+    }
+}
+
 /// The recovery state of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recovery {

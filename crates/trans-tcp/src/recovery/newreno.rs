@@ -203,6 +203,8 @@ mod tests {
         fn ssthresh(&mut self, window: &Window, _: u32, _: u32) -> u32 {
             window.cwnd / 2
         }
+
+        fn on_spurious(&mut self, _: &mut Window) {}
     }
 
     #[test]

@@ -27,11 +27,11 @@ impl Recovery {
         mss: u32,
     ) {
         // R5681-3.1-e: the threshold falls with the first timeout of a segment only.
+        let flight = nxt.distance_from(una);
         if self.timeouts == 0 {
-            window.ssthresh = congestion.ssthresh(window, nxt.distance_from(una), mss);
+            window.ssthresh = congestion.ssthresh(window, flight, mss);
         }
-        window.cwnd = mss;
-        congestion.on_restart();
+        congestion.on_timeout(window, flight, mss);
         self.timeouts = self.timeouts.saturating_add(1);
         self.phase = Phase::Loss;
         self.recovery_point = nxt; // R6582-4-a: duplicates of what is sent again start no fast recovery
