@@ -8,6 +8,7 @@ pub struct ImpairCounters {
     pub(crate) arrived: AtomicUsize,
     pub(crate) lost: AtomicUsize,
     pub(crate) overflowed: AtomicUsize,
+    pub(crate) policed: AtomicUsize,
     pub(crate) reordered: AtomicUsize,
     pub(crate) duplicated: AtomicUsize,
     pub(crate) corrupted: AtomicUsize,
@@ -18,10 +19,12 @@ pub struct ImpairCounters {
 pub struct ImpairStatistics {
     /// Came out at the far end, duplicates included.
     pub arrived: usize,
-    /// Lost by chance.
+    /// Lost by chance, in bursts or not.
     pub lost: usize,
     /// Dropped because the queue was full.
     pub overflowed: usize,
+    /// Dropped because they exceeded the policer's rate.
+    pub policed: usize,
     /// Made late, so that later ones may overtake them.
     pub reordered: usize,
     /// Doubled.
@@ -38,6 +41,7 @@ impl ImpairCounters {
             arrived: read(&self.arrived),
             lost: read(&self.lost),
             overflowed: read(&self.overflowed),
+            policed: read(&self.policed),
             reordered: read(&self.reordered),
             duplicated: read(&self.duplicated),
             corrupted: read(&self.corrupted),
