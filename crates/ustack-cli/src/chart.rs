@@ -65,6 +65,14 @@ pub(crate) struct Marks {
     pub(crate) times: Vec<f64>,
 }
 
+/// An entry of a legend.
+#[derive(PartialEq)]
+struct Entry<'a> {
+    name: &'a str,
+    color: &'static str,
+    dashed: bool,
+}
+
 /// Values of an axis: from 0 in even steps.
 struct Scale {
     step: f64,
@@ -126,7 +134,7 @@ impl Chart {
         text(&mut svg, LEFT, 52.0, "start", "fill=\"#666\"", &self.subtitle);
         for (index, panel) in self.panels.iter().enumerate() {
             let top = TOP + index as f64 * (PANEL + GAP);
-            panel.draw(&mut svg, top, &time, index > 0 && self.is_named_before(index));
+            panel.draw(&mut svg, top, &time, &self.panels[..index]);
         }
         text(&mut svg, (LEFT + WIDTH - RIGHT) / 2.0, height - 12.0, "middle", "", "time (s)");
         svg += "</svg>\n";
@@ -137,18 +145,11 @@ impl Chart {
         let points = self.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
         points.map(|point| point.0).fold(0.0, f64::max)
     }
-
-    /// Whether all that a panel shows has been named by an earlier one.
-    fn is_named_before(&self, index: usize) -> bool {
-        let named = |(name, color): (&str, &str)| {
-            self.panels[..index].iter().any(|panel| panel.names().any(|entry| entry == (name, color)))
-        };
-        self.panels[index].names().all(named)
-    }
 }
 
 impl Panel {
-    fn draw(&self, svg: &mut String, top: f64, time: &Scale, is_named: bool) {
+    /// Draws it; what panels before it have named is not named again.
+    fn draw(&self, svg: &mut String, top: f64, time: &Scale, before: &[Self]) {
         let values = self.series.iter().flat_map(|series| &series.points).map(|point| point.1);
         let scale = Scale::new(values.fold(0.0, f64::max), PANEL - 24.0);
         let bottom = top + PANEL;
@@ -163,35 +164,41 @@ impl Panel {
             writeln!(svg, "<path d=\"M{x:.1} {from:.1}V{to:.1}\" stroke=\"{color}\" stroke-width=\"1.4\"/>")
                 .ok();
         }
-        if !is_named {
-            self.legend(svg, top);
-        }
+        let is_new =
+            |entry: &Entry<'_>| !before.iter().any(|panel| panel.names().any(|named| named == *entry));
+        legend(svg, self.names().filter(is_new), top);
     }
 
-    /// What it shows, with the colours.
-    fn names(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        let marks = self.marks.iter().filter(|marks| !marks.times.is_empty());
-        let lines = self.series.iter().map(|series| (series.name.as_str(), series.color));
-        lines.chain(marks.map(|marks| (marks.name, marks.color)))
+    /// What it shows.
+    fn names(&self) -> impl Iterator<Item = Entry<'_>> {
+        let marks = self.marks.iter().filter(|marks| !marks.times.is_empty() && !marks.name.is_empty());
+        let lines = self.series.iter().map(|series| Entry {
+            name: &series.name,
+            color: series.color,
+            dashed: series.shape == Shape::Dashes,
+        });
+        lines.chain(marks.map(|marks| Entry { name: marks.name, color: marks.color, dashed: false }))
     }
+}
 
-    /// Names beside their colours, against the right end of the panel's head.
-    fn legend(&self, svg: &mut String, top: f64) {
-        // About what letters of this size take on the average.
-        let width = |name: &str| 24.0 + name.chars().count() as f64 * 7.1 + 18.0;
-        let mut room = LEGEND;
-        let fits = |(name, _): &(&str, &str)| {
-            room -= width(name);
-            room > 0.0
-        };
-        let entries: Vec<_> = self.names().take_while(fits).collect();
-        let mut x = WIDTH - RIGHT + 18.0 - entries.iter().map(|(name, _)| width(name)).sum::<f64>();
-        for (name, color) in entries {
-            let (end, y) = (x + 18.0, top - 2.0);
-            writeln!(svg, "<path d=\"M{x:.1} {y:.1}H{end:.1}\" stroke=\"{color}\" stroke-width=\"3\"/>").ok();
-            text(svg, x + 24.0, top + 2.5, "start", "", name);
-            x += width(name);
-        }
+/// Names beside their colours, against the right end of the panel's head.
+fn legend<'a>(svg: &mut String, entries: impl Iterator<Item = Entry<'a>>, top: f64) {
+    // About what letters of this size take on the average.
+    let width = |entry: &Entry<'_>| 24.0 + entry.name.chars().count() as f64 * 7.1 + 18.0;
+    let mut room = LEGEND;
+    let fits = |entry: &Entry<'_>| {
+        room -= width(entry);
+        room > 0.0
+    };
+    let entries: Vec<_> = entries.take_while(fits).collect();
+    let mut x = WIDTH - RIGHT + 18.0 - entries.iter().map(width).sum::<f64>();
+    for entry in &entries {
+        let (end, y, color) = (x + 18.0, top - 2.0, entry.color);
+        let style =
+            if entry.dashed { "stroke-width=\"1.4\" stroke-dasharray=\"5 3\"" } else { "stroke-width=\"3\"" };
+        writeln!(svg, "<path d=\"M{x:.1} {y:.1}H{end:.1}\" stroke=\"{color}\" {style}/>").ok();
+        text(svg, x + 24.0, top + 2.5, "start", "", entry.name);
+        x += width(entry);
     }
 }
 

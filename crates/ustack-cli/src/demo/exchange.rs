@@ -7,7 +7,7 @@ use super::world::{Program, SERVER};
 use crate::http::hex;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use stack_core::{EndpointId, Error, Families, Instant, Rng, Shutdown, TransportCx};
+use stack_core::{EndpointId, Error, Families, Instant, Shutdown, TransportCx};
 use stack_host::Host;
 use stack_testkit::SeededRng;
 use std::net::{Ipv4Addr, SocketAddr};
