@@ -5,6 +5,7 @@
 //! a recovery is the recovery's business (PRR), unless the algorithm says that it owns it. All sizes are bytes.
 //! Growth never happens when the application, not the window, was the limit (RFC 7661 §4).
 
+mod algorithm;
 mod bbr;
 mod cubic;
 mod curve;
@@ -18,13 +19,14 @@ mod sample;
 mod scenarios;
 mod validation;
 
+pub(crate) use algorithm::Controller;
+pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use rate_sample::RateSample;
 pub use reno::Reno;
 pub use sample::{AckSample, LossSample, Phase, Restart, Window};
 
-use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
@@ -106,78 +108,6 @@ pub trait CongestionControl: Send + fmt::Debug {
     /// in flight.
     fn wants_rate_samples(&self) -> bool {
         false
-    }
-}
-
-/// Which congestion control a connection has.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// [`Reno`].
-    #[default]
-    Reno,
-    /// [`Cubic`].
-    Cubic,
-    /// [`Bbr`].
-    Bbr,
-    /// Somebody else's.
-    Custom(fn() -> Box<dyn CongestionControl>),
-}
-
-impl Algorithm {
-    /// The names of those that are there, for `TCP_CONGESTION`: [`Algorithm::named`] knows them.
-    pub const AVAILABLE: [&'static str; 3] = [Reno::NAME, Cubic::NAME, Bbr::NAME];
-
-    /// The one of a name; `None` if there is no such.
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            Reno::NAME => Some(Self::Reno),
-            Cubic::NAME => Some(Self::Cubic),
-            Bbr::NAME => Some(Self::Bbr),
-            _ => None,
-        }
-    }
-}
-
-/// The congestion control of one connection. It exists from the first event on that concerns it: a connection that never
-/// sent anything has none.
-#[derive(Debug)]
-pub(crate) enum Controller {
-    Reno(Option<Box<Reno>>),
-    Cubic(Option<Box<Cubic>>),
-    /// And the seed of one that is not there yet.
-    Bbr(Option<Box<Bbr>>, u32),
-    /// Boxed twice: a thin pointer keeps idle connections small.
-    Custom(Box<Box<dyn CongestionControl>>),
-}
-
-impl Controller {
-    /// `random` is asked by algorithms that need chance.
-    pub(crate) fn new(algorithm: Algorithm, random: impl FnOnce() -> u64) -> Self {
-        match algorithm {
-            Algorithm::Reno => Self::Reno(None),
-            Algorithm::Cubic => Self::Cubic(None),
-            Algorithm::Bbr => Self::Bbr(None, random() as u32),
-            Algorithm::Custom(make) => Self::Custom(Box::new(make())),
-        }
-    }
-
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Reno(_) => Reno::NAME,
-            Self::Cubic(_) => Cubic::NAME,
-            Self::Bbr(..) => Bbr::NAME,
-            Self::Custom(custom) => custom.name(),
-        }
-    }
-
-    pub(crate) fn get_mut(&mut self) -> &mut dyn CongestionControl {
-        match self {
-            Self::Reno(reno) => &mut **reno.get_or_insert_default(),
-            Self::Cubic(cubic) => &mut **cubic.get_or_insert_default(),
-            Self::Bbr(bbr, seed) => &mut **bbr.get_or_insert_with(|| Box::new(Bbr::new(u64::from(*seed)))),
-            Self::Custom(custom) => &mut ***custom,
-        }
     }
 }
 

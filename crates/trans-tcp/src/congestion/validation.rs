@@ -25,6 +25,9 @@ pub(super) struct Validation {
     half_began: Instant,
     /// When the window was used last.
     validated_at: Instant,
+    /// The window was the limit, as far as the last ACK tells: it is used, even if in slow start it is so only since a
+    /// moment ago and pipeACK lags behind.
+    is_limit: bool,
     /// What the window was reduced from while it was not validated, in this recovery; else 0.
     loss_flight: u32,
     /// Bytes lost in this recovery: what had to be sent again.
@@ -35,8 +38,10 @@ impl Validation {
     /// An ACK arrived. Takes half of a window away that was not used for five minutes (RFC 7661 §4.4.3).
     pub(super) fn on_ack(&mut self, window: &mut Window, ack: &AckSample) {
         self.measure(ack);
-        if ack.phase == Phase::Recovery {
-            self.lost = self.lost.saturating_add(ack.lost);
+        match ack.phase {
+            Phase::Open => self.is_limit = ack.cwnd_limited,
+            Phase::Recovery => self.lost = self.lost.saturating_add(ack.lost),
+            Phase::Loss => {}
         }
         if self.is_validated(window.cwnd) || ack.phase != Phase::Open {
             self.validated_at = ack.now;
@@ -48,12 +53,18 @@ impl Validation {
         }
     }
 
-    /// What a reduction starts from: all of a window that is used, else what was really in flight
-    /// (RFC 7661 §4.4.2).
+    /// What a reduction starts from: `used` of a window that is used, else what was really in flight, now or in a round of
+    /// the last second (RFC 7661 §4.4.2).
     pub(super) fn used(&mut self, used: u32, cwnd: u32, flight: u32) -> u32 {
-        self.lost = 0;
-        self.loss_flight = if self.is_validated(cwnd) { 0 } else { self.pipe_ack().max(flight) };
-        if self.loss_flight == 0 { used } else { self.loss_flight }
+        (self.lost, self.loss_flight) = (0, 0);
+        if self.pipe_ack() == 0 && !self.is_limit {
+            return flight;
+        }
+        if self.is_validated(cwnd) {
+            return used;
+        }
+        self.loss_flight = self.pipe_ack().max(flight);
+        self.loss_flight
     }
 
     /// The recovery is over. Where the window was not validated, what was lost was too much for the path: `reduce`
@@ -74,7 +85,7 @@ impl Validation {
 
     /// Whether at least half of the window is used, or nothing is known yet (RFC 7661 §4.3).
     fn is_validated(&self, cwnd: u32) -> bool {
-        self.pipe_ack() == 0 || self.pipe_ack() >= cwnd / 2
+        self.is_limit || self.pipe_ack() == 0 || self.pipe_ack() >= cwnd / 2
     }
 
     fn pipe_ack(&self) -> u32 {
@@ -118,7 +129,7 @@ mod tests {
 
         fn rounds(&mut self, rounds: u32, acked: u32) {
             for _ in 0..rounds {
-                self.ack(AckSample::of(self.now, acked));
+                self.ack(AckSample { cwnd_limited: false, ..AckSample::of(self.now, acked) });
             }
         }
 
@@ -177,6 +188,16 @@ mod tests {
         assert_eq!(flow.window, Window { cwnd: 50 * MSS, ssthresh: 100 * MSS });
         flow.rounds(6100, 20 * MSS);
         assert_eq!(flow.window.cwnd, 25 * MSS, "again, but then half of it is used");
+    }
+
+    #[test]
+    fn a_window_that_is_the_limit_is_used_however_little_was_acknowledged() {
+        let mut flow = Flow::new(100 * MSS);
+        flow.rounds(12, 20 * MSS);
+        flow.ack(AckSample::of(flow.now, 20 * MSS));
+        assert_eq!(flow.validation.used(100 * MSS, 100 * MSS, 99 * MSS), 100 * MSS);
+        flow.validation.on_recovery_end(&mut flow.window, |_| 0);
+        assert_eq!(flow.window.cwnd, 100 * MSS);
     }
 
     #[test]

@@ -6,12 +6,15 @@ mod script;
 mod world;
 
 mod close;
+mod congestion;
 mod data;
 mod fuzz;
 mod loss;
 mod network;
 mod open;
 mod options;
+mod pacing;
 mod reset;
+mod sack;
 mod turns;
 mod window;

@@ -34,16 +34,16 @@ fn curve(algorithm: impl CongestionControl) -> String {
 fn reno_alone() {
     let expected = "
   s cwnd lost Mbit/s
-  2  453  867   85.1
+  2  454  867   85.1
   4  490  867  100.0
   6  524  867  100.0
   8  556  867  100.0
- 10  586  867  100.0
+ 10  587  867  100.0
  12  615  867  100.0
- 14  642  867  100.0
+ 14  643  867  100.0
  16  669  867  100.0
  18  694  867  100.0
- 20  718  867  100.0
+ 20  719  867  100.0
  22  742  867  100.0
  24  765  867  100.0
  26  787  867  100.0
@@ -59,19 +59,19 @@ fn reno_alone() {
 fn cubic_alone() {
     let expected = "
   s cwnd lost Mbit/s
-  2  664  370   86.1
-  4  720  370  100.0
+  2  665  370   86.1
+  4  721  370  100.0
   6  741  370  100.0
   8  743  370  100.0
  10  748  370  100.0
- 12  772  370  100.0
- 14  837  370  100.0
- 16  704  376  100.0
- 18  804  376  100.0
- 20  852  376  100.0
- 22  636  377  100.0
- 24  703  377  100.0
- 26  729  377  100.0
+ 12  773  370  100.0
+ 14  839  370  100.0
+ 16  706  376  100.0
+ 18  805  376  100.0
+ 20  853  376  100.0
+ 22  638  377  100.0
+ 24  704  377  100.0
+ 26  730  377  100.0
  28  734  377  100.0
  30  736  377  100.0
 ";
@@ -84,7 +84,7 @@ fn cubic_alone() {
 fn bbr_alone() {
     let expected = "
   s cwnd lost Mbit/s
-  2  863   93   84.3
+  2  866   93   84.3
   4  866   93   99.3
   6  866   93   92.9
   8  866   93   99.1
@@ -118,11 +118,19 @@ fn shares(flows: impl IntoIterator<Item = (u64, Any)>) -> Vec<f64> {
     sim.goodput(30 * SECOND)
 }
 
+/// On average of starts that are so many milliseconds apart: who begins how long before whom decides much, with a queue
+/// that drops what does not fit and nothing else that is random.
 #[test]
 fn four_flows_share_a_path() {
     for name in ["reno", "cubic", "bbr"] {
-        let shares = shares((0..4).map(|i| (13 * i, any(name, i))));
-        assert!(jain(&shares) > 0.95 && shares.iter().sum::<f64>() > 95.0, "{name}: {shares:?}");
+        let gaps = [0, 3, 7, 13, 29, 50];
+        let indices = gaps.map(|gap| {
+            let shares = shares((0..4).map(|i| (gap * i, any(name, i))));
+            assert!(shares.iter().sum::<f64>() > 95.0, "{name}: {shares:?}");
+            jain(&shares)
+        });
+        let mean = indices.iter().sum::<f64>() / indices.len() as f64;
+        assert!(mean > 0.95 && indices.iter().all(|&index| index > 0.85), "{name}: {indices:?}");
     }
 }
 
