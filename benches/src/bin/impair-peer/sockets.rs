@@ -55,7 +55,7 @@ impl End {
 }
 
 fn stack(args: &Ours, cc: &str) -> Result<Stack, Box<dyn Error>> {
-    let congestion = Algorithm::named(cc).ok_or_else(|| {
+    let congestion = cc.parse::<Algorithm>().map_err(|_| {
         format!("our stack has no congestion control {cc}: choose from {}", Algorithm::AVAILABLE.join(", "))
     })?;
     let tcp = TcpConfig {

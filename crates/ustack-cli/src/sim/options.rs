@@ -194,7 +194,7 @@ fn reorder(text: &str) -> Result<Reorder, String> {
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
-    Algorithm::named(name).ok_or_else(|| {
+    name.parse().map_err(|_| {
         format!("there is no congestion control {name:?}: choose from {}", Algorithm::AVAILABLE.join(", "))
     })
 }
