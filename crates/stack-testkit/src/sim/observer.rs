@@ -56,7 +56,7 @@ pub struct FlowSample {
     pub cwnd: u32,
     /// Slow-start threshold, in bytes; `u32::MAX` before the first loss.
     pub ssthresh: u32,
-    /// Bytes sent and not acknowledged.
+    /// Bytes in the network as the sender reckons them.
     pub in_flight: u32,
     /// Smoothed round-trip time, in milliseconds; 0 before the first.
     pub srtt_ms: f64,

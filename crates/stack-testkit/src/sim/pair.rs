@@ -65,7 +65,7 @@ impl Pair {
         FlowSample {
             cwnd: info.cwnd,
             ssthresh: info.ssthresh,
-            in_flight: info.unacked,
+            in_flight: info.pipe,
             srtt_ms: info.srtt.map_or(0.0, |srtt| srtt.as_secs_f64() * 1e3),
             delivered: self.reader.read,
         }

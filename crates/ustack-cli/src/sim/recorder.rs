@@ -3,8 +3,10 @@
 use link_pcap::{Capture, Interface};
 use stack_core::{Instant, Medium, TxPacket};
 use stack_testkit::sim::{Direction, FlowSample, Observer, Sample};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::time::Duration;
 use trans_tcp::{Cause, TcpEvent};
 
 /// Sees the simulation.
@@ -71,49 +73,7 @@ impl Observer for Recorder {
         if let TcpEvent::Retransmit { cause, .. } = event {
             self.retransmits.push((seconds(at), *cause == Cause::Timeout));
         }
-        let flow = flow + 1;
-        match event {
-            TcpEvent::StateChange { from, to } => {
-                self.write(at, format_args!(r#""flow":{flow},"event":"state","from":"{from}","to":"{to}""#));
-            }
-            TcpEvent::Window { cwnd, ssthresh, pipe } => self.write(
-                at,
-                format_args!(
-                    r#""flow":{flow},"event":"window","cwnd":{cwnd},"ssthresh":{ssthresh},"pipe":{pipe}"#
-                ),
-            ),
-            TcpEvent::RttSample { rtt, srtt, rto } => {
-                let [rtt, srtt, rto] = [rtt, srtt, rto].map(|time| time.as_secs_f64() * 1e3);
-                self.write(
-                    at,
-                    format_args!(
-                        r#""flow":{flow},"event":"rtt","rtt_ms":{rtt:.6},"srtt_ms":{srtt:.6},"rto_ms":{rto:.6}"#
-                    ),
-                );
-            }
-            TcpEvent::Retransmit { seq, len, cause } => self.write(
-                at,
-                format_args!(
-                    r#""flow":{flow},"event":"retransmit","seq":{},"len":{len},"cause":"{cause:?}""#,
-                    seq.0
-                ),
-            ),
-            TcpEvent::RecoveryBegins { cause, recovery_point } => self.write(
-                at,
-                format_args!(
-                    r#""flow":{flow},"event":"recovery-begins","cause":"{cause:?}","recovery_point":{}"#,
-                    recovery_point.0
-                ),
-            ),
-            TcpEvent::RecoveryEnds => {
-                self.write(at, format_args!(r#""flow":{flow},"event":"recovery-ends""#));
-            }
-            // Of those that came later than this program, as much as it can say.
-            other => {
-                let detail = format!("{other:?}").replace(['"', '\\'], "'");
-                self.write(at, format_args!(r#""flow":{flow},"event":"other","detail":"{detail}""#));
-            }
-        }
+        self.write(at, format_args!("\"flow\":{},{}", flow + 1, Described(event)));
     }
 
     fn packet(&mut self, at: Instant, flow: usize, direction: Direction, packet: &TxPacket) {
@@ -142,4 +102,69 @@ impl Observer for Recorder {
 
 fn seconds(at: Instant) -> f64 {
     at.saturating_since(Instant::ZERO).as_secs_f64()
+}
+
+/// An event as members of a JSON object.
+struct Described<'a>(&'a TcpEvent);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |time: &Duration| time.as_secs_f64() * 1e3;
+        match self.0 {
+            TcpEvent::StateChange { from, to } => {
+                write!(f, r#""event":"state","from":"{from}","to":"{to}""#)
+            }
+            TcpEvent::Window { cwnd, ssthresh, pipe } => {
+                write!(f, r#""event":"window","cwnd":{cwnd},"ssthresh":{ssthresh},"pipe":{pipe}"#)
+            }
+            TcpEvent::RttSample { rtt, srtt, rto } => {
+                let (rtt, srtt, rto) = (ms(rtt), ms(srtt), ms(rto));
+                write!(f, r#""event":"rtt","rtt_ms":{rtt:.6},"srtt_ms":{srtt:.6},"rto_ms":{rto:.6}"#)
+            }
+            TcpEvent::Retransmit { seq, len, cause } => {
+                let (seq, cause) = (seq.0, kebab(cause));
+                write!(f, r#""event":"retransmit","seq":{seq},"len":{len},"cause":"{cause}""#)
+            }
+            TcpEvent::RecoveryBegins { cause, recovery_point } => {
+                let (cause, point) = (kebab(cause), recovery_point.0);
+                write!(f, r#""event":"recovery-begins","cause":"{cause}","recovery_point":{point}"#)
+            }
+            TcpEvent::RecoveryEnds => f.write_str(r#""event":"recovery-ends""#),
+            TcpEvent::Undo { cause } => write!(f, r#""event":"undo","cause":"{}""#, kebab(cause)),
+            // Of those that came later than this program, as much as it can say.
+            other => {
+                let detail = format!("{other:?}").replace(['"', '\\'], "'");
+                write!(f, r#""event":"other","detail":"{detail}""#)
+            }
+        }
+    }
+}
+
+/// The name of a variant as a word: `FastRetransmit` becomes `fast-retransmit`.
+fn kebab(variant: impl fmt::Debug) -> String {
+    let mut word = String::new();
+    for letter in format!("{variant:?}").chars() {
+        if letter.is_ascii_uppercase() && !word.is_empty() {
+            word.push('-');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_described_in_json() {
+        let ms = Duration::from_millis;
+        let event = TcpEvent::RttSample { rtt: ms(50), srtt: ms(51), rto: ms(251) };
+        let json: serde_json::Value = serde_json::from_str(&format!("{{{}}}", Described(&event))).unwrap();
+        assert_eq!((&json["event"], &json["srtt_ms"]), (&"rtt".into(), &51.0.into()));
+        assert_eq!(
+            (kebab(Cause::FastRetransmit), kebab(Cause::Timeout)),
+            ("fast-retransmit".into(), "timeout".into())
+        );
+    }
 }
