@@ -189,6 +189,9 @@ impl Connection {
     }
 }
 
+/// Who wants to know of each run that counts as lost, and what the tracker of the rate knows then.
+pub(super) type OnLost<'a> = dyn FnMut(&mut RateTracker, &Run) + 'a;
+
 /// Takes note of a run that counts as lost now.
 pub(super) fn note_lost(rate: &mut RateTracker, sample: &mut LossSample, run: &Run) {
     rate.on_lost(run.len());
@@ -216,5 +219,43 @@ impl Pool {
             flight.clear();
             self.spare.push(flight);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_timer_runs() {
+        let at = Instant::from_millis;
+        let timeout = Deadlines { timeout: at(200), ..Deadlines::default() };
+        assert_eq!(timeout.next(), (Timer::Retransmit, at(200)));
+        let probed = Deadlines { probe: at(100), ..timeout };
+        assert_eq!(probed.next(), (Timer::LossProbe, at(100)));
+        assert_eq!(
+            Deadlines { probe: at(300), ..timeout }.next(),
+            (Timer::LossProbe, at(200)),
+            "in its place"
+        );
+        assert_eq!(Deadlines { reordering: at(50), ..probed }.next(), (Timer::Reordering, at(50)));
+        assert_eq!(Deadlines { reordering: at(250), ..timeout }.next(), (Timer::Retransmit, at(200)));
+        assert_eq!(Deadlines { pace: at(10), ..probed }.next(), (Timer::Pace, at(10)));
+        assert_eq!(Deadlines::default().next(), (Timer::Retransmit, Instant::FAR_FUTURE));
+    }
+
+    #[test]
+    fn boxes_are_used_again_empty_and_not_kept_without_bound() {
+        let mut pool = Pool::default();
+        let mut flight = pool.take();
+        flight.board.sent(SeqNum(0), SeqNum(10), Instant::ZERO, Default::default());
+        (flight.probe_due, flight.frto) = (true, Frto::Probing);
+        let place: *const Flight = &*flight;
+        pool.give(flight);
+        let again = pool.take();
+        assert_eq!(place, &*again as *const Flight);
+        assert!(again.board.first().is_none() && !again.probe_due && again.frto == Frto::Off);
+        (0..2 * Pool::MAX).for_each(|_| pool.give(Box::default()));
+        assert_eq!(pool.spare.len(), Pool::MAX);
     }
 }
