@@ -2,6 +2,7 @@
 //! virtual time. The scenarios are in files by mechanism.
 
 mod host;
+mod line;
 mod script;
 mod world;
 
