@@ -192,3 +192,10 @@ fn policed_and_through_a_parking_lot() {
         Network { rate: 20_000_000, topology: Topology::ParkingLot { hops: 2 }, ..Network::default() };
     reviewed("cubic-parking-lot", &self::config(30, network, flows(3, &[Algorithm::Cubic])));
 }
+
+#[test]
+fn a_long_fat_path_with_the_default_configuration() {
+    let network = Network { rate: 1_000_000_000, ..Network::default() };
+    let flow = FlowConfig { rtt: 100 * MILLISECOND, ..FlowConfig::default() };
+    reviewed("default-long-fat", &config(4, network, vec![flow]));
+}

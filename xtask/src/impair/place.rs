@@ -18,6 +18,9 @@ const FAR: &str = "far0";
 const OURS: &str = "ours0";
 /// Packets that wait in a device: more than a sender has in flight.
 const DEVICE_QUEUE: &str = "10000";
+/// Real-time priorities.
+const BOX_PRIORITY: &str = "20";
+const END_PRIORITY: &str = "10";
 const PROMPTLY: Duration = Duration::from_secs(20);
 /// Nothing waits in the device's own queue discipline but what the device
 /// can't take, routes are not remembered, and our stack is forwarded to.
@@ -78,7 +81,7 @@ impl<'a> Place<'a> {
         for namespace in &namespaces {
             SETTINGS.iter().try_for_each(|setting| namespace.sysctl(setting))?;
         }
-        let mut command = real_time(&namespaces[0], program);
+        let mut command = real_time(&namespaces[0], program, BOX_PRIORITY);
         command
             .args(["box", "--near", NEAR, "--far", FAR])
             .args(line.flags())
@@ -106,7 +109,7 @@ impl<'a> Place<'a> {
     /// Starts a program of the box's on a side, over a stack, and waits until
     /// it is ready.
     pub(super) fn start(&self, side: Side, stack: Stack, args: &[&str]) -> Outcome<Process> {
-        let mut command = self.namespace(side).command(&self.program.to_string_lossy());
+        let mut command = real_time(self.namespace(side), self.program, END_PRIORITY);
         command.args(args);
         if stack == Stack::Us {
             self.our_device(side)?;
@@ -150,12 +153,15 @@ impl<'a> Place<'a> {
 }
 
 /// The program with real-time priority where the machine has `chrt`: the box
-/// must wake when a packet is due.
-fn real_time(namespace: &Namespace, program: &Path) -> Command {
+/// must wake when a packet is due. The ends have it too, below the box, for
+/// the kernel's own sockets work within the box's system calls and so have
+/// its priority.
+fn real_time(namespace: &Namespace, program: &Path, priority: &str) -> Command {
     let program = program.to_string_lossy();
-    if Command::new("chrt").args(["-f", "20", "true"]).output().is_ok_and(|done| done.status.success()) {
+    let granted = Command::new("chrt").args(["-f", priority, "true"]).output();
+    if granted.is_ok_and(|done| done.status.success()) {
         let mut command = namespace.command("chrt");
-        command.args(["-f", "20", &program]);
+        command.args(["-f", priority, &program]);
         return command;
     }
     namespace.command(&program)
