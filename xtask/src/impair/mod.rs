@@ -40,8 +40,8 @@ use job::{Job, Line, Pair};
 
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  \
-    sudo cargo xtask impair                                      reno and cubic, four losses, all pairs, 8 seeds: 13 minutes\n  \
-    sudo cargo xtask impair --cc cubic --loss 1                  one cell of that table: 95 s\n  \
+    sudo cargo xtask impair                                      reno and cubic, four losses, all pairs, 8 seeds: 26 minutes\n  \
+    sudo cargo xtask impair --cc cubic --loss 1                  one cell of that table: three minutes\n  \
     sudo cargo xtask impair --pairs us+linux --loss 0            our flow beside Linux's, through one box\n  \
     sudo cargo xtask impair --rtt-ms 200 --loss 0 --seconds 10   how fast slow start fills a long path\n  \
     sudo cargo xtask impair --pairs linux-linux --reference testdata/impair/linux.json\n  \
@@ -80,8 +80,8 @@ pub(crate) struct Args {
     /// The first of them
     #[arg(long, default_value_t = 1)]
     first_seed: u64,
-    /// Runs that go on at once
-    #[arg(long, default_value_t = 8)]
+    /// Runs that go on at once; two for each processor at most, or packets leave the boxes late
+    #[arg(long, default_value_t = 4)]
     parallel: usize,
     /// Where a line of JSON for each run is appended; without it target/bench/impair.jsonl
     #[arg(long, value_name = "FILE")]

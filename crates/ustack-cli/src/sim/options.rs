@@ -19,12 +19,12 @@ const REORDER_PART: u32 = 8;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    ustack sim                                              one flow, 100 Mbit/s, 50 ms, 30 s\n  \
-    ustack sim --cc bbr --loss 1% --plot bbr.svg            another congestion control on a lossy line, drawn\n  \
-    ustack sim --cc cubic,reno --flows 4 --seconds 60       two of each, and how they share\n  \
-    ustack sim --rtt 20ms,80ms --stagger 5s --json          unequal paths, one after the other, for a script\n  \
-    ustack sim --topology policer --queue 150k --rate 20mbit   a token bucket instead of a queue\n  \
-    ustack sim --loss ge:0.1%,25% --pcap s.pcapng --events s.jsonl   losses in bursts, each packet, each event\n\n\
+    ustack sim                                  one flow, 100 Mbit/s, 50 ms, 30 s\n  \
+    ustack sim --cc bbr --loss 1% --plot a.svg  BBR on a lossy line, drawn\n  \
+    ustack sim --cc cubic,reno --flows 4        two of each, and how they share\n  \
+    ustack sim --rtt 20ms,80ms --json           unequal paths, for a script\n  \
+    ustack sim --topology policer --queue 150k  a token bucket, no queue\n  \
+    ustack sim --loss ge:0.1%,25% --pcap a.pcapng --events a.jsonl\n\n\
     Lists are handed out to the flows in turn. Data are lost, reordered and queued on their way to the receiver; the way \
     back has the same rate. A receiver compares every byte. The same options give the same files and the same JSON.\n\n\
     Exit status: 0 done; 1 a connection broke or a file could not be written; 2 wrong options.")]
