@@ -2,9 +2,11 @@
 
 use crate::sockets::Stream;
 use serde_json::{Value, json};
+use stack_core::Clock;
 use std::error::Error;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use ustack::SystemClock;
 
 /// Bytes that are written or read at a time.
 const BLOCK: usize = 256 * 1024;
@@ -17,8 +19,9 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Writes for a little longer than `time`, or until the receiver has had enough.
 pub(crate) fn send(mut stream: Box<dyn Stream>, time: Duration) -> Result<(), Box<dyn Error>> {
-    let (block, start) = (vec![0x5a; BLOCK], Instant::now());
-    while start.elapsed() < time + LONGER {
+    let (block, clock) = (vec![0x5a; BLOCK], SystemClock::new());
+    let end = clock.now() + time + LONGER;
+    while clock.now() < end {
         if stream.write(&block).is_err() {
             return Ok(());
         }
@@ -30,7 +33,8 @@ pub(crate) fn send(mut stream: Box<dyn Stream>, time: Duration) -> Result<(), Bo
 pub(crate) fn receive(mut stream: Box<dyn Stream>, time: Duration) -> Result<Value, Box<dyn Error>> {
     stream.set_read_timeout(PATIENCE)?;
     let mut bins = vec![0_u64; (time.as_nanos() / BIN.as_nanos()) as usize];
-    let (mut buffer, start) = (vec![0; BLOCK], Instant::now());
+    let (mut buffer, clock) = (vec![0; BLOCK], SystemClock::new());
+    let start = clock.now();
     loop {
         let count = match stream.read(&mut buffer) {
             Ok(0) => return Err("the sender ended before its time".into()),
@@ -38,7 +42,7 @@ pub(crate) fn receive(mut stream: Box<dyn Stream>, time: Duration) -> Result<Val
             Err(error) if is_timeout(&error) => 0,
             Err(error) => return Err(error.into()),
         };
-        let bin = (start.elapsed().as_nanos() / BIN.as_nanos()) as usize;
+        let bin = (clock.now().saturating_since(start).as_nanos() / BIN.as_nanos()) as usize;
         match bins.get_mut(bin) {
             Some(bin) => *bin += count as u64,
             None => return Ok(json!({ "bin_ms": BIN.as_millis() as u64, "bins": bins })),
