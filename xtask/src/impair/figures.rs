@@ -12,6 +12,8 @@ pub(super) struct Cell {
     pub(super) retransmitted: Sample,
     pub(super) fill: Sample,
     pub(super) share: Sample,
+    /// Goodput by seed.
+    by_seed: BTreeMap<u64, f64>,
     late_us: u64,
 }
 
@@ -50,8 +52,19 @@ impl Cell {
             share: Sample::new(
                 runs.iter().filter_map(|done| Some(done.goodput_mbit / done.beside_mbit?.max(1e-9))),
             ),
+            by_seed: runs.iter().map(|done| (done.job.seed, done.goodput_mbit)).collect(),
             late_us: runs.iter().map(|done| done.late_us()).max().unwrap_or_default(),
         }
+    }
+
+    /// Goodput as a multiple of another's with the same seed: the mean, and its standard error. The same seed loses the
+    /// same packets, so this tells small differences that the means of few runs don't.
+    fn paired(&self, other: &Self) -> Option<(f64, f64)> {
+        let ratio = |(seed, goodput): (&u64, &f64)| Some(goodput / other.by_seed.get(seed)?.max(1e-9));
+        let ratios = Sample::new(self.by_seed.iter().filter_map(ratio));
+        let (mean, count) = (ratios.mean(), ratios.len() as f64);
+        let squares: f64 = ratios.0.iter().map(|ratio| (ratio - mean).powi(2)).sum();
+        (count > 1.0).then(|| (mean, (squares / (count - 1.0) / count).sqrt()))
     }
 }
 
@@ -71,57 +84,79 @@ fn line_of(done: &Done) -> String {
     format!("{} Mbit/s {} ms {} % loss", line.rate as f64 / 1e6, line.rtt_ms, line.loss * 100.0)
 }
 
-/// The table: means, tenth percentiles, and both as multiples of Linux's mean.
+/// Columns of the table, and how wide they are; the first three stand left.
+const COLUMNS: [(&str, usize); 14] = [
+    ("cc", 6),
+    ("line", 32),
+    ("pair", 12),
+    ("runs", 4),
+    ("Mbit/s", 8),
+    ("p10", 8),
+    ("/Linux", 7),
+    ("p10/L.", 7),
+    ("by seed", 14),
+    ("again (kB)", 10),
+    ("/Linux", 7),
+    ("fill (s)", 8),
+    ("share", 6),
+    ("late p99", 10),
+];
+
+/// The table: means, tenth percentiles, both as multiples of Linux's mean, and the same seed by seed.
 pub(super) fn table(results: &[Done]) -> String {
-    let mut text = format!(
-        "{:<6} {:<32} {:<12} {:>4} {:>9} {:>9} {:>7} {:>7} {:>11} {:>7} {:>8} {:>7} {:>8}\n",
-        "cc",
-        "line",
-        "pair",
-        "runs",
-        "Mbit/s",
-        "p10",
-        "/Linux",
-        "p10/L.",
-        "again (kB)",
-        "/Linux",
-        "fill (s)",
-        "share",
-        "late p99"
-    );
+    let mut lines = vec![aligned(COLUMNS.map(|(name, _)| name.to_owned()))];
     for ((cc, line), pairs) in cells(results) {
         let linux = pairs.get(&Pair::LinuxLinux);
-        for (pair, cell) in &pairs {
-            let of_linux = |value: f64, of: fn(&Cell) -> f64| {
-                linux
-                    .map(of)
-                    .filter(|of| *of > 0.0)
-                    .map_or("–".to_owned(), |of| format!("{:.3}", value / of))
-            };
-            let goodput = |cell: &Cell| cell.goodput.mean();
-            let again = cell.retransmitted.mean();
-            let some = |sample: &Sample| {
-                if sample.len() > 0 { format!("{:.2}", sample.mean()) } else { "–".to_owned() }
-            };
-            writeln!(
-                text,
-                "{cc:<6} {line:<32} {:<12} {:>4} {:>9.2} {:>9.2} {:>7} {:>7} {:>11.0} {:>7} {:>8} {:>7} {:>5} µs",
-                pair.name(),
-                cell.goodput.len(),
-                cell.goodput.mean(),
-                cell.goodput.quantile(0.1),
-                of_linux(cell.goodput.mean(), goodput),
-                of_linux(cell.goodput.quantile(0.1), goodput),
-                again / 1e3,
-                of_linux(again, |cell| cell.retransmitted.mean()),
-                some(&cell.fill),
-                some(&cell.share),
-                cell.late_us,
-            )
-            .ok();
-        }
+        let row = |(pair, cell): (&Pair, &Cell)| {
+            aligned(cell.columns([cc.clone(), line.clone(), pair.name()], linux))
+        };
+        lines.extend(pairs.iter().map(row));
     }
-    text
+    lines.join("\n") + "\n"
+}
+
+fn aligned(values: [String; 14]) -> String {
+    let mut text = String::new();
+    for ((value, (_, width)), column) in values.iter().zip(COLUMNS).zip(0..) {
+        let done = match column {
+            0..3 => write!(text, "{value:<width$} "),
+            _ => write!(text, "{value:>width$} "),
+        };
+        done.ok();
+    }
+    text.trim_end().to_owned()
+}
+
+impl Cell {
+    /// The columns of a row, with its names, beside Linux's figures.
+    fn columns(&self, [cc, line, pair]: [String; 3], linux: Option<&Self>) -> [String; 14] {
+        let ratio = |value: f64, of: Option<f64>| {
+            of.filter(|of| *of > 0.0).map_or("–".to_owned(), |of| format!("{:.3}", value / of))
+        };
+        let some = |sample: &Sample| {
+            if sample.len() > 0 { format!("{:.2}", sample.mean()) } else { "–".to_owned() }
+        };
+        let (mean, p10) = (self.goodput.mean(), self.goodput.quantile(0.1));
+        let again = self.retransmitted.mean();
+        let paired = linux.and_then(|linux| self.paired(linux));
+        let goodput_of_linux = linux.map(|linux| linux.goodput.mean());
+        [
+            cc,
+            line,
+            pair,
+            self.goodput.len().to_string(),
+            format!("{mean:.2}"),
+            format!("{p10:.2}"),
+            ratio(mean, goodput_of_linux),
+            ratio(p10, goodput_of_linux),
+            paired.map_or("–".to_owned(), |(mean, error)| format!("{mean:.3} ± {error:.3}")),
+            format!("{:.0}", again / 1e3),
+            ratio(again, linux.map(|linux| linux.retransmitted.mean())),
+            some(&self.fill),
+            some(&self.share),
+            format!("{} µs", self.late_us),
+        ]
+    }
 }
 
 #[cfg(test)]
@@ -134,5 +169,19 @@ mod tests {
         assert_eq!((sample.mean(), sample.quantile(0.0), sample.quantile(1.0)), (2.0, 1.0, 3.0));
         assert!((sample.quantile(0.1) - 1.2).abs() < 1e-9);
         assert_eq!(Sample::new([].into_iter()).quantile(0.5), 0.0);
+    }
+
+    #[test]
+    fn pairs_of_the_same_seed_tell_small_differences() {
+        let cell = |values: &[(u64, f64)]| {
+            let mut cell = Cell::new(&[]);
+            cell.by_seed = values.iter().copied().collect();
+            cell
+        };
+        let linux = cell(&[(1, 2.0), (2, 4.0), (3, 8.0)]);
+        assert_eq!(cell(&[(1, 1.0), (2, 2.0), (3, 4.0)]).paired(&linux), Some((0.5, 0.0)));
+        assert_eq!(cell(&[(1, 1.0), (9, 1.0)]).paired(&linux), None, "one seed in common");
+        let (mean, error) = cell(&[(1, 1.0), (2, 4.0)]).paired(&linux).unwrap();
+        assert_eq!((mean, error), (0.75, 0.25));
     }
 }
