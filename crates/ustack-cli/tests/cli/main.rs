@@ -4,4 +4,5 @@ mod command_line;
 mod common;
 mod demo;
 mod device;
+mod pkt;
 mod sim;
