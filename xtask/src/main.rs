@@ -11,6 +11,7 @@ mod ci;
 mod count;
 mod deps;
 mod features;
+mod impair;
 mod new;
 mod run;
 mod test;
@@ -58,6 +59,8 @@ enum Chore {
     New(new::Args),
     /// Measure: single parts, or the whole stack beside its limits
     Bench(bench::Args),
+    /// Measure Linux and our stack through the same impaired line, in real time
+    Impair(impair::Args),
     /// A client that a scenario of `wire` runs inside a namespace
     #[command(hide = true, subcommand)]
     Probe(wire::Probe),
@@ -86,6 +89,7 @@ fn dispatch(chore: Chore) -> Result<(), String> {
         Chore::Wire(args) => wire::run(&Workspace::load()?, &args),
         Chore::New(args) => new::run(&Workspace::load()?, &args),
         Chore::Bench(args) => bench::run(&Workspace::load()?, &args),
+        Chore::Impair(args) => impair::run(&Workspace::load()?, &args),
         Chore::Probe(probe) => probe.run(),
         Chore::Reap { pid } => wire::reap_when_orphaned(pid),
     }
