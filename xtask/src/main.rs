@@ -11,6 +11,7 @@ mod ci;
 mod count;
 mod deps;
 mod new;
+mod rfc;
 mod run;
 mod test;
 mod tidy;
@@ -49,6 +50,8 @@ enum Chore {
     Deps(deps::Args),
     /// Check the form of sources and documents
     Tidy,
+    /// Write docs/compliance.md: each requirement of an RFC with its code, test and status
+    Rfc(rfc::Args),
     /// Let real programs and the kernel talk to our stack, in network namespaces
     Wire(wire::Args),
     /// Make a protocol crate from a template, in the right layer
@@ -78,6 +81,7 @@ fn dispatch(chore: Chore) -> Result<(), String> {
         Chore::Ci(args) => ci::run(&Workspace::load()?, &args),
         Chore::Test(args) => test::run(&Workspace::load()?, &args),
         Chore::Deps(args) => deps::run(&Workspace::load()?, &args),
+        Chore::Rfc(args) => rfc::run(&Workspace::load()?, &args),
         Chore::Tidy => tidy::run(&Workspace::load()?),
         Chore::Wire(args) => wire::run(&Workspace::load()?, &args),
         Chore::New(args) => new::run(&Workspace::load()?, &args),
