@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod count;
 mod deps;
+mod features;
 mod new;
 mod rfc;
 mod run;
@@ -52,6 +53,8 @@ enum Chore {
     Tidy,
     /// Write docs/compliance.md: each requirement of an RFC with its code, test and status
     Rfc(rfc::Args),
+    /// Build the facade with its features alone, left out, none and all
+    Features,
     /// Let real programs and the kernel talk to our stack, in network namespaces
     Wire(wire::Args),
     /// Make a protocol crate from a template, in the right layer
@@ -83,6 +86,7 @@ fn dispatch(chore: Chore) -> Result<(), String> {
         Chore::Deps(args) => deps::run(&Workspace::load()?, &args),
         Chore::Rfc(args) => rfc::run(&Workspace::load()?, &args),
         Chore::Tidy => tidy::run(&Workspace::load()?),
+        Chore::Features => features::run(&Workspace::load()?),
         Chore::Wire(args) => wire::run(&Workspace::load()?, &args),
         Chore::New(args) => new::run(&Workspace::load()?, &args),
         Chore::Bench(args) => bench::run(&Workspace::load()?, &args),

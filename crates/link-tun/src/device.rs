@@ -8,7 +8,7 @@ use crate::{Mode, Offload, TunConfig, TunError};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::io::Errno;
-use stack_core::{LinkAddress, LinkCapabilities, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
+use stack_core::{LinkAddress, LinkCapabilities, LinkDrops, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
 use std::sync::Arc;
 
 /// `IFF_TUN`.
@@ -224,6 +224,10 @@ impl LinkEndpoint for Tun {
     /// None: the address that a TAP device shows in `ip link` is the kernel's.
     fn link_address(&self) -> Option<LinkAddress> {
         None
+    }
+
+    fn drops(&self) -> Vec<Arc<dyn LinkDrops>> {
+        vec![self.counters()]
     }
 
     fn split(self: Box<Self>) -> (Box<dyn LinkReceive>, Box<dyn LinkTransmit>) {

@@ -81,12 +81,18 @@
     )
 )]
 
+/// The README's example is run with the examples of this documentation.
+#[cfg(all(doctest, feature = "ipv4", feature = "tcp", feature = "channel"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod api_map;
 mod builder;
 mod driver;
 mod error;
 mod interfaces;
 pub mod link;
+mod link_drops;
 mod lock;
 pub mod net;
 mod nic;
@@ -116,7 +122,7 @@ pub use stack_host as host;
 pub use stack_host::{Counters, HostConfig, Neighbor, NicCounters, NicInfo, Route, RouteEntry, RouteOrder};
 
 #[cfg(feature = "arp")]
-pub use net_arp::{Arp, ArpConfig};
+pub use net_arp::{Arp, ArpConfig, ConflictPolicy};
 #[cfg(feature = "ipv4")]
 pub use net_ipv4::{Ipv4, Ipv4Config};
 #[cfg(feature = "ipv6")]
