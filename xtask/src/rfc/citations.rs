@@ -1,14 +1,16 @@
 //! Where ids of requirements are cited: in code, in Rust tests, in packet scripts.
 //!
 //! An id is a word such as `R9293-MUST-20` or `R5681-3.1-a`. In a test it counts for the test function that it stands
-//! in, or above; in a script for the script. What stands in tests but in no test function, in a helper say, counts for
-//! neither.
+//! in, or above; in a script for the script. One that stands among tests but in none of them, in a helper say, shows
+//! nothing: that is a mistake.
 
 use std::fs;
 use std::path::Path;
 
+use super::source::{Part, Source, test_modules};
+use super::test_name::{File, TestName};
 use crate::tidy::files::{below, has_extension};
-use crate::workspace::Workspace;
+use crate::workspace::{Package, Workspace};
 
 /// Every citation of the workspace.
 #[derive(Default)]
@@ -30,12 +32,10 @@ pub(crate) struct Place {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Code,
-    /// A test function of a package.
-    Test {
-        package: String,
-        name: String,
-    },
+    Test(TestName),
     Script,
+    /// Among tests, but in none of them.
+    Astray,
 }
 
 impl Citations {
@@ -43,18 +43,14 @@ impl Citations {
     pub(crate) fn collect(workspace: &Workspace) -> Self {
         let mut citations = Self::default();
         for package in &workspace.packages {
-            if package.name == "xtask" {
-                continue; // this program speaks of ids, but does what no RFC asks for
-            }
-            for path in below(workspace, &package.dir).iter().filter(|path| has_extension(path, "rs")) {
-                let name = workspace.relative(path).to_string_lossy().into_owned();
-                citations.add_source(&package.name, &name, &read(path));
+            // This program speaks of ids, but does what no RFC asks for.
+            if package.name != "xtask" {
+                citations.add_package(workspace, package);
             }
         }
         for path in below(workspace, &workspace.root.join("testdata/scripts")) {
             if has_extension(&path, "pkt") {
-                let name = workspace.relative(&path).to_string_lossy().into_owned();
-                citations.add_script(&name, &read(&path));
+                citations.add_script(&name(workspace, &path), &read(&path));
             }
         }
         citations
@@ -67,25 +63,40 @@ impl Citations {
 
     /// What shows it.
     pub(crate) fn tests_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Place> {
-        self.of(id).filter(|place| place.kind != Kind::Code)
+        self.of(id).filter(|place| matches!(place.kind, Kind::Test(_) | Kind::Script))
     }
 
     fn of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Place> {
         self.places.iter().filter(move |place| place.id == id)
     }
 
-    fn add_source(&mut self, package: &str, file: &str, text: &str) {
-        let lines: Vec<&str> = text.lines().collect();
-        let tests_begin = first_test_line(file, &lines);
-        for (at, line) in lines.iter().enumerate() {
+    fn add_package(&mut self, workspace: &Workspace, package: &Package) {
+        let paths = below(workspace, &package.dir);
+        let sources: Vec<(String, String)> = paths
+            .iter()
+            .filter(|path| has_extension(path, "rs"))
+            .map(|path| (name(workspace, path), read(path)))
+            .collect();
+        let of_tests: Vec<String> =
+            sources.iter().flat_map(|(file, text)| test_modules(file, text)).collect();
+        let dir = name(workspace, &package.dir);
+        for (path, text) in &sources {
+            let inner = path.strip_prefix(&dir).unwrap_or(path).trim_start_matches('/');
+            let Some(file) = File::of(package, inner) else { continue };
+            let is_of_tests = file.is_of_tests() || of_tests.iter().any(|module| path.starts_with(module));
+            self.add_source(path, &file, &Source::new(text, is_of_tests));
+        }
+    }
+
+    fn add_source(&mut self, path: &str, file: &File, source: &Source<'_>) {
+        for (at, line) in source.lines.iter().enumerate() {
             for id in ids(line) {
-                let kind = if at < tests_begin {
-                    Kind::Code
-                } else {
-                    let Some(name) = test_around(&lines, at) else { continue };
-                    Kind::Test { package: package.to_owned(), name: name.to_owned() }
+                let kind = match source.part(at) {
+                    Part::Code => Kind::Code,
+                    Part::Test(inner) => Kind::Test(file.test(&inner)),
+                    Part::Astray => Kind::Astray,
                 };
-                self.places.push(Place { id: id.to_owned(), file: file.to_owned(), line: at + 1, kind });
+                self.places.push(Place { id: id.to_owned(), file: path.to_owned(), line: at + 1, kind });
             }
         }
     }
@@ -93,12 +104,8 @@ impl Citations {
     fn add_script(&mut self, file: &str, text: &str) {
         for (line, number) in text.lines().zip(1..) {
             for id in ids(line) {
-                self.places.push(Place {
-                    id: id.to_owned(),
-                    file: file.to_owned(),
-                    line: number,
-                    kind: Kind::Script,
-                });
+                let (id, file) = (id.to_owned(), file.to_owned());
+                self.places.push(Place { id, file, line: number, kind: Kind::Script });
             }
         }
     }
@@ -108,42 +115,8 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The line from which a file is tests: the first, its end, or where its module of tests begins.
-fn first_test_line(file: &str, lines: &[&str]) -> usize {
-    let is_test_file = file.contains("/tests/") || file.ends_with("/tests.rs");
-    if is_test_file {
-        return 0;
-    }
-    let module = |pair: &[&str]| pair[0].trim() == "#[cfg(test)]" && pair[1].trim_start().starts_with("mod ");
-    lines.windows(2).position(module).unwrap_or(lines.len())
-}
-
-/// The test function that a line stands in, or above in its comments and attributes.
-fn test_around<'a>(lines: &[&'a str], at: usize) -> Option<&'a str> {
-    let is_above = |line: &&str| line.trim_start().starts_with("//") || line.trim_start().starts_with("#[");
-    let below = lines[at..].iter().take_while(|line| is_above(line)).count();
-    let next = at + below;
-    if below > 0 && lines.get(next).is_some_and(|line| function(line).is_some()) {
-        return test_at(lines, next);
-    }
-    let inside = (0..=at).rev().find(|&line| function(lines[line]).is_some())?;
-    test_at(lines, inside)
-}
-
-/// The name of the function that a line begins, if a test attribute stands above it.
-fn test_at<'a>(lines: &[&'a str], line: usize) -> Option<&'a str> {
-    let above = lines[..line].iter().rev().map(|line| line.trim_start());
-    let mut attributes = above.take_while(|line| line.starts_with("#[") || line.starts_with("//"));
-    let is_test = attributes.any(|line| line.starts_with("#[test]") || line.contains("::test"));
-    // Inside `proptest!` the attribute stands there as well.
-    function(lines[line]).filter(|_| is_test)
-}
-
-fn function(line: &str) -> Option<&str> {
-    let line = line.trim_start();
-    let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
-    let rest = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?;
-    rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next()
+fn name(workspace: &Workspace, path: &Path) -> String {
+    workspace.relative(path).to_string_lossy().into_owned()
 }
 
 /// The ids in a line: `R`, the number of the RFC, a dash, and letters, digits, dots and dashes.
@@ -164,16 +137,6 @@ fn ids(line: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn of_source(file: &str, text: &str) -> Vec<(String, usize, Kind)> {
-        let mut citations = Citations::default();
-        citations.add_source("trans-tcp", file, text);
-        citations.places.into_iter().map(|place| (place.id, place.line, place.kind)).collect()
-    }
-
-    fn test(name: &str) -> Kind {
-        Kind::Test { package: "trans-tcp".to_owned(), name: name.to_owned() }
-    }
-
     #[test]
     fn ids_are_words_of_their_own_shape() {
         let found: Vec<&str> =
@@ -182,24 +145,28 @@ mod tests {
     }
 
     #[test]
-    fn code_and_the_tests_below_it_are_told_apart() {
-        let text = "x(); // R1122-a\n#[cfg(test)]\nmod tests {\n    fn helper() { /* R1122-b */ }\n\n    /// R1122-c\n    \
-            #[test]\n    fn one() {\n        y(); // R1122-d\n    }\n}\n";
+    fn a_citation_counts_for_what_it_stands_in() {
+        let text = "x(); // R1122-a\n#[cfg(test)]\nmod tests {\n    // R1122-b\n    const LEN: u8 = 1;\n\n    \
+                    /// R1122-c\n    #[test]\n    fn one() {}\n}\n";
+        let package = Package::lib("net-x");
+        let mut citations = Citations::default();
+        let file = File::of(&package, "src/a.rs").unwrap();
+        citations.add_source("crates/net-x/src/a.rs", &file, &Source::new(text, false));
+        citations.add_script("testdata/scripts/a.pkt", "// a script\n// R1122-a\n");
+        let found: Vec<(&str, usize, bool)> = citations
+            .places
+            .iter()
+            .map(|place| (place.id.as_str(), place.line, place.kind == Kind::Astray))
+            .collect();
         assert_eq!(
-            of_source("crates/trans-tcp/src/a.rs", text),
-            [
-                ("R1122-a".to_owned(), 1, Kind::Code),
-                ("R1122-c".to_owned(), 6, test("one")),
-                ("R1122-d".to_owned(), 9, test("one"))
-            ]
+            found,
+            [("R1122-a", 1, false), ("R1122-b", 4, true), ("R1122-c", 7, false), ("R1122-a", 2, false)]
         );
-    }
-
-    #[test]
-    fn files_of_tests_have_no_code() {
-        let text = "// R1122-a\n#[test]\n// R1122-b\nfn two() {}\n#[tokio::test]\nasync fn three() {\n// R1122-c\n}\n";
-        let found = of_source("crates/trans-tcp/tests/b.rs", text);
-        assert_eq!(found.iter().map(|(_, line, _)| *line).collect::<Vec<_>>(), [1, 3, 7]);
-        assert_eq!((&found[0].2, &found[1].2, &found[2].2), (&test("two"), &test("two"), &test("three")));
+        let tests =
+            |id: &'static str| citations.tests_of(id).map(|place| place.kind.clone()).collect::<Vec<_>>();
+        assert_eq!(tests("R1122-a"), [Kind::Script]);
+        assert_eq!(tests("R1122-b"), []);
+        assert_eq!(tests("R1122-c"), [Kind::Test(file.test("tests::one"))]);
+        assert_eq!(citations.code_of("R1122-a").count(), 1);
     }
 }

@@ -1,24 +1,28 @@
 //! `cargo xtask rfc`: what the RFCs ask for, where the code does it, and which test shows it.
 //!
-//! The table of requirements is `testdata/requirements/requirements.tsv`, one row a requirement, each with an id such as
-//! `R9293-MUST-20`. Code and tests cite the ids; this collects the citations and writes `docs/compliance.md`.
-//! What is deliberately otherwise, or not there yet, stands with its reason in `testdata/requirements/deviations.tsv`.
+//! The tables lie in `testdata/requirements/`: `requirements.tsv`, one row a requirement, each with an id such as
+//! `R9293-MUST-20`; `deviations.tsv`, with the reason of what is deliberately otherwise or not there yet; and the titles
+//! of the documents. Code and tests cite the ids; this collects the citations and writes `docs/compliance.md`.
 //!
 //! `--check` fails when the page is out of date, when an id is cited that no row has, when a requirement that must be
-//! met has neither a test nor a reason, and when a named test fails.
+//! met has neither a test nor a reason, and when a test that cites one is not there, is ignored, or fails.
 
 mod citations;
 mod report;
 mod run_tests;
+mod source;
+mod status;
 mod table;
+mod test_name;
 
 use std::fs;
 
 use clap::Parser;
 
 use crate::workspace::Workspace;
-use citations::Citations;
-use table::Table;
+use citations::{Citations, Kind, Place};
+use status::{Status, status};
+use table::{DEVIATIONS, Deviation, Kind as DeviationKind, Requirement, Table};
 
 /// The page that is written.
 const PAGE: &str = "docs/compliance.md";
@@ -62,24 +66,27 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
 
 /// One line for each thing that is not as it should be.
 fn problems(table: &Table, citations: &Citations) -> Vec<String> {
-    let mut problems: Vec<String> = citations
-        .places
-        .iter()
-        .filter(|place| table.requirement(&place.id).is_none())
-        .map(|place| format!("{}:{}: no requirement is called {}", place.file, place.line, place.id))
-        .collect();
-    for deviation in &table.deviations {
-        if table.requirement(&deviation.id).is_none() {
-            problems.push(format!("{}: no requirement is called {}", table::DEVIATIONS, deviation.id));
+    let mut problems = Vec::new();
+    for Place { id, file, line, kind } in &citations.places {
+        if table.requirement(id).is_none() {
+            problems.push(format!("{file}:{line}: no requirement is called {id}"));
+        }
+        if *kind == Kind::Astray {
+            problems.push(format!("{file}:{line}: {id} stands in no test: put it into one, or above"));
         }
     }
-    for requirement in table.requirements.iter().filter(|requirement| requirement.is_must()) {
-        let has_test = citations.tests_of(&requirement.id).next().is_some();
-        if !has_test && table.deviation(&requirement.id).is_none() {
-            problems.push(format!(
-                "{}: {} and no test cites it: {}",
-                requirement.id, requirement.level, requirement.text
-            ));
+    for Deviation { id, kind, .. } in &table.deviations {
+        let is_tested = citations.tests_of(id).next().is_some();
+        if table.requirement(id).is_none() {
+            problems.push(format!("{DEVIATIONS}: no requirement is called {id}"));
+        } else if is_tested && *kind != DeviationKind::Deviates {
+            problems.push(format!("{DEVIATIONS}: {id} is {}, but a test cites it", kind.word()));
+        }
+    }
+    for requirement in table.requirements.iter().filter(|requirement| requirement.is_demanded()) {
+        let Requirement { id, level, text, .. } = requirement;
+        if !matches!(status(table, citations, requirement), Status::Tested | Status::Otherwise(_)) {
+            problems.push(format!("{id}: {level}, and no test cites it: {text}"));
         }
     }
     problems

@@ -1,46 +1,93 @@
-//! Runs the tests that the page names: each must be there, run, and pass.
+//! Runs the tests that cite requirements: each must be there, run, and pass.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use super::citations::{Citations, Kind};
-use crate::count::Count;
+use super::test_name::{Target, TestName};
 use crate::run::watched;
 use crate::workspace::Workspace;
 
-/// The package and the test that run the scripts.
+/// The test that runs all scripts.
 const SCRIPTS: (&str, &str) = ("stack-testkit", "scripts");
+/// The one among them that fails if a script is run by none.
+const NONE_LEFT_OUT: &str = "every_script_is_in_a_folder_with_a_test";
 
-/// Runs all of them, package by package.
+/// Runs all of them, target by target.
 pub(crate) fn all(workspace: &Workspace, citations: &Citations) -> Result<(), String> {
-    let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut targets: BTreeMap<(&str, &Target), BTreeSet<&TestName>> = BTreeMap::new();
     for place in &citations.places {
-        if let Kind::Test { package, name } = &place.kind {
-            named.entry(package).or_default().insert(name);
+        if let Kind::Test(test) = &place.kind {
+            targets.entry((&test.package, &test.target)).or_default().insert(test);
         }
     }
-    for (package, names) in &named {
-        one(workspace, package, names)?;
+    let mut problems = Vec::new();
+    for ((package, target), tests) in &targets {
+        let names: BTreeSet<&str> = tests.iter().map(|test| test.name()).collect();
+        let passed = passed(workspace, package, target, &names, &mut problems);
+        problems.extend(missing(tests, &passed));
     }
-    let (package, target) = SCRIPTS;
-    let mut command = workspace.cargo(&["test", "--quiet", "-p", package, "--test", target]);
-    counted(&mut command).map(drop)
+    let scripts = Target::Integration(SCRIPTS.1.to_owned());
+    let passed = passed(workspace, SCRIPTS.0, &scripts, &BTreeSet::new(), &mut problems);
+    if !passed.iter().any(|path| path == NONE_LEFT_OUT) {
+        problems.push("a script is run by no test".to_owned());
+    }
+    problems.iter().for_each(|problem| println!("{problem}"));
+    if problems.is_empty() { Ok(()) } else { Err(format!("{} problems with named tests", problems.len())) }
 }
 
-/// A package whose named tests are fewer than those that ran names one that is not there.
-fn one(workspace: &Workspace, package: &str, names: &BTreeSet<&str>) -> Result<(), String> {
-    let mut command =
-        workspace.cargo(&["test", "--quiet", "-p", package, "--all-features", "--lib", "--tests", "--"]);
-    command.args(names);
-    let ran = counted(&mut command)?;
-    if ran < names.len() {
-        return Err(format!("{package}: {} tests are named, {ran} ran", names.len()));
-    }
-    Ok(())
+/// One line for each test that is not among those that passed.
+fn missing(tests: &BTreeSet<&TestName>, passed: &[String]) -> Vec<String> {
+    let has_passed = |test: &TestName| passed.iter().any(|path| test.is(path));
+    tests.iter().filter(|test| !has_passed(test)).map(|test| format!("did not pass: {test}")).collect()
 }
 
-fn counted(command: &mut Command) -> Result<usize, String> {
-    let mut count = Count::default();
-    watched(command, |line| count.read(line))?;
-    Ok(count.passed)
+/// The paths of the tests with these names, or of all, that passed; a run that fails is a problem.
+fn passed(
+    workspace: &Workspace,
+    package: &str,
+    target: &Target,
+    names: &BTreeSet<&str>,
+    problems: &mut Vec<String>,
+) -> Vec<String> {
+    let mut command = workspace.cargo(&["test", "-p", package, "--all-features"]);
+    match target {
+        Target::Lib => command.arg("--lib"),
+        Target::Bin(name) => command.args(["--bin", name]),
+        Target::Integration(name) => command.args(["--test", name]),
+    };
+    command.arg("--").args(names);
+    let mut passed = Vec::new();
+    let outcome = watched(&mut command, |line| passed.extend(passed_test(line).map(str::to_owned)));
+    problems.extend(outcome.err());
+    passed
+}
+
+/// The test that a line of the standard harness says has passed.
+fn passed_test(line: &str) -> Option<&str> {
+    let (path, outcome) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
+    (outcome == "ok").then(|| path.trim_end_matches(" - should panic"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rfc::test_name::File;
+    use crate::workspace::Package;
+
+    #[test]
+    fn the_words_of_the_harness() {
+        assert_eq!(passed_test("test a::b ... ok"), Some("a::b"));
+        assert_eq!(passed_test("test a::b - should panic ... ok"), Some("a::b"));
+        for other in ["test a::b ... FAILED", "test a::b ... ignored", "test result: ok. 1 passed", ""] {
+            assert_eq!(passed_test(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_test_that_did_not_run_is_named() {
+        let file = File::of(&Package::lib("net-x"), "src/a.rs").unwrap();
+        let (one, two) = (file.test("tests::one"), file.test("tests::two"));
+        let passed = ["a::tests::one".to_owned(), "a::tests::not_two".to_owned()];
+        assert_eq!(missing(&[&one, &two].into(), &passed), ["did not pass: net-x a::tests::two"]);
+    }
 }
