@@ -103,6 +103,20 @@ fn without_forwarding_strangers_are_dropped() {
     assert_eq!(host.counters().drops.of(DropReason::NotLocal), 1);
 }
 
+// R1122-3.3.4.2-b
+#[test]
+fn a_host_answers_on_an_interface_for_the_addresses_of_that_one() {
+    let mut host = router();
+    register(&mut host, 1, identity(None, None, 7)).unwrap();
+    for nic in [1, 2] {
+        host.set_forwarding(NicId(nic), false).unwrap();
+    }
+    receive(&mut host, 1, packet("10.0.0.2", "10.0.1.1", 7, b"other side"));
+    assert_eq!((inbox(&mut host), host.counters().drops.of(DropReason::NotLocal)), (vec![], 1));
+    receive(&mut host, 2, packet("10.0.1.2", "10.0.1.1", 7, b"this side"));
+    assert_eq!(inbox(&mut host), [(1, "this side".into())]);
+}
+
 #[test]
 fn a_full_link_pauses_the_transports_and_loses_nothing() {
     let mut host = host();
