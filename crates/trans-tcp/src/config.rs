@@ -61,11 +61,26 @@ pub struct TcpConfig {
     pub timestamps: bool,
     /// Offer window scaling, and accept it (RFC 7323 §2).
     pub window_scaling: bool,
+    /// Offer selective acknowledgments, and accept them (RFC 2018). On.
+    pub sack: bool,
+    /// Let the reordering window grow with the duplicates that peers report (RFC 8985 §6.2). On.
+    pub reordering_adapts: bool,
+    /// Probe the end of a flight before the timeout (RFC 8985 §7). On.
+    pub loss_probe: bool,
+    /// Find out whether timeouts were spurious (RFC 5682). On.
+    pub frto: bool,
+    /// Take reductions back that were for nothing (RFC 3708, RFC 4015, RFC 5682). On.
+    pub undo: bool,
+    /// Spread what is sent over the round trip, where that is a millisecond or more. On.
+    pub pacing: bool,
+    /// How far two stamps of the same moment may lie apart: the resolution of the clock that this stack is run by.
+    /// RACK adds it to its window. Zero: clocks of `std` count nanoseconds nearly everywhere.
+    pub clock_resolution: Duration,
     /// Send small segments at once on new sockets. Off: Nagle is on (R9293-SHLD-7).
     pub no_delay: bool,
     /// Resets end TIME-WAIT as RFC 9293 §3.10.7.4 has it. Off: RFC 1337.
     pub reset_ends_time_wait: bool,
-    /// Congestion control of new connections. Reno.
+    /// Congestion control of new sockets, which may choose another. CUBIC (RFC 9438), as nearly everywhere.
     pub congestion: Algorithm,
     /// Sees what connections do, for plots and traces.
     pub probe: Option<Arc<dyn Probe>>,
@@ -105,9 +120,16 @@ impl Default for TcpConfig {
             challenges_per_second: 1000,
             timestamps: true,
             window_scaling: true,
+            sack: true,
+            reordering_adapts: true,
+            loss_probe: true,
+            frto: true,
+            undo: true,
+            pacing: true,
+            clock_resolution: Duration::ZERO,
             no_delay: false,
             reset_ends_time_wait: false,
-            congestion: Algorithm::Reno,
+            congestion: Algorithm::Cubic,
             probe: None,
         }
     }
@@ -133,6 +155,7 @@ pub(crate) struct Settings {
     pub(crate) receive_buffer: u32,
     pub(crate) send_buffer: u32,
     pub(crate) mark: u32,
+    pub(crate) congestion: Algorithm,
     /// Milliseconds; `None` leaves it to the number of retries.
     pub(crate) user_timeout: Option<u32>,
     /// Milliseconds; `Some(0)` resets on close.
@@ -161,6 +184,7 @@ impl Settings {
             receive_buffer: clamp_buffer(config.receive_buffer, config.receive_buffer_max),
             send_buffer: clamp_buffer(config.send_buffer, config.send_buffer_max),
             mark: 0,
+            congestion: config.congestion,
             user_timeout: None,
             linger: None,
             keep_alive_idle: millis(config.keep_alive_idle),

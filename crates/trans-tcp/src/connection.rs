@@ -16,7 +16,7 @@ use crate::pmtu::{Path, default_mss};
 use crate::receiver::Receiver;
 use crate::recovery::Recovery;
 use crate::reservation::Reservation;
-use crate::rtt::{Estimator, Sampler};
+use crate::rtt::Estimator;
 use crate::segment::Segment;
 use crate::sender::Sender;
 use crate::state::{Event, State};
@@ -38,6 +38,8 @@ pub(crate) struct Stats {
     pub(crate) data_segs_in: u32,
     pub(crate) data_segs_out: u32,
     pub(crate) retrans: u32,
+    /// Segments that the peer got twice, as it says.
+    pub(crate) dsack_dups: u32,
 }
 
 /// One connection.
@@ -57,6 +59,8 @@ pub(crate) struct Connection {
     pub(crate) syn_was_lost: bool,
     /// Windows are scaled: offered while opening, agreed afterwards.
     pub(crate) scaling: bool,
+    /// SACK is used: offered while opening, agreed afterwards (RFC 2018 §2).
+    pub(crate) sack: bool,
     /// A keepalive probe has to go.
     pub(crate) keep_alive_due: bool,
     pub(crate) keep_alive_probes: u8,
@@ -70,7 +74,6 @@ pub(crate) struct Connection {
     pub(crate) rcv: Receiver,
     pub(crate) ts: Timestamps,
     pub(crate) rtt: Estimator,
-    pub(crate) sampler: Sampler,
     pub(crate) timers: Timers,
     pub(crate) window: Window,
     pub(crate) congestion: Controller,
@@ -96,6 +99,8 @@ pub(crate) struct Connection {
     pub(crate) soft_error: Option<Error>,
     pub(crate) close_reason: Option<CloseReason>,
     pub(crate) stats: Stats,
+    /// Octets that counted as lost so far, modulo 2^32.
+    pub(crate) total_lost: u32,
 }
 
 impl Connection {
@@ -107,6 +112,7 @@ impl Connection {
         settings: Arc<Settings>,
     ) -> Self {
         let secrets = env.shared.secrets(env.cx);
+        let congestion = Controller::new(settings.congestion, || env.cx.host.random());
         let iss = secrets.isn(&tuple, env.now);
         let config = env.config();
         let mut rcv = Receiver::new(settings.receive_buffer);
@@ -120,6 +126,7 @@ impl Connection {
             syn_due: false,
             syn_was_lost: false,
             scaling: config.window_scaling,
+            sack: config.sack,
             keep_alive_due: false,
             keep_alive_probes: 0,
             nic,
@@ -130,11 +137,10 @@ impl Connection {
             snd: Sender::new(iss),
             rcv,
             ts: Timestamps::new(config.timestamps, secrets.timestamp_offset(&tuple)),
-            rtt: Estimator::new(config),
-            sampler: Sampler::default(),
+            rtt: Estimator::new(),
             timers: Timers::default(),
             window: Window::new(0),
-            congestion: Controller::new(config.congestion),
+            congestion,
             recovery: Recovery::new(iss),
             acks: DelayedAck::default(),
             persist: Persist::default(),
@@ -151,6 +157,7 @@ impl Connection {
             soft_error: None,
             close_reason: None,
             stats: Stats::default(),
+            total_lost: 0,
         }
     }
 
@@ -180,6 +187,7 @@ impl Connection {
             Some(shift) => self.snd.scale = shift.min(14), // R7323-2.2-a
             None => (self.scaling, self.rcv.scale) = (false, 0),
         }
+        self.sack &= seg.sack_permitted;
         match seg.timestamps.filter(|_| env.config().timestamps) {
             Some((tsval, _)) => self.ts.start(tsval, env.now),
             None => self.ts.on = false,
@@ -192,7 +200,7 @@ impl Connection {
         self.snd.opened();
         self.update_mss();
         if self.syn_was_lost {
-            self.rtt.after_lost_syn(&env.shared.config);
+            self.rtt.after_lost_syn();
         }
         let segments = env.config().initial_window;
         self.window.cwnd = initial_window(segments, self.mss(), self.syn_was_lost);
@@ -221,6 +229,7 @@ impl Connection {
         self.close_reason = Some(reason);
         self.error = reason.error();
         self.timers.clear_all();
+        self.abandon_flight(env);
         self.snd.buffer = None;
         self.wake_all(env);
     }
@@ -311,11 +320,6 @@ impl Connection {
     /// Largest window that the path allows to offer.
     pub(crate) fn window_limit(&self) -> u32 {
         self.path.window_limit(self.receive_mss())
-    }
-
-    /// Octets in the network, as far as is known (RFC 6675 §2, without SACK).
-    pub(crate) fn pipe(&self) -> u32 {
-        self.snd.outstanding().saturating_sub(self.recovery.lost_bytes())
     }
 
     /// Shows the window to the probe.

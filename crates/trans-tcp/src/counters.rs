@@ -56,6 +56,38 @@ counters! {
     slow_start_retrans = "TCPSlowStartRetrans",
     /// Fast recoveries begun.
     reno_recovery = "TCPRenoRecovery",
+    /// Recoveries begun by SACK.
+    sack_recovery = "TCPSackRecovery",
+    /// Peers that dropped what they had reported by SACK.
+    sack_reneging = "TCPSACKReneging",
+    /// SACK blocks that made no sense.
+    sack_discard = "TCPSACKDiscard",
+    /// Retransmissions that were lost.
+    lost_retransmit = "TCPLostRetransmit",
+    /// Loss probes sent.
+    loss_probes = "TCPLossProbes",
+    /// Losses that a loss probe repaired.
+    loss_probe_recovery = "TCPLossProbeRecovery",
+    /// Duplicates reported to peers, of what was acknowledged.
+    dsack_old_sent = "TCPDSACKOldSent",
+    /// Duplicates reported to peers, of what waits beyond a gap.
+    dsack_ofo_sent = "TCPDSACKOfoSent",
+    /// Reports of duplicates received.
+    dsack_recv = "TCPDSACKRecv",
+    /// Of these, reports of something beyond a hole.
+    dsack_ofo_recv = "TCPDSACKOfoRecv",
+    /// Reports of duplicates that are more than was ever sent again.
+    dsack_ignored_dubious = "TCPDSACKIgnoredDubious",
+    /// Reductions taken back because everything sent again arrived twice.
+    dsack_undo = "TCPDSACKUndo",
+    /// Fast recoveries taken back at their end, by timestamps.
+    full_undo = "TCPFullUndo",
+    /// Fast recoveries taken back before their end, by timestamps.
+    partial_undo = "TCPPartialUndo",
+    /// Timeouts taken back, by timestamps.
+    loss_undo = "TCPLossUndo",
+    /// Timeouts taken back by F-RTO.
+    spurious_rtos = "TCPSpuriousRTOs",
     /// ACKs that were delayed and then sent by the timer.
     delayed_acks = "DelayedACKs",
     /// Segments without data received.

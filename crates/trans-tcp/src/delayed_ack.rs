@@ -59,6 +59,13 @@ impl DelayedAck {
         self.at_once();
     }
 
+    /// With SACK, `acks` of them tell all that is new, however many segments came.
+    pub(crate) fn tell(&mut self, acks: u32) {
+        let needed = u8::try_from(acks).unwrap_or(MAX_DUPLICATES).clamp(1, MAX_DUPLICATES);
+        self.duplicates = self.duplicates.max(needed);
+        self.at_once();
+    }
+
     /// An ACK is due without delay: a gap was filled, a FIN or an unacceptable segment came, the window moved.
     pub(crate) fn at_once(&mut self) {
         (self.pending, self.now) = (true, true);

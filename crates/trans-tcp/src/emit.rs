@@ -12,7 +12,7 @@ use crate::timers::Timer;
 use crate::transmit::{Outgoing, Sending};
 use stack_core::TxBatch;
 use stack_wire::seq::SeqNum;
-use stack_wire::tcp::Flags;
+use stack_wire::tcp::{Flags, MAX_OPTIONS_LEN};
 
 impl Connection {
     /// Builds the segment. `false` if the packet could not be built.
@@ -33,7 +33,8 @@ impl Connection {
             flags |= Flags::URG;
         }
         let was_closed = self.rcv.offers_nothing();
-        let header = Header { seq: next.seq, flags, urgent: urgent.unwrap_or(0) };
+        let sack_room = if len == 0 { MAX_OPTIONS_LEN as u32 } else { mss.saturating_sub(len) };
+        let header = Header { seq: next.seq, flags, urgent: urgent.unwrap_or(0), sack_room };
         if len == 0 && next.len > 0 || !self.write_header(env.now, header, packet) {
             out.cancel();
             return false;
@@ -53,14 +54,18 @@ impl Connection {
     fn sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, len: u32, flags: Flags) {
         let end = segment.seq + len + flags.sequence_len();
         self.count_sent(env, segment, len, end);
-        if end.after(self.snd.nxt) {
+        let is_new = end.after(self.snd.nxt);
+        if !flags.syn() && end.after(segment.seq) {
+            self.record_sent(env, segment, end);
+        } else if is_new {
+            self.last_sent = env.now; // the SYN: its round trip is the first sample
+        }
+        if is_new {
             if self.snd.outstanding() == 0 {
                 self.start_waiting(env);
             }
-            if segment.kind == Sending::New {
-                self.sampler.sent(end, env.now);
-            }
             self.snd.nxt = end;
+            self.schedule_probe(env);
         }
         if len > 0 {
             self.acks.answered();
@@ -82,19 +87,14 @@ impl Connection {
     /// What was due is done.
     fn clear_due(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, flags: Flags) {
         match segment.kind {
-            Sending::Again(_) => {
-                self.recovery.retransmitted(segment.seq + segment.len + flags.sequence_len());
-                self.sampler.retransmitted();
-            }
             Sending::Probe => {
                 self.persist.due = false;
-                self.sampler.retransmitted();
                 if self.snd.wnd > 0 {
                     self.persist = Persist::default();
                 }
             }
             Sending::Ack => self.keep_alive_due = false,
-            Sending::New => {}
+            Sending::New | Sending::Again(_) | Sending::LossProbe => {}
         }
         if flags.syn() {
             self.syn_due = false;
@@ -111,28 +111,47 @@ impl Connection {
             self.stats.data_segs_out = self.stats.data_segs_out.wrapping_add(segments);
         }
         let count = u64::from(segments);
+        let is_again = segment.seq.before(self.snd.nxt);
         match segment.kind {
-            Sending::Again(cause) => {
-                self.stats.retrans = self.stats.retrans.wrapping_add(segments);
-                let is_opening = self.state.is_opening();
-                let counters = env.counters();
-                counters.retrans_segs += count;
-                match cause {
-                    _ if is_opening => counters.syn_retrans += 1,
-                    Cause::FastRetransmit => counters.fast_retrans += count,
-                    Cause::PathMtu => counters.mtu_retrans += count,
-                    Cause::Timeout | Cause::WindowOpened => counters.slow_start_retrans += count,
+            Sending::Again(cause) => self.count_again(env, segment, segments, end, cause),
+            Sending::LossProbe => {
+                env.counters().loss_probes += 1;
+                if is_again {
+                    self.count_again(env, segment, segments, end, Cause::LossProbe);
+                } else {
+                    env.counters().orig_data_sent += if len > 0 { count } else { 0 };
                 }
-                let seq = segment.seq;
-                env.emit(|| TcpEvent::Retransmit { seq, len: end.distance_from(seq), cause });
             }
             Sending::Probe => env.counters().win_probe += 1,
             Sending::New => env.counters().orig_data_sent += if len > 0 { count } else { 0 },
             Sending::Ack if self.keep_alive_due => env.counters().keep_alive += 1,
             Sending::Ack => {}
         }
-        if !matches!(segment.kind, Sending::Again(_)) {
+        if !(matches!(segment.kind, Sending::Again(_)) || segment.kind == Sending::LossProbe && is_again) {
             env.counters().out_segs += count;
         }
+    }
+
+    fn count_again(
+        &mut self,
+        env: &mut Env<'_, '_>,
+        segment: &Outgoing,
+        segments: u32,
+        end: SeqNum,
+        cause: Cause,
+    ) {
+        self.stats.retrans = self.stats.retrans.wrapping_add(segments);
+        let is_opening = self.state.is_opening();
+        let (counters, count) = (env.counters(), u64::from(segments));
+        counters.retrans_segs += count;
+        match cause {
+            _ if is_opening => counters.syn_retrans += 1,
+            Cause::FastRetransmit => counters.fast_retrans += count,
+            Cause::PathMtu => counters.mtu_retrans += count,
+            Cause::Timeout | Cause::WindowOpened => counters.slow_start_retrans += count,
+            Cause::LossProbe => {}
+        }
+        let seq = segment.seq;
+        env.emit(|| TcpEvent::Retransmit { seq, len: end.distance_from(seq), cause });
     }
 }

@@ -6,6 +6,7 @@ use crate::config::{Settings, TcpConfig};
 use crate::counters::TcpCounters;
 use crate::event::TcpEvent;
 use crate::isn::Secrets;
+use crate::recovery::flight::{Flight, Pool};
 use crate::segment::Segment;
 use crate::tuple::Tuple;
 use alloc::boxed::Box;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     latest: Instant,
     secrets: Option<Secrets>,
     spare_ropes: Vec<Box<Rope>>,
+    spare_flights: Pool,
 }
 
 impl Shared {
@@ -73,6 +75,7 @@ impl Shared {
             latest: Instant::ZERO,
             secrets: None,
             spare_ropes: Vec::new(),
+            spare_flights: Pool::default(),
         }
     }
 
@@ -124,6 +127,18 @@ impl Shared {
         if self.spare_ropes.len() < MAX_SPARE_ROPES && rope.is_empty() {
             self.spare_ropes.push(rope);
         }
+    }
+}
+
+impl Shared {
+    /// A place for what a connection is about to have in flight.
+    pub(crate) fn flight(&mut self) -> Box<Flight> {
+        self.spare_flights.take()
+    }
+
+    /// Takes it back.
+    pub(crate) fn give_flight(&mut self, flight: Box<Flight>) {
+        self.spare_flights.give(flight);
     }
 }
 

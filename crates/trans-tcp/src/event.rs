@@ -52,6 +52,11 @@ pub enum TcpEvent {
     },
     /// It ended.
     RecoveryEnds,
+    /// The last reduction of the window was for nothing and is taken back.
+    Undo {
+        /// What told so.
+        cause: UndoCause,
+    },
 }
 
 /// Why something was sent again.
@@ -60,12 +65,26 @@ pub enum TcpEvent {
 pub enum Cause {
     /// The retransmission timer (RFC 6298).
     Timeout,
-    /// Duplicate ACKs (RFC 6582).
+    /// Duplicate ACKs (RFC 6582), or something sent later that has arrived (RFC 8985).
     FastRetransmit,
+    /// Nothing was heard of the end of a flight (RFC 8985 §7).
+    LossProbe,
     /// The path's MTU shrank (RFC 1191 §6.4).
     PathMtu,
     /// A closed window opened again without the probe's octet having been taken.
     WindowOpened,
+}
+
+/// What showed that a loss was none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum UndoCause {
+    /// The peer got twice whatever was sent twice (RFC 3708).
+    Dsack,
+    /// The ACK answers what was sent first (RFC 3522).
+    Timestamps,
+    /// After a timeout, ACKs of what was sent only once (RFC 5682).
+    Frto,
 }
 
 /// Sees events. Called from inside the stack: be quick, and call nothing of it.

@@ -61,6 +61,7 @@ impl Tcp {
             window: listener.settings.receive_buffer.min(limit).min(0xffff) as u16,
             shift: seg.window_scale.filter(|_| config.window_scaling).map(|shift| shift.min(14)),
             retries: 0,
+            sack: seg.sack_permitted && config.sack,
             queued: true,
         };
         let half = self.half_open.insert(record).map_err(|_| DropReason::BacklogFull)?;
@@ -204,6 +205,7 @@ impl Connection {
         connection.snd.nxt = record.iss + 1;
         connection.recovery = crate::recovery::Recovery::new(record.iss);
         connection.peer_mss = record.peer_mss;
+        connection.sack = record.sack;
         connection.scaling = record.shift.is_some();
         connection.snd.scale = record.shift.unwrap_or(0);
         if !connection.scaling {
@@ -213,9 +215,7 @@ impl Connection {
         connection.ts = Timestamps::new(record.ts_recent.is_some(), offset);
         connection.ts.start(record.ts_recent.unwrap_or(0), env.now);
         connection.syn_was_lost = record.retries > 0;
-        if record.retries == 0 {
-            connection.sampler.sent(record.iss + 1, record.sent_at);
-        }
+        connection.last_sent = record.sent_at;
         connection
     }
 }

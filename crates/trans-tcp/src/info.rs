@@ -1,5 +1,6 @@
 //! What can be asked about a socket: everything that `ss -ti` shows, as far as it exists here.
 
+use crate::congestion::Phase;
 use crate::error::CloseReason;
 use crate::state::State;
 use crate::tcp::{Socket, Tcp};
@@ -37,6 +38,8 @@ pub struct TcpInfo {
     pub path_mtu: u32,
     /// Congestion window, in bytes.
     pub cwnd: u32,
+    /// The pace in bytes a second, while something is in flight and paced.
+    pub pacing_rate: Option<u64>,
     /// Slow-start threshold, in bytes; `u32::MAX` before the first loss.
     pub ssthresh: u32,
     /// The peer's window, in bytes.
@@ -47,8 +50,28 @@ pub struct TcpInfo {
     pub window_scale: Option<(u8, u8)>,
     /// Timestamps are on.
     pub timestamps: bool,
+    /// SACK is on.
+    pub sack: bool,
+    /// Where loss recovery is.
+    pub phase: Phase,
     /// Sent and not acknowledged, in sequence numbers.
     pub unacked: u32,
+    /// Of these, octets that the peer reports to have (`tcpi_sacked`, in bytes).
+    pub sacked: u32,
+    /// Octets that wait to be sent again (`tcpi_lost`, in bytes).
+    pub lost: u32,
+    /// Octets in the network that were sent more than once (`tcpi_retrans`, in bytes).
+    pub retrans_out: u32,
+    /// Octets in the network as the sender reckons them: "pipe".
+    pub pipe: u32,
+    /// The reordering window, in quarters of the smallest round-trip time; `None` while no reordering was seen.
+    pub reordering: Option<u8>,
+    /// Segments that the peer got twice, as it says.
+    pub dsack_dups: u32,
+    /// Bytes that have arrived at the peer, cumulatively or by SACK.
+    pub delivered: u64,
+    /// Bytes that counted as lost so far, modulo 2^32.
+    pub total_lost: u32,
     /// Written and not acknowledged, in bytes (`Send-Q`).
     pub send_queue: usize,
     /// Written and never sent, in bytes.
@@ -108,11 +131,12 @@ impl Tcp {
             return Err(Error::UnknownEndpoint);
         }
         let c = self.connection(id).ok_or(Error::NotConnected)?;
+        let board = c.recovery.flight.as_ref().map(|flight| &flight.board);
         Ok(TcpInfo {
             local: c.tuple.local_address(),
             remote: c.tuple.remote_address(),
             state: c.state,
-            congestion: c.congestion.get().name(),
+            congestion: c.congestion.name(),
             rto: c.rtt.rto(&self.shared.config),
             timeouts: c.recovery.timeouts,
             srtt: c.rtt.srtt(),
@@ -122,12 +146,23 @@ impl Tcp {
             rcv_mss: c.rcv.segment_size(),
             path_mtu: c.path.mtu,
             cwnd: c.window.cwnd,
+            pacing_rate: c.recovery.flight.as_ref().and_then(|flight| flight.pacing.rate()),
             ssthresh: c.window.ssthresh,
             snd_wnd: c.snd.wnd,
             rcv_wnd: c.rcv.wnd(),
             window_scale: c.scaling.then_some((c.rcv.scale, c.snd.scale)),
             timestamps: c.ts.on,
+            sack: c.sack,
+            phase: c.recovery.phase,
             unacked: c.snd.outstanding(),
+            sacked: board.map_or(0, |board| board.sacked()),
+            lost: c.recovery.lost_bytes(),
+            retrans_out: c.retransmitted(),
+            pipe: c.pipe(),
+            reordering: c.recovery.reordering.seen.then_some(c.recovery.reordering.quarters),
+            dsack_dups: c.stats.dsack_dups,
+            delivered: c.stats.bytes_acked + u64::from(board.map_or(0, |board| board.sacked())),
+            total_lost: c.total_lost,
             send_queue: c.snd.buffered() as usize,
             not_sent: c.snd.unsent(),
             receive_queue: c.rcv.readable(),

@@ -34,7 +34,8 @@
 //! | 9293 §3.9.2.2, 5927 | ICMP errors | `icmp_error` |
 //! | 1191, 8201, 6691 | segment sizes, path MTU | `pmtu` |
 //! | 5482 | user timeout | `user_timeout` |
-//! | 5681, 6928, 3465 | congestion control | [`congestion`] |
+//! | 5681, 6928, 3465, 7661, 9438, 9406, BBRv3 | congestion control; when text may leave | [`congestion`], `paced` |
+//! | 3168, 9768 | explicit congestion notification | [`ecn`], [`accurate_ecn`] |
 //! | 5961 | blind attacks | `arrive/`, `challenge_ack` |
 //! | 6298 | round-trip times, timeouts | `rtt`, `recovery/rto` |
 //! | 6528, 7323 §5.4 | initial sequence numbers, timestamp offsets | `isn` |
@@ -66,6 +67,7 @@
 //! | R9293-SHLD-7: Nagle | with Minshall's modification | the tail of a large write need not wait |
 //! | R9293-SHLD-14: the window's right edge stays | may go back by less than a unit of the scale, when a buffer is over-full | RFC 7323 §2.4; else one-octet segments would fill memory without bound |
 //! | R9293-MUST-37: answered probes keep a connection | not one that the application has closed: 15 probes, then a reset | a peer could hold our memory for ever (sockstress) |
+//! | R7323-5.3-a: PAWS rejects every old timestamp | not those of bare ACKs up to an RTO old | ACKs overtake each other, and their SACK blocks are news; Linux does the same |
 //! | RFC 9293 §3.10.7.4: a reset ends TIME-WAIT | ignored | R1337-a; [`TcpConfig::reset_ends_time_wait`] |
 //! | R9293-SHLD-25: unreachable messages are soft errors | they end a connect at once | it is not a connection yet, and nobody wants to wait six minutes (RFC 5461) |
 //! | R9293-SHLD-8: ECN | accepted from peers, not spoken | to come |
@@ -80,6 +82,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod accurate_ecn;
 mod arrive;
 mod challenge_ack;
 mod config;
@@ -88,6 +91,7 @@ mod connect;
 mod connection;
 mod counters;
 mod delayed_ack;
+pub mod ecn;
 mod emit;
 mod endpoints;
 mod env;
@@ -101,6 +105,7 @@ mod keepalive;
 mod listener;
 mod nagle;
 mod options;
+mod paced;
 mod persist;
 mod pmtu;
 mod reassembly;
@@ -109,6 +114,7 @@ mod recovery;
 mod reservation;
 mod rtt;
 mod segment;
+mod selective_ack;
 mod sender;
 mod settings;
 mod slab;
@@ -132,7 +138,7 @@ mod window;
 pub use config::TcpConfig;
 pub use counters::TcpCounters;
 pub use error::CloseReason;
-pub use event::{Cause, Probe, TcpEvent};
+pub use event::{Cause, Probe, TcpEvent, UndoCause};
 pub use info::{TcpEntry, TcpInfo};
 pub use state::{Event, State};
 pub use tcp::Tcp;

@@ -11,7 +11,7 @@ use stack_wire::checksum::pseudo_header;
 use stack_wire::ip::protocol;
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{CHECKSUM_OFFSET, Emit, Flags, MAX_OPTIONS_LEN};
-use stack_wire::tcp_options::{TcpOptions, kind};
+use stack_wire::tcp_options::{SackBlocks, TcpOptions, kind};
 
 /// What differs from segment to segment.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Header {
     pub(crate) seq: SeqNum,
     pub(crate) flags: Flags,
     pub(crate) urgent: u16,
+    /// Octets that SACK blocks may take.
+    pub(crate) sack_room: u32,
 }
 
 /// What is the same for all packets of a connection.
@@ -71,7 +73,8 @@ impl Connection {
         let options_len = if syn {
             self.syn_options(now).write(&mut area)
         } else {
-            write_plain_options(self.ts.option(now), &mut area)
+            let blocks = self.sack_blocks(header.sack_room);
+            write_plain_options(self.ts.option(now), blocks, &mut area)
         };
         let emit = Emit {
             src_port: self.tuple.local_port,
@@ -103,14 +106,27 @@ impl Connection {
         TcpOptions {
             mss: Some(self.path.receive_mss(&self.tuple, self.settings.max_segment)),
             window_scale: self.scaling.then_some(self.rcv.scale),
+            sack_permitted: self.sack,
             timestamps: self.ts.option(now),
             ..TcpOptions::NONE
         }
     }
 }
 
-/// Options of a segment without SYN: none, or the timestamps alone, in the layout of RFC 7323 appendix A.
-fn write_plain_options(timestamps: Option<(u32, u32)>, area: &mut [u8; MAX_OPTIONS_LEN]) -> usize {
+/// Octets for SACK blocks and what stands before them.
+pub(crate) fn sack_room(timestamps: bool) -> u32 {
+    MAX_OPTIONS_LEN as u32 - if timestamps { crate::pmtu::TIMESTAMP_OPTION } else { 0 }
+}
+
+/// Options of a segment without SYN: mostly none, or the timestamps alone, in the layout of RFC 7323 appendix A.
+fn write_plain_options(
+    timestamps: Option<(u32, u32)>,
+    sack: SackBlocks,
+    area: &mut [u8; MAX_OPTIONS_LEN],
+) -> usize {
+    if !sack.is_empty() {
+        return TcpOptions { timestamps, sack, ..TcpOptions::NONE }.write(area);
+    }
     let Some((tsval, tsecr)) = timestamps else { return 0 };
     let [v0, v1, v2, v3] = tsval.to_be_bytes();
     let [e0, e1, e2, e3] = tsecr.to_be_bytes();
@@ -124,7 +140,7 @@ fn write_plain_options(timestamps: Option<(u32, u32)>, area: &mut [u8; MAX_OPTIO
 /// Writes a control packet that belongs to no connection.
 pub(crate) fn write_reply(reply: &Reply, packet: &mut TxPacket) -> bool {
     let mut area = [0; MAX_OPTIONS_LEN];
-    let len = write_plain_options(reply.timestamps, &mut area);
+    let len = write_plain_options(reply.timestamps, SackBlocks::new(), &mut area);
     let emit = Emit {
         src_port: reply.tuple.local_port,
         dst_port: reply.tuple.remote_port,

@@ -10,8 +10,9 @@ use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
 use crate::event::Cause;
+use crate::recovery::flight::Deadlines;
 use crate::timers::Timer;
-use stack_core::Error;
+use stack_core::{Error, Instant};
 
 /// The state of probing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,19 +37,29 @@ impl Connection {
         let closed = self.snd.wnd == 0 && (outstanding || waiting);
         let blocked = waiting && !outstanding;
         if closed || blocked {
-            self.timers.clear(Timer::Retransmit);
+            self.hold_deadlines();
             let wait = self.rtt.rto_backed_off(self.persist.probes, env.config());
             self.start_waiting(env);
             self.timers.set_if_off(Timer::Persist, env.now + wait);
             return;
         }
-        self.timers.clear(Timer::Persist);
-        if outstanding {
-            let rto = self.rtt.rto(env.config());
-            self.timers.set_if_off(Timer::Retransmit, env.now + rto);
-        } else {
-            self.timers.clear(Timer::Retransmit); // R6298-5.1-a
-            self.timers.clear(Timer::User);
+        let Some(flight) = &mut self.recovery.flight else {
+            self.timers.clear_resend(); // R6298-5.1-a
+            return self.timers.clear(Timer::User);
+        };
+        let deadlines = &mut flight.deadlines;
+        if deadlines.timeout == Instant::FAR_FUTURE {
+            deadlines.timeout = env.now + self.rtt.rto(&env.shared.config);
+        }
+        let (timer, deadline) = deadlines.next();
+        self.timers.set(timer, deadline);
+    }
+
+    /// While the window is closed nothing is late.
+    fn hold_deadlines(&mut self) {
+        if let Some(flight) = &mut self.recovery.flight {
+            flight.deadlines = Deadlines::default();
+            flight.probe_due = false;
         }
     }
 

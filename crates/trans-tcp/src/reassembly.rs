@@ -7,12 +7,16 @@
 
 use alloc::collections::BTreeMap;
 use bytes::Bytes;
-use stack_packet::Rope;
+use stack_packet::{Range, RangeSet, Rope};
 
 /// Memory of a piece beyond its bytes: tree node, reference, allocation.
 const OVERHEAD: u32 = 96;
 /// Pieces up to this size are copied.
 pub(crate) const COPY_BREAK: usize = 512;
+/// Contiguous ranges that are kept apart for SACK; what makes more of them is held and not reported.
+const MAX_RANGES: usize = 1024;
+/// Ranges that are remembered as recent: what two ACKs can report.
+const RECENT: usize = 8;
 
 #[derive(Debug)]
 struct Piece {
@@ -25,6 +29,12 @@ struct Piece {
 pub(crate) struct Reassembly {
     pieces: BTreeMap<u64, Piece>,
     charged: u32,
+    /// What is held, whatever pieces it is in.
+    held: RangeSet,
+    /// A place in each of the ranges that grew last, the latest first.
+    recent: [u64; RECENT],
+    /// Of these, ranges that no ACK has told of since.
+    fresh: u8,
 }
 
 impl Reassembly {
@@ -40,7 +50,69 @@ impl Reassembly {
 
     /// Queues the bytes at `start` as far as they are new; `pinned` is the memory behind them.
     /// Returns whether the budget allowed it.
-    pub(crate) fn insert(&mut self, start: u64, mut bytes: Bytes, pinned: u32, budget: u32) -> bool {
+    pub(crate) fn insert(&mut self, start: u64, bytes: Bytes, pinned: u32, budget: u32) -> bool {
+        let range = Range::new(start, start + bytes.len() as u64);
+        let held = self.insert_new(start, bytes, pinned, budget);
+        if held && self.held.insert(range, MAX_RANGES).is_some() {
+            self.touch(start);
+        }
+        held
+    }
+
+    /// The first part of `range` that is held already.
+    pub(crate) fn overlap(&self, range: Range) -> Option<Range> {
+        let held = self.held.at_or_after(range.start)?;
+        let common = Range::new(held.start.max(range.start), held.end.min(range.end));
+        (!common.is_empty()).then_some(common)
+    }
+
+    /// Ranges that have grown since an ACK told of them.
+    pub(crate) fn fresh(&self) -> u32 {
+        u32::from(self.fresh)
+    }
+
+    /// Up to `most` ranges for an ACK, those that grew last first, each once.
+    pub(crate) fn report(&mut self, most: usize) -> impl Iterator<Item = Range> + use<> {
+        let mut ranges = [Range::new(0, 0); RECENT];
+        let mut count = 0;
+        let mut looked_at = 0;
+        for &place in &self.recent {
+            if count == most {
+                break;
+            }
+            looked_at += 1;
+            let Some(range) = self.held.at_or_after(place).filter(|range| range.start <= place) else {
+                continue;
+            };
+            if ranges.iter().take(count).all(|told| *told != range) {
+                if let Some(slot) = ranges.get_mut(count) {
+                    *slot = range;
+                }
+                count += 1;
+            }
+        }
+        if usize::from(self.fresh) > looked_at {
+            self.recent.rotate_left(looked_at);
+        }
+        self.fresh = self.fresh.saturating_sub(looked_at as u8);
+        ranges.into_iter().take(count)
+    }
+
+    /// The range around `place` has grown.
+    fn touch(&mut self, place: u64) {
+        let Some(range) = self.held.at_or_after(place) else { return };
+        let same = |&at: &u64| range.start <= at && at < range.end;
+        let was_at = self.recent.iter().position(same).unwrap_or(RECENT - 1);
+        if was_at >= usize::from(self.fresh) {
+            self.fresh = (self.fresh + 1).min(RECENT as u8);
+        }
+        if let Some(older) = self.recent.get_mut(..=was_at) {
+            older.rotate_right(1);
+        }
+        self.recent[0] = place;
+    }
+
+    fn insert_new(&mut self, start: u64, mut bytes: Bytes, pinned: u32, budget: u32) -> bool {
         let mut start = start;
         if let Some((&at, before)) = self.pieces.range(..=start).next_back() {
             let covered = (at + before.bytes.len() as u64).saturating_sub(start);
@@ -50,14 +122,15 @@ impl Reassembly {
             bytes = bytes.split_off(covered as usize);
             start += covered;
         }
-        self.swallow_covered(start, &mut bytes);
+        let covered = self.covered(start, &mut bytes);
         let charge = charge_of(&bytes, pinned);
         if bytes.is_empty() {
             return true;
         }
-        if self.charged.saturating_add(charge) > budget {
-            return false;
+        if (self.charged - covered).saturating_add(charge) > budget {
+            return false; // and nothing that was there is dropped: the peer may know of it
         }
+        self.swallow(start, start + bytes.len() as u64);
         if bytes.len() <= COPY_BREAK {
             bytes = Bytes::copy_from_slice(&bytes);
         }
@@ -88,17 +161,28 @@ impl Reassembly {
                 queue.push(fresh);
             }
         }
+        self.held.remove_below(next + u64::from(moved));
         (moved, charge)
     }
 
-    /// Drops queued pieces that the new one covers whole, and cuts the new one where another goes on beyond it.
-    fn swallow_covered(&mut self, start: u64, bytes: &mut Bytes) {
+    /// Cuts the new piece where a queued one goes on beyond it, and says what the queued ones are charged that it
+    /// covers whole.
+    fn covered(&self, start: u64, bytes: &mut Bytes) -> u32 {
         let end = start + bytes.len() as u64;
-        while let Some((&at, piece)) = self.pieces.range(start..end).next() {
+        let mut charge = 0;
+        for (&at, piece) in self.pieces.range(start..end) {
             if at + piece.bytes.len() as u64 > end {
                 bytes.truncate((at - start) as usize);
-                return;
+                break;
             }
+            charge += piece.charge;
+        }
+        charge
+    }
+
+    /// Drops the queued pieces in `[start, end)`, which the new one covers.
+    fn swallow(&mut self, start: u64, end: u64) {
+        while let Some((&at, _)) = self.pieces.range(start..end).next() {
             if let Some(gone) = self.pieces.remove(&at) {
                 self.charged -= gone.charge;
             }
@@ -133,6 +217,9 @@ mod tests {
                 if start >= end { continue; }
                 let piece = Bytes::copy_from_slice(&stream[start..end]);
                 prop_assert!(r.insert(start as u64, piece, 2000, PLENTY));
+                let told: Vec<Range> = r.report(4).collect();
+                prop_assert!(told.iter().all(|range| r.held.contains(*range)));
+                prop_assert_eq!(r.held.total(), r.pieces.values().map(|p| p.bytes.len() as u64).sum::<u64>());
                 let held: u32 = r.pieces.values().map(|p| p.charge).sum();
                 prop_assert_eq!(held, r.charged());
                 let (moved, _) = r.take(next, &mut queue);
@@ -150,6 +237,15 @@ mod tests {
                 prop_assert!(r.charged() <= 20_000);
             }
         }
+    }
+
+    #[test]
+    fn what_was_reported_is_not_dropped_for_something_larger() {
+        let mut r = Reassembly::default();
+        assert!(r.insert(10, Bytes::from(alloc::vec![0; 600]), 600, 1000));
+        assert!(!r.insert(5, Bytes::from(alloc::vec![0; 2000]), 2000, 1000));
+        assert_eq!(r.overlap(Range::new(0, 5000)), Some(Range::new(10, 610)));
+        assert_eq!(r.pieces.len(), 1);
     }
 
     #[test]

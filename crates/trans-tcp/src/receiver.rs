@@ -19,14 +19,17 @@ pub(crate) struct Receiver {
     pub(crate) last_ack: SeqNum,
     /// RCV.UP: the octet behind the last urgent one.
     up: SeqNum,
-    /// A FIN that waits behind a gap.
-    pub(crate) fin: Option<SeqNum>,
+    /// The peer's FIN; means something with `has_fin`.
+    fin_seq: SeqNum,
+    /// What arrived twice and the peer has not been told of: its first octet, and how many (RFC 2883).
+    pub(crate) duplicate: SeqNum,
+    pub(crate) duplicate_len: u16,
     /// Size of the buffer.
     pub(crate) buffer: u32,
     /// Memory behind the text that waits.
     pub(crate) charged: u32,
     queue: Option<Box<Rope>>,
-    reassembly: Option<Box<Reassembly>>,
+    pub(crate) reassembly: Option<Box<Reassembly>>,
     /// Octets received in order.
     pub(crate) received: u64,
     /// Text of the largest segment seen.
@@ -34,6 +37,7 @@ pub(crate) struct Receiver {
     /// Shift of our windows.
     pub(crate) scale: u8,
     urgent: bool,
+    has_fin: bool,
     /// The application reads no more: text is counted and dropped.
     pub(crate) discard: bool,
 }
@@ -47,7 +51,9 @@ impl Receiver {
             edge: none,
             last_ack: none,
             up: none,
-            fin: None,
+            fin_seq: none,
+            duplicate: none,
+            duplicate_len: 0,
             buffer,
             charged: 0,
             queue: None,
@@ -56,6 +62,7 @@ impl Receiver {
             segment_size: 0,
             scale: 0,
             urgent: false,
+            has_fin: false,
             discard: false,
         }
     }
@@ -66,6 +73,16 @@ impl Receiver {
         self.last_ack = self.nxt;
         self.up = self.nxt;
         self.edge = self.nxt + window;
+    }
+
+    /// The peer's FIN has this number.
+    pub(crate) fn saw_fin(&mut self, seq: SeqNum) {
+        (self.fin_seq, self.has_fin) = (seq, true);
+    }
+
+    /// The number of the peer's FIN, once one came; perhaps it waits behind a gap.
+    pub(crate) fn fin(&self) -> Option<SeqNum> {
+        self.has_fin.then_some(self.fin_seq)
     }
 
     /// RCV.WND: octets that are accepted from RCV.NXT on.
@@ -96,6 +113,11 @@ impl Receiver {
     /// Whether text waits behind a gap.
     pub(crate) fn has_gap(&self) -> bool {
         self.reassembly.is_some()
+    }
+
+    /// Whether an ACK has something to say besides its number.
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.duplicate_len > 0 || self.has_gap() || self.fin().is_some_and(|fin| fin.after(self.nxt))
     }
 
     /// Memory behind text that waits, in order and out of order.
@@ -131,7 +153,7 @@ impl Receiver {
 
     /// Keeps octets that are ahead of RCV.NXT. Returns whether there was room for them.
     pub(crate) fn hold(&mut self, seq: SeqNum, piece: Bytes, pinned: u32) -> bool {
-        let start = self.received + u64::from(seq.distance_from(self.nxt));
+        let start = self.offset_of(seq);
         let budget = self.buffer / 4 * 3;
         let held = self.reassembly.get_or_insert_default().insert(start, piece, pinned, budget);
         if self.reassembly.as_ref().is_some_and(|r| r.is_empty()) {

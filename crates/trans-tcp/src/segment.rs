@@ -5,7 +5,7 @@ use stack_wire::checksum::pseudo_header;
 use stack_wire::ip::protocol;
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{Flags, Tcp};
-use stack_wire::tcp_options::TcpOptions;
+use stack_wire::tcp_options::{SackBlocks, TcpOptions};
 
 /// A segment on its way through the checks. Trimming moves `seq`, `skip` and `len`; the packet stays as it is.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,9 @@ pub(crate) struct Segment {
     pub(crate) timestamps: Option<(u32, u32)>,
     pub(crate) mss: Option<u16>,
     pub(crate) window_scale: Option<u8>,
+    pub(crate) sack_permitted: bool,
+    /// What the peer holds beyond its acknowledgment; numbers of ours.
+    pub(crate) sack: SackBlocks,
     /// Octets of text.
     pub(crate) len: u32,
     /// Octets of text at the front of the packet that have been trimmed off.
@@ -53,6 +56,8 @@ impl Segment {
             timestamps: options.timestamps,
             mss: options.mss,
             window_scale: options.window_scale,
+            sack_permitted: options.sack_permitted,
+            sack: options.sack,
             len: packet.transport_len().saturating_sub(header_len) as u32,
             skip: 0,
             header_len,
@@ -132,6 +137,8 @@ mod tests {
             timestamps: None,
             mss: None,
             window_scale: None,
+            sack_permitted: false,
+            sack: SackBlocks::new(),
             len,
             skip: 0,
             header_len: 20,

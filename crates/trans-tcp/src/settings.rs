@@ -2,6 +2,7 @@
 //! A listener hands its settings on to the connections that it makes.
 
 use crate::config::{Settings, TcpConfig, clamp_buffer, millis};
+use crate::congestion::{Algorithm, Controller};
 use crate::env::Env;
 use crate::tcp::{Socket, Tcp};
 use crate::timers::Timer;
@@ -76,6 +77,29 @@ impl Tcp {
                 .with_connection(cx, id, |connection, env| connection.set_option(env, option))
                 .unwrap_or(Err(Error::UnknownEndpoint)),
         }
+    }
+
+    /// Chooses the congestion control of a socket (`TCP_CONGESTION`). A connection goes on with the window that it has; what
+    /// the algorithm before knew is forgotten. Connections that a listener accepts from now on have its choice.
+    ///
+    /// # Errors
+    /// [`Error::UnknownEndpoint`].
+    pub fn set_congestion(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        algorithm: Algorithm,
+    ) -> Result<(), Error> {
+        let settings = match self.sockets.get_mut(id).ok_or(Error::UnknownEndpoint)? {
+            Socket::Fresh(fresh) => &mut fresh.settings,
+            Socket::Listener(listener) => &mut listener.settings,
+            Socket::Connection(connection) => {
+                connection.congestion = Controller::new(algorithm, || cx.host.random());
+                &mut connection.settings
+            }
+        };
+        Arc::make_mut(settings).congestion = algorithm;
+        Ok(())
     }
 
     fn bind_to_nic(&mut self, id: EndpointId, nic: Option<NicId>) -> Result<(), Error> {

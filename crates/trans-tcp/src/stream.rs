@@ -220,6 +220,9 @@ impl Connection {
         while let Some(timer) = self.timers.expired(env.now) {
             match timer {
                 Timer::Retransmit => self.on_retransmission_timeout(env),
+                Timer::Reordering => self.on_reordering_timeout(env),
+                Timer::LossProbe => self.on_probe_timeout(),
+                Timer::Pace => self.on_pace_timeout(),
                 Timer::Persist => self.on_persist_timeout(env),
                 Timer::DelayedAck => {
                     env.counters().delayed_acks += 1;

@@ -37,6 +37,8 @@ pub(crate) struct HalfOpen {
     /// The peer's window shift; `None` if it offered none.
     pub(crate) shift: Option<u8>,
     pub(crate) retries: u8,
+    /// The peer offered SACK, and we take it.
+    pub(crate) sack: bool,
     /// In the control queue.
     pub(crate) queued: bool,
 }
@@ -141,6 +143,7 @@ impl HalfOpen {
         let options = TcpOptions {
             mss: Some(path.receive_mss(&self.tuple, max_segment)),
             window_scale: self.shift.map(|_| our_shift),
+            sack_permitted: self.sack,
             timestamps: self.ts_recent.map(|recent| (clock(now, offset), recent)),
             ..TcpOptions::NONE
         };

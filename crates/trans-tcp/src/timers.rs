@@ -1,4 +1,7 @@
-//! What time can do to a connection: six deadlines, of which the host knows the earliest, or an earlier one.
+//! What time can do to a connection: five deadlines, of which the host knows the earliest, or an earlier one.
+//!
+//! Those that can make it send text, [`Timer::Retransmit`] to [`Timer::Persist`], share one: at any time only the first of
+//! them matters (RFC 8985 §8), and what is in flight knows the others.
 //!
 //! Arming is lazy: a deadline that moves later is not reported. When the reported one comes, the connection looks at
 //! its table, finds nothing due, and reports the next. Setting a timer again costs two stores.
@@ -10,6 +13,12 @@ use stack_core::Instant;
 pub(crate) enum Timer {
     /// Data, SYN or FIN was not acknowledged in time (RFC 6298).
     Retransmit,
+    /// Something sent is late if it was not overtaken by now (RFC 8985 §6.2).
+    Reordering,
+    /// Nothing was heard of the end of a flight (RFC 8985 §7.2).
+    LossProbe,
+    /// The pace lets the next packet go.
+    Pace,
     /// The peer's window is closed, or too small to use (RFC 9293 §3.8.6.1).
     Persist,
     /// An ACK has been delayed long enough (RFC 9293 §3.8.6.3).
@@ -23,34 +32,37 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 6] =
-        [Self::User, Self::Retransmit, Self::Persist, Self::DelayedAck, Self::KeepAlive, Self::Close];
+    /// Whether it makes the connection send something again.
+    fn resends(self) -> bool {
+        matches!(self, Self::Retransmit | Self::Reordering | Self::LossProbe | Self::Pace | Self::Persist)
+    }
 }
 
 /// The deadlines of a connection; [`Instant::FAR_FUTURE`] where a timer is off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timers {
-    retransmit: Instant,
-    persist: Instant,
+    resend: Instant,
     delayed_ack: Instant,
     keep_alive: Instant,
     user: Instant,
     close: Instant,
     /// What the host has been told.
     armed: Instant,
+    /// Which timer `resend` is.
+    resends: Timer,
 }
 
 impl Default for Timers {
     fn default() -> Self {
         let off = Instant::FAR_FUTURE;
         Self {
-            retransmit: off,
-            persist: off,
+            resend: off,
             delayed_ack: off,
             keep_alive: off,
             user: off,
             close: off,
             armed: off,
+            resends: Timer::Retransmit,
         }
     }
 }
@@ -58,20 +70,33 @@ impl Default for Timers {
 impl Timers {
     /// Sets a timer, whether it was on or off.
     pub(crate) fn set(&mut self, timer: Timer, deadline: Instant) {
+        if timer.resends() {
+            self.resends = timer;
+        }
         *self.slot(timer) = deadline;
     }
 
     /// Sets a timer that is off.
     pub(crate) fn set_if_off(&mut self, timer: Timer, deadline: Instant) {
-        let slot = self.slot(timer);
-        if *slot == Instant::FAR_FUTURE {
-            *slot = deadline;
+        if !self.is_on(timer) {
+            self.set(timer, deadline);
         }
     }
 
     /// Turns a timer off.
     pub(crate) fn clear(&mut self, timer: Timer) {
-        *self.slot(timer) = Instant::FAR_FUTURE;
+        if self.is_on(timer) {
+            *self.slot(timer) = Instant::FAR_FUTURE;
+        }
+    }
+
+    /// Turns off whichever would make the connection send something again.
+    pub(crate) fn clear_resend(&mut self) {
+        self.resend = Instant::FAR_FUTURE;
+    }
+
+    fn is_on(&mut self, timer: Timer) -> bool {
+        (!timer.resends() || timer == self.resends) && *self.slot(timer) != Instant::FAR_FUTURE
     }
 
     /// Turns all off.
@@ -81,7 +106,8 @@ impl Timers {
 
     /// Takes a timer that is due and turns it off.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
-        let due = Timer::ALL.into_iter().find(|&timer| *self.slot(timer) <= now)?;
+        let all = [Timer::User, self.resends, Timer::DelayedAck, Timer::KeepAlive, Timer::Close];
+        let due = all.into_iter().find(|&timer| *self.slot(timer) <= now)?;
         self.clear(due);
         Some(due)
     }
@@ -102,18 +128,14 @@ impl Timers {
     }
 
     fn next(&self) -> Instant {
-        self.retransmit
-            .min(self.persist)
-            .min(self.delayed_ack)
-            .min(self.keep_alive)
-            .min(self.user)
-            .min(self.close)
+        self.resend.min(self.delayed_ack).min(self.keep_alive).min(self.user).min(self.close)
     }
 
     fn slot(&mut self, timer: Timer) -> &mut Instant {
         match timer {
-            Timer::Retransmit => &mut self.retransmit,
-            Timer::Persist => &mut self.persist,
+            Timer::Retransmit | Timer::Reordering | Timer::LossProbe | Timer::Pace | Timer::Persist => {
+                &mut self.resend
+            }
             Timer::DelayedAck => &mut self.delayed_ack,
             Timer::KeepAlive => &mut self.keep_alive,
             Timer::User => &mut self.user,
@@ -140,6 +162,20 @@ mod tests {
         timers.fired();
         assert_eq!(timers.expired(at(3)), Some(Timer::DelayedAck));
         assert_eq!((timers.expired(at(3)), timers.unreported()), (None, Some(at(9))));
+    }
+
+    #[test]
+    fn of_the_timers_that_send_again_one_runs() {
+        let at = Instant::from_secs;
+        let mut timers = Timers::default();
+        timers.set(Timer::Retransmit, at(5));
+        timers.set(Timer::LossProbe, at(7));
+        timers.clear(Timer::Retransmit);
+        timers.set_if_off(Timer::LossProbe, at(3));
+        assert_eq!((timers.expired(at(6)), timers.expired(at(7))), (None, Some(Timer::LossProbe)));
+        timers.set(Timer::Reordering, at(9));
+        timers.set_if_off(Timer::Persist, at(10));
+        assert_eq!((timers.expired(at(9)), timers.expired(at(10))), (None, Some(Timer::Persist)));
     }
 
     #[test]

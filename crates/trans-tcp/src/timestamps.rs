@@ -55,6 +55,11 @@ impl Timestamps {
         fresh && (tsval.wrapping_sub(self.recent) as i32) < 0
     }
 
+    /// How much older than the latest timestamp this one is, if the peer's clock ticks in milliseconds.
+    pub(crate) fn age(&self, tsval: u32) -> Duration {
+        Duration::from_millis(u64::from(self.recent.wrapping_sub(tsval)))
+    }
+
     /// An acceptable segment that begins at `seq`: its timestamp is echoed if the segment is the first of those
     /// that the next ACK is for (R7323-4.3-a).
     pub(crate) fn update(&mut self, tsval: u32, seq: SeqNum, last_ack_sent: SeqNum, now: Instant) {
@@ -63,11 +68,32 @@ impl Timestamps {
         }
     }
 
+    /// The echo in a segment with these timestamps, to be compared with times of ours.
+    pub(crate) fn echo(&self, timestamps: Option<(u32, u32)>) -> Echo {
+        let tsecr = timestamps.filter(|_| self.on).map_or(0, |(_, tsecr)| tsecr);
+        Echo { tsecr, offset: self.offset }
+    }
+
     /// Round-trip time that an echoed timestamp tells, at least one tick; `None` for an echo of nothing that we
     /// can have sent lately.
     pub(crate) fn rtt(&self, tsecr: u32, at: Instant) -> Option<Duration> {
         let ticks = clock(at, self.offset).wrapping_sub(tsecr);
         (self.on && tsecr != 0 && ticks < VALID_SECS).then(|| Duration::from_millis(u64::from(ticks.max(1))))
+    }
+}
+
+/// What a segment echoes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Echo {
+    /// 0 for nothing.
+    tsecr: u32,
+    offset: u32,
+}
+
+impl Echo {
+    /// Whether it echoes something that was sent before `at`, by a tick at least.
+    pub(crate) fn predates(&self, at: Instant) -> bool {
+        self.tsecr != 0 && (self.tsecr.wrapping_sub(clock(at, self.offset)) as i32) < 0
     }
 }
 
@@ -110,5 +136,14 @@ mod tests {
         assert_eq!(ts.rtt(sent, at(3)), Some(Duration::from_secs(2)));
         assert_eq!(ts.rtt(0, at(3)), None);
         assert_eq!(ts.rtt(sent.wrapping_add(1), at(1)), None, "an echo from the future");
+    }
+
+    #[test]
+    fn an_echo_predates_what_was_sent_a_tick_later() {
+        let ts = Timestamps::new(true, u32::MAX - 999);
+        let echo = ts.echo(Some((0, clock(at(1), u32::MAX - 999).wrapping_add(1))));
+        let ms = |ms| at(1) + Duration::from_millis(ms);
+        assert!(!echo.predates(ms(1)) && echo.predates(ms(2)));
+        assert!(!ts.echo(None).predates(ms(9)) && !Timestamps::default().echo(Some((0, 5))).predates(ms(9)));
     }
 }

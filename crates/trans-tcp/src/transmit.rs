@@ -3,6 +3,7 @@
 //! The spine is [`Connection::next_segment`]; it decides, and `emit.rs` builds. Every segment after the SYN carries
 //! an ACK.
 
+use crate::congestion::{Restart, initial_window};
 use crate::connection::Connection;
 use crate::delayed_ack::Owed;
 use crate::env::Env;
@@ -33,7 +34,10 @@ pub(crate) struct Outgoing {
 pub(crate) enum Sending {
     New,
     Again(Cause),
+    /// Into a closed window.
     Probe,
+    /// For the end of a flight.
+    LossProbe,
     Ack,
 }
 
@@ -80,9 +84,11 @@ impl Connection {
         if self.snd.outstanding() == 0 {
             self.restart_after_idle(env);
         }
-        self.lost_data()
+        let now = env.now;
+        self.when_due(now, Self::lost_data_or_frto)
+            .or_else(|| self.loss_probe())
             .or_else(|| self.window_probe())
-            .or_else(|| self.new_data())
+            .or_else(|| self.when_due(now, |connection| connection.new_data()))
             .or_else(|| self.lone_fin())
             .or_else(|| self.keep_alive_probe())
             .or_else(|| self.pure_ack())
@@ -98,12 +104,29 @@ impl Connection {
         self.syn_due.then_some(Outgoing { seq: self.snd.una, len: 0, flags, kind })
     }
 
-    /// What is lost, within both windows. The segment that a fast retransmit repairs waits for neither ACKs nor room.
-    fn lost_data(&self) -> Option<Outgoing> {
-        let (start, end, cause) = self.recovery.lost()?;
-        let mss = self.mss();
-        let room = self.window.cwnd.saturating_sub(self.pipe());
-        let room = if cause == Cause::FastRetransmit { room.max(mss) } else { room };
+    /// What is lost; after a timeout that may be spurious, new text first, and then nothing until the peer answers.
+    fn lost_data_or_frto(&mut self) -> Option<Outgoing> {
+        if !self.probes_timeout() {
+            return self.lost_data();
+        }
+        let new = self.new_data();
+        if new.is_some() || self.snd.nxt.after(self.recovery.recovery_point) {
+            return new;
+        }
+        self.stop_probing_timeout();
+        self.lost_data()
+    }
+
+    /// What is lost, within both windows. The first segment after a timeout, and the one that NewReno repairs, wait for
+    /// neither ACKs nor room.
+    fn lost_data(&mut self) -> Option<Outgoing> {
+        let (mss, room, cause) =
+            (self.mss(), self.window.cwnd.saturating_sub(self.pipe()), self.recovery.cause);
+        let most = self.burst(u32::MAX);
+        let flight = self.recovery.flight.as_mut().filter(|flight| flight.board.lost() > 0)?;
+        let at_once = flight.resend_first || !self.sack && cause == Cause::FastRetransmit;
+        let room = if at_once { room.max(mss) } else { room };
+        let (start, end) = flight.board.next_lost(room.min(most))?;
         let edge = self.snd.una + self.snd.wnd; // R9293-SHLD-16; not R9293-MAY-7
         if !edge.after(start) {
             return None;
@@ -113,7 +136,7 @@ impl Connection {
         if end == self.snd.nxt && lost < mss {
             lost = text.min(mss); // R9293-SHLD-28: a probe's octet does not go again alone
         }
-        let len = lost.min(edge.distance_from(start)).min(self.burst(room));
+        let len = whole(lost.min(edge.distance_from(start)).min(room).min(most), lost, mss);
         if len < lost.min(mss) && room < mss {
             return None;
         }
@@ -145,19 +168,19 @@ impl Connection {
     /// New text, as much as both windows allow, in whole segments where there is more.
     fn new_data(&self) -> Option<Outgoing> {
         let unsent = self.snd.unsent();
-        if unsent == 0 || self.recovery.lost().is_some() {
+        if unsent == 0 || self.recovery.lost_bytes() > 0 && !self.probes_timeout() {
             return None;
         }
         let mss = self.mss();
         let wnd = u32::try_from(self.snd.window_room()).ok().filter(|&room| room > 0)?; // R9293-SHLD-15
         let cwnd = self.cwnd_room();
         let all = unsent.min(wnd).min(self.burst(cwnd));
-        let whole = all / mss * mss;
-        let rest = all - whole;
-        let len = if rest == 0 || self.may_send_small(rest, all == unsent, cwnd - whole.min(cwnd)) {
+        let full = all / mss * mss;
+        let rest = all - full;
+        let len = if rest == 0 || self.may_send_small(rest, all == unsent, cwnd - full.min(cwnd)) {
             all
         } else {
-            whole
+            full
         };
         if len == 0 {
             return None;
@@ -203,31 +226,37 @@ impl Connection {
 
     /// Room in the congestion window for new text.
     fn cwnd_room(&self) -> u32 {
-        let cwnd = self.window.cwnd.saturating_add(self.recovery.limited_transmit(self.mss()));
+        let limited = if self.sack { 0 } else { self.recovery.limited_transmit(self.mss()) };
+        let cwnd = self.window.cwnd.saturating_add(limited); // with SACK, what is reported makes the room
         cwnd.saturating_sub(self.pipe())
     }
 
-    /// The largest packet that fits `room`: whole segments up to a super-packet.
+    /// The largest packet that fits `room`: whole segments up to a super-packet, or to what the pace allows.
     fn burst(&self, room: u32) -> u32 {
         let most = self.path.max_burst(&self.tuple, self.mss(), self.ts.on);
-        most.min(room)
+        most.min(self.paced_burst()).min(room)
     }
 
-    /// R5681-4.1-a: after a pause the ACK clock has stopped, and the window tells nothing any more.
+    /// Something is to be sent while nothing is in flight: the algorithm may think the window over (R5681-4.1-a).
     fn restart_after_idle(&mut self, env: &Env<'_, '_>) {
-        let waits = self.snd.unsent() > 0;
-        if waits && env.now.saturating_since(self.last_sent) > self.rtt.rto(env.config()) {
-            let restart = crate::congestion::initial_window(env.config().initial_window, self.mss(), false);
-            if self.window.cwnd > restart {
-                self.window.cwnd = restart;
-                self.congestion.get_mut().on_restart();
-                self.show_window(env);
-            }
+        if self.snd.unsent() == 0 {
+            return;
+        }
+        let before = self.window;
+        let restart = Restart {
+            now: env.now,
+            is_long: env.now.saturating_since(self.last_sent) > self.rtt.rto(env.config()),
+            restart_window: initial_window(env.config().initial_window, self.mss(), false),
+        };
+        self.congestion.get_mut().on_restart(&mut self.window, &restart);
+        if self.window != before {
+            self.show_window(env);
         }
     }
 
     /// The connection's turn is over: timers for what was sent, and for an ACK that may wait.
     fn after_turn(&mut self, env: &mut Env<'_, '_>) {
+        self.note_limits();
         self.schedule_retransmission(env);
         if self.acks.owed() == Owed::Later {
             let delay = env.config().delayed_ack;
@@ -237,4 +266,9 @@ impl Connection {
             self.release_send_buffer(env);
         }
     }
+}
+
+/// As much of `all` as `len` is, in whole segments unless that is less than one.
+fn whole(len: u32, all: u32, mss: u32) -> u32 {
+    if len < all && len > mss { len / mss * mss } else { len }
 }

@@ -67,7 +67,8 @@ impl Default for Setup {
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
-            tcp: TcpConfig::default(),
+            // Nor do they want to wait for the pace.
+            tcp: TcpConfig { pacing: false, ..TcpConfig::default() },
         }
     }
 }
@@ -119,6 +120,8 @@ impl Setup {
         let ours = match short {
             "tcp_timestamps" => "tcp.timestamps",
             "tcp_window_scaling" => "tcp.window_scaling",
+            "tcp_sack" => "tcp.sack",
+            "tcp_congestion_control" => "tcp.congestion",
             "tcp_retries2" => "tcp.data_retries",
             "tcp_syn_retries" => "tcp.syn_retries",
             "tcp_synack_retries" => "tcp.syn_ack_retries",
@@ -197,6 +200,14 @@ impl Setup {
             "challenges_per_second" => tcp.challenges_per_second = parse(value)?,
             "timestamps" => tcp.timestamps = switch(value)?,
             "window_scaling" => tcp.window_scaling = switch(value)?,
+            "sack" => tcp.sack = switch(value)?,
+            "reordering_adapts" => tcp.reordering_adapts = switch(value)?,
+            "loss_probe" => tcp.loss_probe = switch(value)?,
+            "frto" => tcp.frto = switch(value)?,
+            "undo" => tcp.undo = switch(value)?,
+            "pacing" => tcp.pacing = switch(value)?,
+            "clock_resolution" => tcp.clock_resolution = duration(value)?,
+            "congestion" => tcp.congestion = parse(value)?,
             "no_delay" => tcp.no_delay = switch(value)?,
             "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
             _ => return Err(Unknown),

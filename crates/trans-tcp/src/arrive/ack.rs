@@ -6,13 +6,15 @@ use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
 use crate::event::{Cause, TcpEvent};
+use crate::recovery::Phase;
+use crate::recovery::delivery::Delivery;
 use crate::recovery::newreno::Progress;
+use crate::recovery::sack::Report;
 use crate::segment::Segment;
 use crate::state::{Event, State};
-use crate::timers::Timer;
 use core::ops::ControlFlow;
 use core::time::Duration;
-use stack_core::DropReason;
+use stack_core::{DropReason, Instant};
 
 /// How often a neighbour is confirmed by progress of one connection, in milliseconds.
 const CONFIRM_INTERVAL: u32 = 1000;
@@ -29,23 +31,15 @@ impl Connection {
         if seg.ack.after(self.snd.nxt) || (self.snd.una - self.snd.max_wnd).after(seg.ack) {
             return ControlFlow::Break(Reply::ChallengeAck(DropReason::TcpBadAck));
         }
-        if seg.ack.before(self.snd.una) {
+        let window = u32::from(seg.window) << self.snd.scale; // R9293-MUST-1
+        let is_duplicate = seg.ack == self.snd.una && self.is_duplicate(seg, window);
+        if seg.ack.after_eq(self.snd.una) {
+            env.counters().pure_acks += u64::from(seg.len == 0);
+            self.snd.update_window(seg.seq, seg.ack, window);
+        } else if seg.sack.is_empty() {
             return Flow::Continue(()); // an old ACK; what else the segment carries is news
         }
-        if seg.len == 0 {
-            env.counters().pure_acks += 1;
-        }
-        let window = u32::from(seg.window) << self.snd.scale; // R9293-MUST-1
-        if seg.ack.after(self.snd.una) {
-            self.snd.update_window(seg.seq, seg.ack, window);
-            self.on_new_ack(env, seg);
-        } else {
-            let is_duplicate = self.is_duplicate(seg, window);
-            self.snd.update_window(seg.seq, seg.ack, window);
-            if is_duplicate {
-                self.on_duplicate_ack(env);
-            }
-        }
+        self.take_ack(env, seg, is_duplicate);
         self.persist_on_ack();
         self.schedule_retransmission(env);
         self.after_ack(env)
@@ -61,7 +55,7 @@ impl Connection {
         if !(seg.ack.after(self.snd.una) && seg.ack.before_eq(self.snd.nxt)) {
             return ControlFlow::Break(Reply::Reset(DropReason::TcpBadAck));
         }
-        self.sample_handshake(env, seg);
+        self.sample_handshake(seg);
         self.snd.set_window(seg.seq, seg.ack, u32::from(seg.window) << self.snd.scale);
         self.establish(env);
         self.recovery.timeouts = 0;
@@ -69,23 +63,64 @@ impl Connection {
     }
 
     /// The handshake's round trip, if the SYN was sent once, or if the timestamp tells which copy was answered.
-    pub(super) fn sample_handshake(&mut self, env: &mut Env<'_, '_>, seg: &Segment) {
-        let timed = self.sampler.acked(seg.ack, seg.received_at);
+    pub(super) fn sample_handshake(&mut self, seg: &Segment) {
+        let is_clear = !self.syn_was_lost && self.recovery.timeouts == 0;
+        let timed = is_clear.then(|| seg.received_at.saturating_since(self.last_sent));
         if let Some(rtt) = timed.or_else(|| self.echoed_rtt(seg)) {
-            self.rtt.sample(rtt, &env.shared.config);
+            self.rtt.sample(rtt, 1, 1);
         }
     }
 
-    fn on_new_ack(&mut self, env: &mut Env<'_, '_>, seg: &Segment) {
-        let rtt = self.take_rtt(env, seg);
-        let prior_flight = self.pipe();
-        let acked = seg.ack.distance_from(self.snd.una);
-        let text = self.snd.acknowledge(seg.ack);
-        self.stats.bytes_acked += u64::from(text);
-        let progress = self.advance_recovery(env, seg, acked, prior_flight, rtt);
-        if progress != (Progress::Partial { first: false }) {
-            self.timers.clear(Timer::Retransmit); // to be restarted if something is outstanding: R6298-5.1-a
+    /// What an ACK tells: what has arrived, how long it took, what is lost, and what may be sent.
+    fn take_ack(&mut self, env: &mut Env<'_, '_>, seg: &Segment, is_duplicate: bool) {
+        let report = self.read_sack(env, seg);
+        let before = self.window;
+        let mut news = self.take_delivery(seg, &report);
+        let rtt = self.take_rtt(env, seg, &news);
+        if news.acked > 0 {
+            self.stats.bytes_acked += u64::from(self.snd.acknowledge(seg.ack));
         }
+        let restarts = if self.sack {
+            self.judge_ack(env, seg, &mut news, &report);
+            news.acked > 0
+        } else {
+            self.judge_ack_without_sack(env, &news, is_duplicate)
+        };
+        self.inform_congestion(&news, rtt);
+        self.update_pace(env);
+        if self.window != before {
+            self.show_window(env);
+        }
+        self.restart_timers(env, &news, restarts);
+        if news.acked > 0 {
+            self.progress(env);
+        }
+    }
+
+    /// Blocks of peers that never offered SACK mean nothing.
+    fn read_sack(&mut self, env: &mut Env<'_, '_>, seg: &Segment) -> Report {
+        if !self.sack || seg.sack.is_empty() {
+            return Report::default();
+        }
+        let report = Report::new(seg, self.snd.una, self.snd.nxt, self.snd.max_wnd);
+        env.counters().sack_discard += u64::from(report.ignored);
+        report
+    }
+
+    /// R6298-5.2-a, R6298-5.3-a; RFC 8985 §7.2.
+    fn restart_timers(&mut self, env: &mut Env<'_, '_>, news: &Delivery, restarts: bool) {
+        if let Some(flight) = self.recovery.flight.as_mut().filter(|_| restarts) {
+            flight.deadlines.timeout = Instant::FAR_FUTURE; // to be restarted
+        }
+        if news.delivered > 0 {
+            self.schedule_probe(env);
+        }
+        self.suspect_reneging(news.now);
+        self.release_flight(env);
+    }
+
+    /// The peer has taken something for good.
+    fn progress(&mut self, env: &mut Env<'_, '_>) {
         self.restart_waiting(env);
         self.confirm_neighbour(env);
         self.release_send_buffer(env);
@@ -94,34 +129,74 @@ impl Connection {
         }
     }
 
-    fn advance_recovery(
-        &mut self,
-        env: &mut Env<'_, '_>,
-        seg: &Segment,
-        acked: u32,
-        prior_flight: u32,
-        rtt: Option<Duration>,
-    ) -> Progress {
+    /// NewReno, and undo by timestamps. Returns whether the retransmission timer is restarted.
+    fn judge_ack_without_sack(&mut self, env: &mut Env<'_, '_>, news: &Delivery, is_duplicate: bool) -> bool {
+        if is_duplicate {
+            self.on_duplicate_ack(env);
+        }
+        if news.acked == 0 || self.try_undo(env, news, &Report::default()) {
+            self.recovery.timeouts = if news.acked > 0 { 0 } else { self.recovery.timeouts };
+            return news.acked > 0;
+        }
+        let (una, nxt, mss) = (self.snd.una, self.snd.nxt, self.mss());
+        let progress = self.recovery.on_new_ack(&mut self.window, una, nxt, news.acked, mss);
+        if progress == Progress::Finished {
+            self.congestion.get_mut().on_recovery_end(&mut self.window);
+            env.emit(|| TcpEvent::RecoveryEnds);
+        }
+        progress != (Progress::Partial { first: false })
+    }
+
+    /// Tells the congestion control, if there is something to tell.
+    pub(crate) fn inform_congestion(&mut self, news: &Delivery, rtt: Option<Duration>) {
+        if news.delivered == 0 && news.lost == 0 {
+            return;
+        }
         let mss = self.mss();
-        let before = self.window;
-        let progress = self.recovery.on_new_ack(&mut self.window, self.snd.una, self.snd.nxt, acked, mss);
-        match progress {
-            Progress::Normal => {
-                // Half a window in slow start, all but a segment after it: else the application was the limit.
-                let used =
-                    if before.in_slow_start() { prior_flight.saturating_mul(2) } else { prior_flight + mss };
-                let app_limited = used < before.cwnd;
-                let now = seg.received_at;
-                let sample = AckSample { now, acked, prior_flight, mss, rtt, app_limited };
-                self.congestion.get_mut().on_ack(&mut self.window, &sample);
+        let cwnd_limited = self.was_cwnd_limited(news);
+        let (min_rtt, flight) = (self.rtt.min_rtt(), self.pipe());
+        // What ends a recovery does not open the window, too.
+        let ends_recovery = news.prior_phase == Phase::Recovery;
+        let congestion = self.congestion.get_mut();
+        let rate = self.recovery.flight.as_mut().and_then(|flight| flight.rate.take_sample(min_rtt));
+        let sample = AckSample {
+            now: news.now,
+            acked: news.acked,
+            delivered: news.delivered,
+            lost: news.lost,
+            prior_flight: news.prior_flight,
+            flight,
+            mss,
+            rtt,
+            min_rtt,
+            srtt: self.rtt.srtt(),
+            cwnd_limited,
+            phase: if ends_recovery { Phase::Recovery } else { self.recovery.phase },
+            has_sack: self.sack,
+            snd_una: self.snd.una,
+            snd_nxt: self.snd.nxt,
+            marked: 0,
+            rate: rate.filter(|_| congestion.wants_rate_samples()),
+        };
+        congestion.on_ack(&mut self.window, &sample);
+        if congestion.holds_back() {
+            if let Some(state) = &mut self.recovery.flight {
+                state.rate.on_app_limited(flight);
             }
-            Progress::Partial { .. } => {}
-            Progress::Finished => env.emit(|| TcpEvent::RecoveryEnds),
         }
-        if self.window != before {
-            self.show_window(env);
+    }
+
+    /// Whether the window was the limit when what is acknowledged was sent. For those that grow it by what is acknowledged
+    /// half of it is enough in slow start, and all but a segment after it.
+    fn was_cwnd_limited(&mut self, news: &Delivery) -> bool {
+        let una = self.snd.una;
+        let limited_until = self.recovery.flight.as_ref().and_then(|flight| flight.limited_until);
+        if limited_until.is_some_and(|until| una.before_eq(until)) {
+            return true;
         }
-        progress
+        let flight = news.prior_flight;
+        let used = if self.window.in_slow_start() { flight.saturating_mul(2) } else { flight + self.mss() };
+        used >= self.window.cwnd && !self.congestion.get_mut().owns_window_in_recovery()
     }
 
     fn on_duplicate_ack(&mut self, env: &mut Env<'_, '_>) {
@@ -131,22 +206,22 @@ impl Connection {
             env.counters().reno_recovery += 1;
             let recovery_point = nxt;
             env.emit(|| TcpEvent::RecoveryBegins { cause: Cause::FastRetransmit, recovery_point });
-            self.show_window(env);
         }
     }
 
-    /// A sample from the segment that was timed, or, if something was sent twice, from the timestamp's echo.
-    fn take_rtt(&mut self, env: &mut Env<'_, '_>, seg: &Segment) -> Option<Duration> {
-        let timed = self.sampler.acked(seg.ack, seg.received_at);
-        let is_ambiguous = self.recovery.timeouts > 0 || self.rtt.backoff > 0;
-        let rtt = timed.or_else(|| self.echoed_rtt(seg).filter(|_| is_ambiguous))?;
-        self.rtt.sample(rtt, &env.shared.config);
+    /// A sample from what was sent once, or, if all of it was sent twice, from the timestamp's echo. Returns the round
+    /// trip of what was sent last.
+    fn take_rtt(&mut self, env: &mut Env<'_, '_>, seg: &Segment, news: &Delivery) -> Option<Duration> {
+        let echoed = || self.echoed_rtt(seg).filter(|_| news.acked > 0).map(|rtt| (rtt, rtt));
+        let (first, last) = news.round_trips().or_else(echoed)?;
+        self.rtt.observe(last);
+        self.rtt.sample(first, news.delivered, news.prior_flight);
         env.emit(|| TcpEvent::RttSample {
-            rtt,
+            rtt: first,
             srtt: self.rtt.srtt().unwrap_or_default(),
             rto: self.rtt.rto(&env.shared.config),
         });
-        Some(rtt)
+        Some(last)
     }
 
     fn echoed_rtt(&self, seg: &Segment) -> Option<Duration> {

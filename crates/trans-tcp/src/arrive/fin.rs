@@ -11,9 +11,9 @@ use crate::state::{Event, State};
 impl Connection {
     pub(super) fn process_fin(&mut self, env: &mut Env<'_, '_>, seg: &Segment) -> Flow {
         if seg.flags.fin() && self.state.receives_data() {
-            self.rcv.fin = Some(seg.text_end());
+            self.rcv.saw_fin(seg.text_end());
         }
-        if self.rcv.fin == Some(self.rcv.nxt) && self.state.receives_data() {
+        if self.rcv.fin() == Some(self.rcv.nxt) && self.state.receives_data() {
             self.take_fin(env);
         }
         Flow::Continue(())

@@ -31,7 +31,7 @@ impl Connection {
             self.ts.update(tsval, seg.seq, self.rcv.last_ack, env.now);
         }
         self.last_received = seg.received_at.max(self.last_received);
-        self.trim(seg);
+        self.trim(env, seg);
         Flow::Continue(())
     }
 
@@ -41,7 +41,7 @@ impl Connection {
             return Flow::Continue(());
         }
         match seg.timestamps {
-            Some((tsval, _)) if self.ts.is_old(tsval, env.now) => {
+            Some((tsval, _)) if self.ts.is_old(tsval, env.now) && !self.is_overtaken_ack(env, seg, tsval) => {
                 env.counters().paws_estab += 1;
                 ControlFlow::Break(answer(seg, DropReason::TcpPaws)) // R7323-5.3-a
             }
@@ -49,6 +49,13 @@ impl Connection {
             None if self.state != State::SynReceived => drop_it(DropReason::TcpNoTimestamp),
             _ => Flow::Continue(()),
         }
+    }
+
+    /// A duplicate ACK that another one has overtaken on its way: no ghost, and its SACK blocks are news. As Linux has it;
+    /// such ACKs carry nothing that PAWS protects.
+    fn is_overtaken_ack(&self, env: &Env<'_, '_>, seg: &Segment, tsval: u32) -> bool {
+        let is_bare = seg.sequence_len() == 0 && seg.seq == self.rcv.nxt && seg.ack.before_eq(self.snd.una);
+        is_bare && self.ts.age(tsval) <= self.rtt.rto(env.config())
     }
 
     /// The four cases of the acceptability test (R9293-3.10.7.4-a); the fourth, text for a closed window, only as
@@ -71,6 +78,9 @@ impl Connection {
             env.counters().syn_challenge += 1;
             return ControlFlow::Break(Reply::ChallengeAck(DropReason::TcpUnexpectedSyn)); // R5961-4.2-a
         }
+        if seg.len > 0 && !seg.flags.syn() && seg.seq.before(self.rcv.nxt) {
+            self.old_text(env, seg.seq, seg.text_end().min(self.rcv.nxt));
+        }
         let is_old = (seg.seq + seg.sequence_len()).before_eq(self.rcv.nxt);
         let reason = if is_old { DropReason::TcpDuplicate } else { DropReason::TcpOutOfWindow };
         if self.state == State::SynReceived && seg.flags.syn() {
@@ -79,9 +89,10 @@ impl Connection {
         ControlFlow::Break(answer(seg, reason))
     }
 
-    fn trim(&mut self, seg: &mut Segment) {
+    fn trim(&mut self, env: &mut Env<'_, '_>, seg: &mut Segment) {
         let (nxt, wnd) = (self.rcv.nxt, self.rcv.wnd());
         if seg.seq.before(nxt) {
+            self.old_text(env, seg.seq, nxt.min(seg.text_end()));
             seg.trim_front(nxt.distance_from(seg.seq));
         }
         let room = wnd.saturating_sub(seg.seq.distance_from(nxt));

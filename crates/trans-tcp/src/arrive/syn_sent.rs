@@ -60,7 +60,7 @@ impl Connection {
     /// SYN and ACK of ours: the connection is established. Text and FIN in the same segment count.
     fn opened(&mut self, env: &mut Env<'_, '_>, seg: &mut Segment, packet: &mut RxPacket) -> Flow {
         self.snd.set_window(seg.seq, seg.ack, u32::from(seg.window)); // R7323-2.2-b: not scaled
-        self.sample_handshake(env, seg);
+        self.sample_handshake(seg);
         self.establish(env);
         self.recovery.timeouts = 0;
         self.acks.at_once();

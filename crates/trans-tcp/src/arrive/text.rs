@@ -57,7 +57,7 @@ impl Connection {
     }
 
     fn ahead(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
-        self.acks.gap(seg.count()); // R9293-MAY-13
+        self.text_ahead(env, seg.seq, seg.len);
         let truesize = packet.meta.truesize;
         let mut seq = seg.seq;
         let mut held = true;
@@ -66,6 +66,7 @@ impl Connection {
             held &= self.rcv.hold(seq, piece, pinned);
             seq += len;
         });
+        self.acknowledge_gap(seg.count()); // R9293-MAY-13
         if !held {
             env.counters().ofo_drop += 1;
             return drop_it(DropReason::TcpReassemblyFull);

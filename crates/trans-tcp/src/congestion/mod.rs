@@ -2,110 +2,112 @@
 //! (R9293-MUST-19); others may be plugged in (R9293-MAY-18).
 //!
 //! The connection owns the [`Window`]; an algorithm is a strategy that changes it. What happens to the window *during*
-//! a recovery (inflation, deflation) is the recovery's business, not the algorithm's. All sizes are bytes.
+//! a recovery is the recovery's business (PRR), unless the algorithm says that it owns it. All sizes are bytes.
 //! Growth never happens when the application, not the window, was the limit (RFC 7661 §4).
 
+mod algorithm;
+mod bbr;
+mod cubic;
+mod curve;
+mod hystart;
+pub mod pacing;
+pub mod rate_sample;
 mod reno;
+mod round;
+mod sample;
+#[cfg(test)]
+mod scenarios;
+mod validation;
 
+pub(crate) use algorithm::Controller;
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use bbr::Bbr;
+pub use cubic::Cubic;
+pub use rate_sample::RateSample;
 pub use reno::Reno;
+pub use sample::{AckSample, LossSample, Phase, Restart, Window};
 
-use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
-use stack_core::Instant;
-
-/// The congestion window of a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Window {
-    /// Bytes that may be in the network.
-    pub cwnd: u32,
-    /// Below it, slow start; from it on, congestion avoidance.
-    pub ssthresh: u32,
-}
-
-impl Window {
-    /// A window before the first loss: slow start has no bound (RFC 5681 §3.1).
-    pub fn new(cwnd: u32) -> Self {
-        Self { cwnd, ssthresh: u32::MAX }
-    }
-
-    /// Whether it grows exponentially.
-    pub fn in_slow_start(&self) -> bool {
-        self.cwnd < self.ssthresh
-    }
-}
-
-/// What an ACK of new data tells.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AckSample {
-    /// When it arrived.
-    pub now: Instant,
-    /// Bytes that it newly acknowledges.
-    pub acked: u32,
-    /// Bytes in flight before it.
-    pub prior_flight: u32,
-    /// Bytes of a full-sized segment.
-    pub mss: u32,
-    /// Round-trip time that it measured, if it did.
-    pub rtt: Option<Duration>,
-    /// The flow had less to send than the window allowed.
-    pub app_limited: bool,
-}
 
 /// A congestion control algorithm, one instance for each connection.
+///
+/// The order of calls for an ACK that shows a loss: [`on_lost`](Self::on_lost) for each run of bytes,
+/// [`ssthresh`](Self::ssthresh) if an episode begins with it, then [`on_ack`](Self::on_ack). For a timeout:
+/// [`on_lost`](Self::on_lost), [`ssthresh`](Self::ssthresh) if it is the first of its data,
+/// [`on_timeout`](Self::on_timeout).
 pub trait CongestionControl: Send + fmt::Debug {
     /// Name as in `ss -i`: `reno`.
     fn name(&self) -> &'static str;
 
-    /// New data was acknowledged outside of a fast recovery: grow the window.
+    /// An ACK delivered data or showed a loss, in whatever phase. Where the window is not the algorithm's
+    /// ([`Phase::Recovery`]), it only takes notice.
     fn on_ack(&mut self, window: &mut Window, ack: &AckSample);
 
-    /// A loss was found with `flight` bytes outstanding: the threshold to continue with.
+    /// A loss episode begins, with `flight` bytes in the network before the ACK or timeout that shows it: the threshold
+    /// to continue with. What it returns is put into [`Window::ssthresh`]; `window` is still as it was, and is what
+    /// [`on_spurious`](Self::on_spurious) goes back to.
     fn ssthresh(&mut self, window: &Window, flight: u32, mss: u32) -> u32;
 
-    /// The retransmission timer went off, or the flow starts again after a pause: forget what depended on the
-    /// ACK clock.
-    fn on_restart(&mut self) {}
-}
+    /// Routers marked packets, for the first time in this window of data (RFC 3168 §6.1.2): the threshold to continue
+    /// with, as for a loss.
+    fn on_congestion_experienced(&mut self, window: &Window, flight: u32, mss: u32) -> u32 {
+        self.ssthresh(window, flight, mss)
+    }
 
-/// Which congestion control a new connection gets.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// [`Reno`].
-    #[default]
-    Reno,
-    /// Somebody else's.
-    Custom(fn() -> Box<dyn CongestionControl>),
-}
+    /// A run of bytes counts as lost.
+    fn on_lost(&mut self, window: &Window, lost: &LossSample) {
+        let _ = (window, lost);
+    }
 
-/// The congestion control of one connection: inline where it is small.
-#[derive(Debug)]
-pub(crate) enum Controller {
-    Reno(Reno),
-    Custom(Box<dyn CongestionControl>),
-}
+    /// The retransmission timer went off: forget what depended on the ACK clock. The window is one segment
+    /// (RFC 5681 §3.1, equation 4).
+    fn on_timeout(&mut self, window: &mut Window, flight: u32, mss: u32) {
+        let _ = flight;
+        window.cwnd = mss;
+    }
 
-impl Controller {
-    pub(crate) fn new(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Reno => Self::Reno(Reno::default()),
-            Algorithm::Custom(make) => Self::Custom(make()),
+    /// A recovery, or what followed a timeout, is over.
+    fn on_recovery_end(&mut self, window: &mut Window) {
+        let _ = window;
+    }
+
+    /// The loss for which [`ssthresh`](Self::ssthresh) was called last was none: restore what it changed, the window
+    /// included (RFC 4015, RFC 3708).
+    fn on_spurious(&mut self, window: &mut Window);
+
+    /// The flow sends again after a time with nothing in flight. R5681-4.1-a: after a long one the window tells nothing
+    /// any more.
+    fn on_restart(&mut self, window: &mut Window, restart: &Restart) {
+        if restart.is_long {
+            window.remember_for_slow_start();
+            window.cwnd = window.cwnd.min(restart.restart_window);
         }
     }
 
-    pub(crate) fn get(&self) -> &dyn CongestionControl {
-        match self {
-            Self::Reno(reno) => reno,
-            Self::Custom(custom) => &**custom,
-        }
+    /// Whether it sets the window in [`Phase::Recovery`] itself; else the recovery reduces it proportionally.
+    fn owns_window_in_recovery(&self) -> bool {
+        false
     }
 
-    pub(crate) fn get_mut(&mut self) -> &mut dyn CongestionControl {
-        match self {
-            Self::Reno(reno) => reno,
-            Self::Custom(custom) => &mut **custom,
-        }
+    /// Bytes a second at which to send; `None` to send as the window allows. As the window and the round-trip time have
+    /// it, where the algorithm has no rate of its own.
+    fn pacing_rate(&self, window: &Window, srtt: Option<Duration>, mss: u32) -> Option<u64> {
+        let _ = mss;
+        pacing::window_rate(window, srtt)
+    }
+
+    /// Whether it sends less than it could, to measure something else: what is sent meanwhile then counts as
+    /// limited by the application ([`RateTracker::on_app_limited`](rate_sample::RateTracker::on_app_limited)). Asked
+    /// after each [`on_ack`](Self::on_ack).
+    fn holds_back(&self) -> bool {
+        false
+    }
+
+    /// Whether it needs [`AckSample::rate`] and [`on_lost`](Self::on_lost), which cost a record for each run of bytes
+    /// in flight.
+    fn wants_rate_samples(&self) -> bool {
+        false
     }
 }
 

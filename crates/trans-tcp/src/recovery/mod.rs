@@ -1,43 +1,66 @@
-//! Loss recovery: which bytes have to be sent again, and what the window is meanwhile.
+//! Loss recovery: what has to be sent again, when, and what the window is meanwhile.
 //!
-//! The lost bytes are one range, `[rtx_next, rtx_end)`: everything outstanding after a timeout (`rto.rs`), one segment
-//! in a NewReno recovery (`newreno.rs`). What is in that range is not in the network, so
-//! `pipe = (SND.NXT − SND.UNA) − (rtx_end − rtx_next)`. SND.NXT itself never moves back.
+//! | what | RFC | file |
+//! | --- | --- | --- |
+//! | what became of each octet in flight | 6675 §4 | `scoreboard` |
+//! | what exists only while data is in flight | | `flight` |
+//! | what an ACK delivers; what its SACK option says | 2018, 2883 | `delivery`, `sack` |
+//! | which octets are lost | 8985 §6 | `rack` |
+//! | the last of a flight | 8985 §7 | `tlp` |
+//! | beginning and end of a recovery with SACK | 8985, 6675 §5 | `fast` |
+//! | how much may be sent in one | 9937 | `prr` |
+//! | recovery without SACK | 6582, 3042 | `newreno` |
+//! | timeouts, reneging | 6298, 2018 §8 | `rto` |
+//! | recoveries that were for nothing | 3522, 4015, 3708, 5682 | `undo`, `frto` |
+//!
+//! SND.NXT itself never moves back: what is sent again is a stretch of the scoreboard.
+//! `pipe = (SND.NXT − SND.UNA) − sacked − lost`, where what was sent again is in the network like everything else.
 
+pub(crate) mod delivery;
+mod fast;
+pub(crate) mod flight;
+pub(crate) mod frto;
 pub(crate) mod newreno;
+pub(crate) mod prr;
+pub(crate) mod rack;
 pub(crate) mod rto;
+pub(crate) mod sack;
+pub(crate) mod scoreboard;
+#[cfg(test)]
+mod scoreboard_model;
+pub(crate) mod tlp;
+pub(crate) mod undo;
+
+pub(crate) use crate::congestion::Phase;
 
 use crate::event::Cause;
+use alloc::boxed::Box;
+use flight::Flight;
+use rack::Reordering;
+use stack_core::Instant;
 use stack_wire::seq::SeqNum;
-
-/// Where the recovery is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Phase {
-    /// Nothing is known to be lost.
-    Open,
-    /// Fast recovery after duplicate ACKs (RFC 6582).
-    Fast,
-    /// After a timeout, until all that was outstanding then is acknowledged.
-    Loss,
-}
+use tlp::LossProbe;
+use undo::Undo;
 
 /// The recovery state of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Recovery {
     pub(crate) phase: Phase,
-    /// Duplicate ACKs since the last ACK of new data.
+    /// Duplicate ACKs since the last ACK of new data; counted without SACK.
     pub(crate) dup_acks: u8,
     /// A partial ACK was seen in this fast recovery.
     partial: bool,
     /// Consecutive timeouts without progress.
     pub(crate) timeouts: u8,
-    /// SND.NXT when the last recovery began: "recover" of RFC 6582.
+    /// Why the octets that are lost count as such.
+    pub(crate) cause: Cause,
+    pub(crate) reordering: Reordering,
+    /// SND.NXT when the last recovery began: "recover" of RFC 6582, RecoveryPoint of RFC 6675.
     pub(crate) recovery_point: SeqNum,
-    /// SND.NXT before limited transmit added to it.
-    before_limited: SeqNum,
-    rtx_next: SeqNum,
-    rtx_end: SeqNum,
-    cause: Cause,
+    pub(crate) probe: LossProbe,
+    pub(crate) undo: Undo,
+    /// There while something is in flight.
+    pub(crate) flight: Option<Box<Flight>>,
 }
 
 impl Recovery {
@@ -48,37 +71,26 @@ impl Recovery {
             dup_acks: 0,
             partial: false,
             timeouts: 0,
-            recovery_point: iss,
-            before_limited: iss,
-            rtx_next: iss,
-            rtx_end: iss,
             cause: Cause::Timeout,
+            reordering: Reordering::default(),
+            recovery_point: iss,
+            probe: LossProbe::NONE,
+            undo: Undo::NONE,
+            flight: None,
         }
     }
 
-    /// Marks `[start, end)` to be sent again.
-    pub(crate) fn mark_lost(&mut self, start: SeqNum, end: SeqNum, cause: Cause) {
-        (self.rtx_next, self.rtx_end, self.cause) = (start, end, cause);
+    /// Marks everything in `[start, end)` that is in flight to be sent again; returns how many octets that are.
+    pub(crate) fn mark_lost(&mut self, start: SeqNum, end: SeqNum, cause: Cause) -> u32 {
+        let Some(flight) = &mut self.flight else { return 0 };
+        let before = flight.board.lost();
+        flight.board.mark_lost(start, end, Instant::FAR_FUTURE, |_| ());
+        self.cause = cause;
+        flight.board.lost() - before
     }
 
-    /// The range to be sent again, and why; `None` if there is nothing.
-    pub(crate) fn lost(&self) -> Option<(SeqNum, SeqNum, Cause)> {
-        self.rtx_next.before(self.rtx_end).then_some((self.rtx_next, self.rtx_end, self.cause))
-    }
-
-    /// Bytes of the range that are not in the network.
+    /// Octets that are to be sent again.
     pub(crate) fn lost_bytes(&self) -> u32 {
-        self.lost().map_or(0, |(start, end, _)| end.distance_from(start))
-    }
-
-    /// The range up to `end` was sent again.
-    pub(crate) fn retransmitted(&mut self, end: SeqNum) {
-        self.rtx_next = self.rtx_next.max(end);
-    }
-
-    /// Everything before `una` is acknowledged: it needs no retransmission any more.
-    fn forget_before(&mut self, una: SeqNum) {
-        self.rtx_next = self.rtx_next.max(una);
-        self.rtx_end = self.rtx_end.max(una);
+        self.flight.as_ref().map_or(0, |flight| flight.board.lost())
     }
 }

@@ -3,9 +3,11 @@
 //! Only for connections without SACK. A partial ACK means one more hole: it is filled at once, one for each round
 //! trip. The retransmission timer is restarted by the first partial ACK only (the impatient variant of RFC 6582 §4).
 
+use super::undo::Undo;
 use super::{Phase, Recovery};
 use crate::congestion::{CongestionControl, Window};
 use crate::event::Cause;
+use stack_core::Instant;
 use stack_wire::seq::SeqNum;
 
 /// Duplicate ACKs that mean a loss: R5681-3.2-c.
@@ -36,22 +38,25 @@ impl Recovery {
         mss: u32,
     ) -> bool {
         self.dup_acks = self.dup_acks.saturating_add(1);
-        if self.phase == Phase::Fast {
+        if self.phase == Phase::Recovery {
             window.cwnd = window.cwnd.saturating_add(mss); // RFC 5681 §3.2 step 4
             return false;
         }
+        let Some(flight) = &mut self.flight else { return false };
         if self.dup_acks == 1 {
-            self.before_limited = nxt;
+            flight.before_limited = nxt;
         }
         // R6582-4-a: only when more is acknowledged than the recovery before this one covers.
         if self.phase == Phase::Loss || self.dup_acks != DUP_THRESH || !una.after(self.recovery_point) {
             return false;
         }
-        self.phase = Phase::Fast;
+        self.phase = Phase::Recovery;
         self.partial = false;
         self.recovery_point = nxt; // R6582-3.2-a
+        self.undo = Undo::begin(una, flight.board.retransmitted());
+        flight.first_resent = Instant::FAR_FUTURE;
         // RFC 5681 §3.2 step 2: what limited transmit added is not part of the flight.
-        let flight = self.before_limited.distance_from(una);
+        let flight = flight.before_limited.distance_from(una);
         window.ssthresh = congestion.ssthresh(window, flight, mss);
         window.cwnd = window.ssthresh.saturating_add(u32::from(DUP_THRESH) * mss);
         self.mark_lost(una, nxt.min(una + mss), Cause::FastRetransmit);
@@ -67,7 +72,6 @@ impl Recovery {
         acked: u32,
         mss: u32,
     ) -> Progress {
-        self.forget_before(una);
         self.dup_acks = 0;
         self.timeouts = 0;
         if self.phase == Phase::Open {
@@ -94,7 +98,7 @@ impl Recovery {
     }
 
     fn finish(&mut self, window: &mut Window, flight: u32, mss: u32) -> Progress {
-        if self.phase == Phase::Fast {
+        if self.phase == Phase::Recovery {
             // RFC 6582 §3.2 step 3, option 1: no burst when little is left in flight.
             window.cwnd = window.ssthresh.min(flight.max(mss).saturating_add(mss));
         }
@@ -108,6 +112,9 @@ impl Recovery {
 mod tests {
     use super::*;
     use crate::congestion::Reno;
+    use crate::congestion::rate_sample::Snapshot;
+    use crate::recovery::flight::Flight;
+    use alloc::boxed::Box;
 
     const MSS: u32 = 1000;
 
@@ -122,13 +129,32 @@ mod tests {
     impl Flow {
         /// Ten segments in flight, from sequence number 0.
         fn new() -> Self {
-            Self {
+            let mut flow = Self {
                 recovery: Recovery::new(SeqNum(u32::MAX)),
                 window: Window::new(10 * MSS),
                 reno: Reno::default(),
                 una: SeqNum(0),
-                nxt: SeqNum(10 * MSS),
-            }
+                nxt: SeqNum(0),
+            };
+            flow.recovery.flight = Some(Box::<Flight>::default());
+            flow.send(10 * MSS);
+            flow
+        }
+
+        fn flight(&mut self) -> &mut Flight {
+            self.recovery.flight.as_mut().unwrap()
+        }
+
+        fn send(&mut self, bytes: u32) {
+            let (start, end) = (self.nxt, self.nxt + bytes);
+            self.flight().board.sent(start, end, Instant::ZERO, Snapshot::default());
+            self.nxt = end;
+        }
+
+        fn resend(&mut self, bytes: u32) {
+            let start = self.lost().unwrap().0;
+            let end = SeqNum(start + bytes);
+            self.flight().board.resent(SeqNum(start), end, Instant::ZERO, Snapshot::default());
         }
 
         fn dup(&mut self) -> bool {
@@ -138,11 +164,18 @@ mod tests {
         fn ack(&mut self, to: u32) -> Progress {
             let acked = SeqNum(to).distance_from(self.una);
             self.una = SeqNum(to);
+            self.flight().board.acknowledge(SeqNum(to), |_| ());
             self.recovery.on_new_ack(&mut self.window, self.una, self.nxt, acked, MSS)
         }
 
-        fn lost(&self) -> Option<(u32, u32)> {
-            self.recovery.lost().map(|(start, end, _)| (start.0, end.0))
+        /// What a timeout leaves behind.
+        fn time_out(&mut self) {
+            self.recovery.mark_lost(self.una, self.nxt, Cause::Timeout);
+            (self.recovery.phase, self.recovery.recovery_point) = (Phase::Loss, self.nxt);
+        }
+
+        fn lost(&mut self) -> Option<(u32, u32)> {
+            self.flight().board.next_lost(u32::MAX).map(|(start, end)| (start.0, end.0))
         }
     }
 
@@ -163,7 +196,7 @@ mod tests {
         (0..3).for_each(|_| {
             flow.dup();
         });
-        flow.recovery.retransmitted(SeqNum(MSS));
+        flow.resend(MSS);
         assert_eq!(flow.lost(), None);
         assert_eq!(flow.ack(4 * MSS), Progress::Partial { first: true });
         assert_eq!((flow.lost(), flow.window.cwnd), (Some((4 * MSS, 5 * MSS)), 5 * MSS));
@@ -175,50 +208,22 @@ mod tests {
     #[test]
     fn duplicates_after_a_timeout_start_no_fast_recovery() {
         let mut flow = Flow::new();
-        flow.recovery.on_timeout(&mut flow.window, &mut flow.reno, flow.una, flow.nxt, MSS);
-        assert_eq!(
-            (flow.window.cwnd, flow.window.ssthresh, flow.lost()),
-            (MSS, 5 * MSS, Some((0, 10 * MSS)))
-        );
+        flow.time_out();
+        assert_eq!(flow.lost(), Some((0, 10 * MSS)));
         assert_eq!(flow.ack(2 * MSS), Progress::Normal);
         assert!((0..5).all(|_| !flow.dup()), "not for data that the timeout covers");
         assert_eq!(flow.ack(10 * MSS), Progress::Normal);
-        flow.nxt = SeqNum(20 * MSS);
+        flow.send(10 * MSS);
         assert!((0..5).all(|_| !flow.dup()), "they may still come from what was sent twice");
         assert_eq!(flow.ack(11 * MSS), Progress::Normal);
         assert!(!flow.dup() && !flow.dup() && flow.dup(), "but for data after it");
     }
 
-    /// Would go on to halve whatever is left of the window.
-    #[derive(Debug)]
-    struct Halving;
-
-    impl CongestionControl for Halving {
-        fn name(&self) -> &'static str {
-            "halving"
-        }
-
-        fn on_ack(&mut self, _: &mut Window, _: &crate::congestion::AckSample) {}
-
-        fn ssthresh(&mut self, window: &Window, _: u32, _: u32) -> u32 {
-            window.cwnd / 2
-        }
-    }
-
-    #[test]
-    fn the_threshold_falls_once_however_often_the_timer_goes_off() {
-        let mut flow = Flow::new();
-        for _ in 0..3 {
-            flow.recovery.on_timeout(&mut flow.window, &mut Halving, flow.una, flow.nxt, MSS);
-        }
-        assert_eq!((flow.window.ssthresh, flow.recovery.timeouts), (5 * MSS, 3));
-    }
-
     #[test]
     fn what_is_acknowledged_is_not_resent() {
         let mut flow = Flow::new();
-        flow.recovery.on_timeout(&mut flow.window, &mut flow.reno, flow.una, flow.nxt, MSS);
-        flow.recovery.retransmitted(SeqNum(MSS));
+        flow.time_out();
+        flow.resend(MSS);
         flow.ack(3 * MSS);
         assert_eq!((flow.lost(), flow.recovery.lost_bytes()), (Some((3 * MSS, 10 * MSS)), 7 * MSS));
     }

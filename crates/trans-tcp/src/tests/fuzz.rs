@@ -68,9 +68,10 @@ fn segment(node: &Node, chance: &mut Chance) -> RxPacket {
         i => usual[(i % 4) as usize],
     };
     let len = [0, 1, 10, 536, 1460, 20_000][chance.below(6) as usize];
-    let options: Vec<u8> = match chance.below(4) {
+    let options: Vec<u8> = match chance.below(6) {
         0 => (0..chance.below(41)).map(|_| chance.below(256) as u8).collect(),
-        1 => [2, 4, 5, 180, 1, 3, 3, 7].into(),
+        1 => [2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 0, 0].into(),
+        3 | 4 => blocks(chance, ack),
         2 => {
             let mut ts = alloc::vec![1, 1, 8, 10];
             ts.extend((chance.below(1 << 20) as u32).to_be_bytes());
@@ -105,6 +106,19 @@ fn segment(node: &Node, chance: &mut Chance) -> RxPacket {
         ..IpMeta::default()
     };
     packet
+}
+
+/// SACK blocks: sensible ones, and lies.
+fn blocks(chance: &mut Chance, base: SeqNum) -> Vec<u8> {
+    let count = 1 + chance.below(4) as u8;
+    let mut option = alloc::vec![1, 1, 5, 2 + 8 * count];
+    for _ in 0..count {
+        let left = chance.near(base);
+        let right = if chance.below(8) == 0 { chance.near(base) } else { left + chance.below(4000) as u32 };
+        option.extend(left.0.to_be_bytes());
+        option.extend(right.0.to_be_bytes());
+    }
+    option
 }
 
 /// The application does something, too.
@@ -165,6 +179,7 @@ fn check(node: &Node) {
         assert!(c.rcv.memory() <= c.rcv.buffer * 3 + 65_536, "{} bytes held", c.rcv.memory());
         assert!(c.snd.buffered() <= c.settings.send_buffer);
         assert!(c.pipe() <= c.snd.outstanding());
+        check_flight(c);
         assert!(c.mss >= 36);
         assert!(
             !c.state.is_synchronized() || c.window.cwnd >= u32::from(c.mss),
@@ -176,6 +191,16 @@ fn check(node: &Node) {
     }
     assert_eq!(node.tcp.counters().curr_estab, established);
     assert!(node.tcp.shared.control.len() <= 1024);
+}
+
+/// The scoreboard covers what is outstanding, and is there only then.
+fn check_flight(c: &crate::connection::Connection) {
+    let is_due = c.state.is_synchronized() && c.snd.outstanding() > 0;
+    assert_eq!(c.recovery.flight.is_some(), is_due, "{:?}", c.state);
+    let Some(flight) = &c.recovery.flight else { return };
+    let (first, last) = (flight.board.first().unwrap(), flight.board.last().unwrap());
+    assert_eq!((first.start, last.end), (c.snd.una, c.snd.nxt));
+    assert!(c.sack || flight.board.sacked() == 0);
 }
 
 fn fuzz(seed: u64, rounds: usize) {

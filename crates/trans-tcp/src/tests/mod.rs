@@ -6,6 +6,7 @@ mod script;
 mod world;
 
 mod close;
+mod congestion;
 mod data;
 mod fuzz;
 mod loss;
@@ -13,5 +14,6 @@ mod network;
 mod open;
 mod options;
 mod reset;
+mod sack;
 mod turns;
 mod window;

@@ -1,7 +1,8 @@
 //! Two TCPs over a wire: bytes in are bytes out under any schedule, and afterwards nothing is left.
 
 use super::world::{Application, Wire, World, pattern};
-use crate::{State, TcpConfig};
+use crate::{State, TcpConfig, TcpCounters};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 fn transfer(seed: u64, wire: Wire, config: TcpConfig, up: usize, down: usize) -> World {
@@ -95,4 +96,68 @@ fn super_packets_go_whole() {
         let world = transfer_in(world, seed, 1 << 20, 1 << 18);
         assert!(world.sent[0] < 700, "{} packets for 1 MiB", world.sent[0]);
     }
+}
+
+/// Uploads `size` bytes while these packets of the client are lost; returns its counters and how long it took.
+fn upload_without(lost: &[usize], size: usize) -> (TcpCounters, Duration, usize) {
+    let mut world = World::new(1, Wire::GOOD, TcpConfig::default());
+    world.lost = lost.to_vec();
+    let listener = world.listen(1);
+    let client = world.connect();
+    let start = world.now;
+    let mut client = Application::new(0, client, pattern(3, size));
+    let mut server: Option<Application> = None;
+    let limit = world.now + Duration::from_secs(100);
+    while !server.as_ref().is_some_and(|server| server.ended) {
+        client.run(&mut world);
+        server = server.or_else(|| world.accept(listener).map(|id| Application::new(1, id, Vec::new())));
+        server.as_mut().map(|server| server.run(&mut world));
+        assert!(world.step(limit), "nothing happens any more without {lost:?}");
+    }
+    assert!(server.unwrap().got == pattern(3, size));
+    let took = world.now.saturating_since(start);
+    world.run(Duration::from_secs(1));
+    (*world.nodes[0].tcp.counters(), took, world.sent[0])
+}
+
+#[test]
+fn any_single_loss_is_repaired_without_a_timeout() {
+    let size = 60_000;
+    let (_, undisturbed, packets) = upload_without(&[], size);
+    // The first two are the SYN and the ACK of the handshake.
+    for lost in 3..=packets {
+        let (counters, took, _) = upload_without(&[lost], size);
+        assert_eq!((counters.timeouts, lost), (0, lost));
+        let late = took.saturating_sub(undisturbed);
+        assert!(late < Duration::from_millis(400), "{lost} of {packets} cost {late:?}");
+    }
+}
+
+#[test]
+fn a_retransmission_that_is_lost_too_is_repaired_without_a_timeout() {
+    let (size, lost) = (400_000, 60);
+    let (counters, once, _) = upload_without(&[lost], size);
+    assert_eq!((counters.timeouts, counters.fast_retrans), (0, 1));
+    // Whichever packet after the loss is the retransmission: dropping each in turn meets it.
+    let mut met = 0;
+    for second in lost + 1..lost + 150 {
+        let (counters, took, _) = upload_without(&[lost, second], size);
+        assert_eq!((counters.timeouts, second), (0, second));
+        if counters.lost_retransmit > 0 {
+            met += 1;
+            assert!(took.saturating_sub(once) < Duration::from_millis(60), "three round trips at most");
+        }
+    }
+    assert_eq!(met, 1);
+}
+
+#[test]
+fn reordering_costs_no_window() {
+    // Packets overtake each other within a quarter of the round trip.
+    let wire = Wire { jitter: Duration::from_millis(4), ..Wire::GOOD };
+    let world = transfer(11, wire, TcpConfig::default(), 1 << 20, 0);
+    let counters = world.nodes[0].tcp.counters();
+    let undone = counters.dsack_undo + counters.partial_undo + counters.full_undo;
+    assert!(counters.sack_recovery <= undone + 1, "{counters:?}");
+    assert_eq!(counters.timeouts, 0);
 }

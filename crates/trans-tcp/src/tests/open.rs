@@ -11,7 +11,7 @@ fn a_syn_is_answered_with_what_it_offered_and_no_more() {
         ("", "S. 0:0 ack 1 win 65535 <mss 1460>"),
         ("mss 1000", "S. 0:0 ack 1 win 65535 <mss 1460>"),
         ("mss 1000,ws 3", "S. 0:0 ack 1 win 65535 <mss 1460,ws 10>"),
-        ("mss 1000,sack", "S. 0:0 ack 1 win 65535 <mss 1460>"),
+        ("mss 1000,sack", "S. 0:0 ack 1 win 65535 <mss 1460,sack>"),
     ];
     for (offered, answer) in cases {
         let mut s = Script::listening(TcpConfig::default(), 5);
@@ -32,7 +32,7 @@ fn a_syn_is_answered_with_what_it_offered_and_no_more() {
 #[test]
 fn an_active_syn_offers_everything() {
     let mut s = Script::connecting(TcpConfig::default());
-    s.expect("S 0:0 ack 0 win 65535 <mss 1460,ws 10,ts *>");
+    s.expect("S 0:0 ack 0 win 65535 <mss 1460,ws 10,sack,ts *>");
     assert_eq!(s.state(), State::SynSent);
     s.inject("S. 0:0 ack 1 win 500 <mss 1200,ws 7,ts 9 e>");
     s.expect(". 1:1 ack 1");

@@ -5,6 +5,7 @@
 //! `<>` says that there are no options. Text is a pattern of its position and always compared.
 
 use super::host::Node;
+use crate::congestion::Algorithm;
 use crate::{State, TcpConfig, TcpCounters, TcpInfo};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -143,9 +144,16 @@ impl Script {
         }
     }
 
-    /// Timestamps and window scaling off: what most scripts want to look at.
+    /// Timestamps, window scaling, SACK and pacing off, and Reno: what most scripts want to look at.
     pub(super) fn plain() -> TcpConfig {
-        TcpConfig { timestamps: false, window_scaling: false, ..TcpConfig::default() }
+        TcpConfig {
+            timestamps: false,
+            window_scaling: false,
+            sack: false,
+            pacing: false,
+            congestion: Algorithm::Reno,
+            ..TcpConfig::default()
+        }
     }
 
     /// A listener on port 80.
@@ -266,7 +274,14 @@ impl Script {
             match words[0] {
                 "mss" => options.mss = Some(number(1) as u16),
                 "ws" => options.window_scale = Some(number(1) as u8),
-                "sack" => options.sack_permitted = true,
+                "sack" if words.len() == 1 => options.sack_permitted = true,
+                "sack" => {
+                    for block in &words[1..] {
+                        let (left, right) = block.split_once(':').expect("a block");
+                        let edge = |text: &str| self.our_iss + text.parse::<i64>().unwrap() as u32;
+                        assert!(options.sack.push(edge(left), edge(right)));
+                    }
+                }
                 "ts" => options.timestamps = Some((number(1), number(2))),
                 other => panic!("option {other}"),
             }
@@ -301,6 +316,11 @@ impl Script {
         shown.extend(options.mss.map(|mss| format!("mss {mss}")));
         shown.extend(options.window_scale.map(|shift| format!("ws {shift}")));
         shown.extend(options.sack_permitted.then(|| "sack".to_string()));
+        if !options.sack.is_empty() {
+            let edge = |seq: SeqNum| seq.distance_from(SeqNum(PEER_ISS));
+            let blocks = options.sack.iter().map(|b| format!(" {}:{}", edge(b.left), edge(b.right)));
+            shown.push(format!("sack{}", blocks.collect::<String>()));
+        }
         if let Some((tsval, tsecr)) = options.timestamps {
             self.our_ts = tsval;
             shown.push(format!("ts {tsval} {tsecr}"));
@@ -360,6 +380,19 @@ impl Script {
     /// Drops what was sent and says how many segments that were.
     pub(super) fn skip(&mut self) -> usize {
         self.out.drain(..).count()
+    }
+
+    /// The next segment that was sent, as text.
+    pub(super) fn pop(&mut self) -> Option<String> {
+        self.out.pop_front().map(|(_, line, _)| line.to_string())
+    }
+
+    /// Whether something is kept about data in flight.
+    pub(super) fn flight_is_there(&self) -> bool {
+        match self.node.tcp.sockets.get(self.id) {
+            Some(crate::tcp::Socket::Connection(connection)) => connection.recovery.flight.is_some(),
+            _ => false,
+        }
     }
 
     /// Milliseconds since the beginning.

@@ -32,6 +32,8 @@ pub(super) struct World {
     serial: u64,
     seed: u64,
     pub(super) sent: [usize; 2],
+    /// Packets of the first host that are lost, counted from 1.
+    pub(super) lost: Vec<usize>,
 }
 
 impl World {
@@ -48,6 +50,7 @@ impl World {
             serial: 0,
             seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             sent: [0; 2],
+            lost: Vec::new(),
         }
     }
 
@@ -88,6 +91,9 @@ impl World {
             self.nodes[from].now = self.now;
             for packet in self.nodes[from].transmit(32) {
                 self.sent[from] += 1;
+                if from == 0 && self.lost.contains(&self.sent[0]) {
+                    continue;
+                }
                 self.launch(1 - from, turn(packet, self.now));
             }
         }

@@ -1,0 +1,203 @@
+//! HyStart++: leaving slow start before it overshoots. RFC 9406.
+//!
+//! When the round-trip times of a round are clearly longer than those of the round before, a queue is building up. Then
+//! the window grows four times more slowly for up to five rounds ("conservative slow start"); if the times fall again
+//! meanwhile it was jitter and slow start goes on, else congestion avoidance begins.
+//! For the first slow start of a connection only, as RFC 9406 §4.2 recommends.
+
+use super::AckSample;
+use super::round::Round;
+use core::time::Duration;
+
+/// Round-trip samples that a round must have to be judged.
+const N_RTT_SAMPLE: u8 = 8;
+/// Smallest and largest rise of the round-trip time that means a queue, in microseconds.
+const RTT_THRESH: core::ops::RangeInclusive<u32> = 4_000..=16_000;
+/// The rise is that part of the round-trip time.
+const MIN_RTT_DIVISOR: u32 = 8;
+/// How much more slowly the window grows in conservative slow start.
+const CSS_GROWTH_DIVISOR: u32 = 4;
+/// Rounds of conservative slow start.
+const CSS_ROUNDS: u8 = 5;
+/// Segments for which an ACK lets an unpaced flow grow at most: L.
+const BURST_SEGMENTS: u32 = 8;
+/// No time is known.
+const UNKNOWN: u32 = u32::MAX;
+
+/// The state of the first slow start; times are microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HyStart {
+    round: Round,
+    last_round_min: u32,
+    this_round_min: u32,
+    /// What the times were when conservative slow start began; [`UNKNOWN`] outside of it.
+    css_baseline: u32,
+    samples: u8,
+    css_rounds: u8,
+}
+
+/// What an ACK makes of slow start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SlowStart {
+    /// It goes on; the window grows by so many bytes.
+    Grow(u32),
+    /// The window has grown by so many bytes, and is the threshold now.
+    Exit(u32),
+}
+
+impl Default for HyStart {
+    fn default() -> Self {
+        Self {
+            round: Round::default(),
+            last_round_min: UNKNOWN,
+            this_round_min: UNKNOWN,
+            css_baseline: UNKNOWN,
+            samples: 0,
+            css_rounds: 0,
+        }
+    }
+}
+
+impl HyStart {
+    /// An ACK arrived in the first slow start, and the window may grow for `bytes`.
+    pub(super) fn on_ack(&mut self, ack: &AckSample, bytes: u32, is_paced: bool) -> SlowStart {
+        let ended = self.begin_round(ack);
+        if let Some(rtt) = ack.rtt {
+            self.sample(rtt);
+        }
+        let limit = if is_paced { u32::MAX } else { BURST_SEGMENTS.saturating_mul(ack.mss) };
+        let growth = bytes.min(limit);
+        match self.in_css() {
+            _ if ended => SlowStart::Exit(growth / CSS_GROWTH_DIVISOR),
+            true => SlowStart::Grow(growth / CSS_GROWTH_DIVISOR),
+            false => SlowStart::Grow(growth),
+        }
+    }
+
+    fn in_css(&self) -> bool {
+        self.css_baseline != UNKNOWN
+    }
+
+    /// Begins a round if one does; returns whether conservative slow start has had its rounds. The one in which it began
+    /// counts (RFC 9406 §4.2).
+    fn begin_round(&mut self, ack: &AckSample) -> bool {
+        if !self.round.begins(ack) {
+            return false;
+        }
+        self.last_round_min = core::mem::replace(&mut self.this_round_min, UNKNOWN);
+        self.samples = 0;
+        self.css_rounds += u8::from(self.in_css());
+        self.in_css() && self.css_rounds >= CSS_ROUNDS
+    }
+
+    fn sample(&mut self, rtt: Duration) {
+        self.this_round_min = self.this_round_min.min(micros(rtt));
+        self.samples = self.samples.saturating_add(1);
+        if self.samples < N_RTT_SAMPLE {
+            return;
+        }
+        if self.in_css() {
+            if self.this_round_min < self.css_baseline {
+                self.css_baseline = UNKNOWN;
+            }
+        } else if self.has_risen() {
+            (self.css_baseline, self.css_rounds) = (self.this_round_min, 0);
+        }
+    }
+
+    fn has_risen(&self) -> bool {
+        let rise = (self.last_round_min / MIN_RTT_DIVISOR).clamp(*RTT_THRESH.start(), *RTT_THRESH.end());
+        self.last_round_min != UNKNOWN && self.this_round_min >= self.last_round_min.saturating_add(rise)
+    }
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(UNKNOWN - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stack_core::Instant;
+    use stack_wire::seq::SeqNum;
+
+    /// Rounds of ten ACKs of a segment each.
+    #[derive(Default)]
+    struct Flow {
+        hystart: HyStart,
+        sent: u32,
+    }
+
+    impl Flow {
+        /// A round whose samples are `rtt` milliseconds: what the window grew by, and whether slow start ended.
+        fn round(&mut self, rtt: u64) -> (u32, bool) {
+            let (mut grown, mut ended) = (0, false);
+            for i in 1..=10 {
+                let ack = AckSample {
+                    rtt: Some(Duration::from_millis(rtt)),
+                    snd_una: SeqNum(self.sent + i * 1000),
+                    snd_nxt: SeqNum(self.sent + 10_000 + i * 1000),
+                    ..AckSample::of(Instant::ZERO, 1000)
+                };
+                match self.hystart.on_ack(&ack, 1000, true) {
+                    SlowStart::Grow(bytes) => grown += bytes,
+                    SlowStart::Exit(bytes) => (grown, ended) = (grown + bytes, true),
+                }
+            }
+            self.sent += 10_000;
+            (grown, ended)
+        }
+    }
+
+    #[test]
+    fn a_queue_that_stays_ends_slow_start_after_five_slow_rounds() {
+        let mut flow = Flow::default();
+        assert_eq!(flow.round(50), (10_000, false));
+        assert_eq!(flow.round(55), (10_000, false), "less than an eighth");
+        // 50 ms / 8 = 6.25 ms: 62 is 7 more than the round before it (55 / 8 = 6.9).
+        assert_eq!(flow.round(62), (7 * 1000 + 3 * 250, false), "from the eighth sample of the round on");
+        for _ in 0..4 {
+            assert_eq!(flow.round(70), (2_500, false));
+        }
+        let (_, ended) = flow.round(70);
+        assert!(ended);
+    }
+
+    #[test]
+    fn jitter_lets_slow_start_go_on() {
+        let mut flow = Flow::default();
+        flow.round(50);
+        assert_eq!(flow.round(60).0, 7_750);
+        assert_eq!(flow.round(60).0, 2_500);
+        assert_eq!(flow.round(55).0, 7 * 250 + 3 * 1000, "below what conservative slow start began with");
+        assert_eq!(flow.round(55), (10_000, false));
+        assert_eq!(flow.round(62).0, 7_750, "and it may begin again");
+    }
+
+    #[test]
+    fn thresholds_lie_between_4_and_16_ms() {
+        for (last, rise, is_queue) in
+            [(10, 3, false), (10, 4, true), (400, 15, false), (400, 16, true), (80, 9, false), (80, 10, true)]
+        {
+            let mut flow = Flow::default();
+            flow.round(last);
+            assert_eq!(flow.round(last + rise).0 < 10_000, is_queue, "{last} ms, then {rise} more");
+        }
+    }
+
+    #[test]
+    fn seven_samples_say_nothing() {
+        let mut hystart = HyStart { last_round_min: 10_000, ..HyStart::default() };
+        (0..7).for_each(|_| hystart.sample(Duration::from_millis(100)));
+        assert!(!hystart.in_css());
+        hystart.sample(Duration::from_millis(100));
+        assert!(hystart.in_css());
+    }
+
+    #[test]
+    fn one_ack_lets_an_unpaced_flow_grow_by_eight_segments() {
+        let ack = AckSample::of(Instant::ZERO, 20_000);
+        assert_eq!(HyStart::default().on_ack(&ack, 20_000, false), SlowStart::Grow(8_000));
+        assert_eq!(HyStart::default().on_ack(&ack, 20_000, true), SlowStart::Grow(20_000));
+    }
+}

@@ -1,0 +1,400 @@
+//! What is known of each octet between SND.UNA and SND.NXT: the scoreboard of RFC 6675 §4, as runs.
+//!
+//! A run is a stretch of octets that were sent together and share a fate: in the network, reported to have arrived,
+//! or lost. A super-packet is one run, and a SACK that names a part of it splits it, on a border of segments or not; a
+//! retransmission takes any stretch of lost runs and makes them one. Nothing here knows a segment size, so another
+//! path MTU changes nothing. Sums are kept as runs change, so that `pipe` costs a subtraction (RFC 6675's SetPipe
+//! walks).
+//!
+//! Invariants: the runs lie end to end from SND.UNA to SND.NXT, none is empty, no two neighbours are both sacked, and
+//! the sums are those of the runs. There are at most [`MAX_RUNS`] of them, and twice that when retransmissions split
+//! lost ones: at the cap, new text joins the last run, which then counts as sent at the later time, and a SACK block
+//! that would split a run is not taken in: the peer repeats it, or we send twice.
+
+use crate::congestion::rate_sample::Snapshot;
+use alloc::collections::VecDeque;
+use stack_core::Instant;
+use stack_wire::seq::SeqNum;
+
+/// Runs of one connection: 256 KiB of them.
+pub(super) const MAX_RUNS: usize = 4096;
+/// Longest run that several transmissions at the same time make: a super-packet's text.
+const MAX_LEN: u32 = 64 * 1024;
+
+/// What became of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    /// On its way, as far as is known.
+    InFlight,
+    /// It has arrived; the peer may still change its mind (RFC 2018 §8).
+    Sacked,
+    /// It is not in the network any more and has to be sent again.
+    Lost,
+}
+
+/// Octets that were sent together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Run {
+    pub(crate) start: SeqNum,
+    pub(crate) end: SeqNum,
+    /// When they were sent last.
+    pub(crate) sent_at: Instant,
+    /// What the connection had delivered then.
+    pub(crate) sent: Snapshot,
+    /// Of a sacked run: segments that it came in, at least.
+    segments: u32,
+    pub(crate) fate: Fate,
+    /// They were sent more than once.
+    pub(crate) again: bool,
+}
+
+impl Run {
+    pub(crate) fn len(&self) -> u32 {
+        self.end.distance_from(self.start)
+    }
+
+    fn is_in_flight(&self, again: bool) -> bool {
+        self.fate == Fate::InFlight && self.again == again
+    }
+}
+
+/// The runs of a connection, and their sums.
+#[derive(Debug, Default)]
+pub(crate) struct Scoreboard {
+    runs: VecDeque<Run>,
+    sacked: u32,
+    lost: u32,
+    retransmitted: u32,
+    sacked_segments: u32,
+    /// No run before it is lost.
+    lost_from: SeqNum,
+}
+
+impl Scoreboard {
+    /// Octets that the peer holds beyond SND.UNA.
+    pub(crate) fn sacked(&self) -> u32 {
+        self.sacked
+    }
+
+    /// Segments that these came in, at least.
+    pub(crate) fn sacked_segments(&self) -> u32 {
+        self.sacked_segments
+    }
+
+    /// Octets that wait to be sent again.
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// Octets in the network that were sent more than once.
+    pub(crate) fn retransmitted(&self) -> u32 {
+        self.retransmitted
+    }
+
+    /// The run at SND.UNA.
+    pub(crate) fn first(&self) -> Option<&Run> {
+        self.runs.front()
+    }
+
+    /// The run before SND.NXT.
+    pub(crate) fn last(&self) -> Option<&Run> {
+        self.runs.back()
+    }
+
+    /// All runs, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter()
+    }
+
+    /// Runs that there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Drops everything but the memory, and most of that if it is much.
+    pub(crate) fn clear(&mut self, keep: usize) {
+        self.runs.clear();
+        self.runs.shrink_to(keep);
+        *self = Self { runs: core::mem::take(&mut self.runs), ..Self::default() };
+    }
+
+    /// `[start, end)` was sent for the first time, behind everything else. Returns where the run that it is in now
+    /// begins to be as recent as this.
+    pub(crate) fn sent(&mut self, start: SeqNum, end: SeqNum, now: Instant, sent: Snapshot) -> SeqNum {
+        let is_full = self.runs.len() >= MAX_RUNS;
+        if let Some(last) = self.runs.back_mut().filter(|last| last.is_in_flight(false)) {
+            let together = last.sent_at == now && end.distance_from(last.start) <= MAX_LEN;
+            if together || is_full {
+                (last.end, last.sent_at, last.sent) = (end, now, sent);
+                return if together { start } else { last.start };
+            }
+        }
+        let fate = Fate::InFlight;
+        self.runs.push_back(Run { start, end, sent_at: now, sent, segments: 0, fate, again: false });
+        start
+    }
+
+    /// `[start, end)` was sent again; what of it the peer holds stays as it is. Returns where the run that it is in
+    /// now begins to be as recent as this.
+    pub(crate) fn resent(&mut self, start: SeqNum, end: SeqNum, now: Instant, sent: Snapshot) -> SeqNum {
+        let first = self.border(start);
+        let behind = self.border(end);
+        let mut recent = start;
+        let mut at = first;
+        let mut left = behind.saturating_sub(first);
+        while left > 0 {
+            left -= 1;
+            let Some(run) = self.runs.get(at).copied() else { break };
+            if run.fate == Fate::Sacked {
+                at += 1;
+                continue;
+            }
+            self.account(&run, false);
+            let again = Run { sent_at: now, sent, fate: Fate::InFlight, again: true, ..run };
+            self.account(&again, true);
+            if self.joins_previous(at, &again) {
+                if let Some(previous) = self.runs.get_mut(at - 1) {
+                    if previous.sent_at != now {
+                        recent = recent.min(previous.start);
+                    }
+                    (previous.end, previous.sent_at, previous.sent) = (again.end, now, sent);
+                }
+                self.runs.remove(at);
+            } else if let Some(slot) = self.runs.get_mut(at) {
+                *slot = again;
+                at += 1;
+            }
+        }
+        recent
+    }
+
+    /// Whether a retransmitted run at `index` becomes part of the one before it.
+    fn joins_previous(&self, index: usize, run: &Run) -> bool {
+        let Some(previous) = index.checked_sub(1).and_then(|before| self.runs.get(before)) else {
+            return false;
+        };
+        let together = previous.sent_at == run.sent_at && run.end.distance_from(previous.start) <= MAX_LEN;
+        previous.is_in_flight(true) && (together || self.runs.len() > MAX_RUNS)
+    }
+
+    /// Everything before `una` is acknowledged. Tells of each run, or part of one, that was not known to have arrived.
+    pub(crate) fn acknowledge(&mut self, una: SeqNum, mut delivered: impl FnMut(&Run)) {
+        while let Some(first) = self.runs.front().copied().filter(|first| first.start.before(una)) {
+            let gone = if first.end.before_eq(una) { first } else { Run { end: una, ..first } };
+            self.account(&first, false);
+            self.runs.pop_front();
+            if gone.end != first.end {
+                let rest = Run { start: una, segments: share(&first, first.end.distance_from(una)), ..first };
+                self.account(&rest, true);
+                self.runs.push_front(rest);
+            }
+            if gone.fate != Fate::Sacked {
+                delivered(&gone);
+            }
+        }
+        self.lost_from = self.lost_from.max(una);
+    }
+
+    /// The peer holds `[left, right)`, which lies between SND.UNA and SND.NXT, in segments of up to `mss` octets.
+    /// Tells of each run, or part of one, that was not known to have arrived.
+    pub(crate) fn sack(&mut self, left: SeqNum, right: SeqNum, mss: u32, mut delivered: impl FnMut(&Run)) {
+        let mut at = self.index_of(left);
+        while let Some(run) = self.runs.get(at).copied().filter(|run| run.start.before(right)) {
+            let piece = Run { start: run.start.max(left), end: run.end.min(right), ..run };
+            let is_known = run.fate == Fate::Sacked;
+            if is_known || self.runs.len() + self.growth(at, &run, &piece) > MAX_RUNS {
+                at += 1;
+                continue;
+            }
+            let segments = piece.len().div_ceil(mss.max(1));
+            at = self.replace(at, &run, Run { fate: Fate::Sacked, segments, ..piece });
+            delivered(&piece);
+        }
+    }
+
+    /// Runs of `[start, end)` that are in the network and were sent at `not_after` at the latest are lost. Tells of
+    /// each.
+    pub(crate) fn mark_lost(
+        &mut self,
+        start: SeqNum,
+        end: SeqNum,
+        not_after: Instant,
+        mut lost: impl FnMut(&Run),
+    ) {
+        let mut at = self.index_of(start);
+        while let Some(run) = self.runs.get(at).copied().filter(|run| run.start.before(end)) {
+            at += 1;
+            let piece = Run { start: run.start.max(start), end: run.end.min(end), ..run };
+            let is_full = self.runs.len() >= 2 * MAX_RUNS && piece != run;
+            if run.fate != Fate::InFlight || run.sent_at > not_after || is_full {
+                continue;
+            }
+            self.lost_from = if self.lost == 0 { piece.start } else { self.lost_from.min(piece.start) };
+            at = self.replace(at - 1, &run, Run { fate: Fate::Lost, ..piece }) + 1;
+            lost(&piece);
+        }
+    }
+
+    /// Where in `[start, end)` the first octets lie that were sent at `at` and are still on their way.
+    pub(crate) fn first_in_flight(&self, start: SeqNum, end: SeqNum, at: Instant) -> Option<SeqNum> {
+        let runs = self.runs.range(self.index_of(start).min(self.runs.len())..);
+        let mut inside = runs.take_while(|run| run.start.before(end) && start.before(end));
+        let run = inside.find(|run| run.fate == Fate::InFlight && run.sent_at <= at)?;
+        Some(run.start.max(start))
+    }
+
+    /// The peer has dropped what it reported (RFC 2018 §8): all of it is to be sent again. No ACK of it can time it.
+    pub(crate) fn forget_sacked(&mut self) {
+        for run in self.runs.iter_mut().filter(|run| run.fate == Fate::Sacked) {
+            (run.fate, run.again, run.segments) = (Fate::Lost, true, 0);
+            self.lost += run.len();
+        }
+        (self.sacked, self.sacked_segments) = (0, 0);
+        self.lost_from = self.runs.front().map_or(self.lost_from, |first| first.start);
+    }
+
+    /// What counted as lost was only late: it is on its way.
+    pub(crate) fn revive_lost(&mut self) {
+        for run in self.runs.iter_mut().filter(|run| run.fate == Fate::Lost) {
+            run.fate = Fate::InFlight;
+            self.retransmitted += if run.again { run.len() } else { 0 };
+        }
+        self.lost = 0;
+    }
+
+    /// The first stretch that is lost, as far as lost runs lie end to end, but not much beyond `most` octets.
+    pub(crate) fn next_lost(&mut self, most: u32) -> Option<(SeqNum, SeqNum)> {
+        if self.lost == 0 {
+            return None;
+        }
+        let from = self.index_of(self.lost_from);
+        let first = self.runs.range(from..).position(|run| run.fate == Fate::Lost)? + from;
+        let start = self.runs.get(first)?.start;
+        self.lost_from = start;
+        let lost = self.runs.range(first..).take_while(|run| run.fate == Fate::Lost);
+        let end = lost.map(|run| run.end).find(|end| end.distance_from(start) >= most);
+        let all =
+            || self.runs.range(first..).take_while(|run| run.fate == Fate::Lost).last().map(|run| run.end);
+        Some((start, end.or_else(all)?))
+    }
+
+    /// The run that holds `seq`, or else the first one behind it.
+    fn index_of(&self, seq: SeqNum) -> usize {
+        match self.runs.front() {
+            Some(first) if first.end.after(seq) => 0, // nearly always, in order
+            _ => self.runs.partition_point(|run| run.end.before_eq(seq)),
+        }
+    }
+
+    /// The index of the run that begins at `seq`, after splitting one there if need be; sacked ones stay whole.
+    fn border(&mut self, seq: SeqNum) -> usize {
+        let at = self.index_of(seq);
+        let inside = self.runs.get(at).filter(|run| run.start.before(seq) && run.fate != Fate::Sacked);
+        let Some(run) = inside.copied() else { return at };
+        self.change(at, |front| front.end = seq);
+        self.runs.insert(at + 1, Run { start: seq, ..run });
+        at + 1
+    }
+
+    /// Puts `new` in the place of a part of the run at `index`, or of the whole. Returns the index of the run that it is
+    /// in now: a sacked one joins its neighbours, so that a block that grows only moves a border.
+    fn replace(&mut self, index: usize, old: &Run, new: Run) -> usize {
+        let front = rest(Run { end: new.start, ..*old });
+        let back = rest(Run { start: new.end, ..*old });
+        self.account(old, false);
+        [front, Some(new), back].iter().flatten().for_each(|run| self.account(run, true));
+        match index.checked_sub(1) {
+            Some(before) if front.is_none() && self.joins(before, &new) => self.grow_end(before, &new, back),
+            _ if back.is_none() && self.joins(index + 1, &new) => self.grow_start(index, &new, front),
+            _ => {
+                self.put(index, new);
+                back.into_iter().for_each(|back| self.runs.insert(index + 1, back));
+                front.into_iter().for_each(|front| self.runs.insert(index, front));
+                index + usize::from(front.is_some())
+            }
+        }
+    }
+
+    /// Whether `run` is sacked and so is the run at `index`.
+    fn joins(&self, index: usize, run: &Run) -> bool {
+        run.fate == Fate::Sacked && self.runs.get(index).is_some_and(|other| other.fate == Fate::Sacked)
+    }
+
+    /// The sacked run at `index` takes the beginning of the next one; `back` is what remains of that.
+    fn grow_end(&mut self, index: usize, new: &Run, back: Option<Run>) -> usize {
+        self.change(index, |run| (run.end, run.segments) = (new.end, run.segments + new.segments));
+        if let Some(back) = back {
+            self.put(index + 1, back);
+            return index;
+        }
+        self.runs.remove(index + 1);
+        if self.joins(index + 1, new) {
+            if let Some(next) = self.runs.remove(index + 1) {
+                self.change(index, |run| (run.end, run.segments) = (next.end, run.segments + next.segments));
+            }
+        }
+        index
+    }
+
+    /// The sacked run behind `index` takes the end of the run at `index`; `front` is what remains of that.
+    fn grow_start(&mut self, index: usize, new: &Run, front: Option<Run>) -> usize {
+        self.change(index + 1, |run| (run.start, run.segments) = (new.start, run.segments + new.segments));
+        match front {
+            Some(front) => self.put(index, front),
+            None => drop(self.runs.remove(index)),
+        }
+        index + usize::from(front.is_some())
+    }
+
+    fn put(&mut self, index: usize, run: Run) {
+        self.change(index, |slot| *slot = run);
+    }
+
+    fn change(&mut self, index: usize, change: impl FnOnce(&mut Run)) {
+        if let Some(run) = self.runs.get_mut(index) {
+            change(run);
+        }
+    }
+
+    /// How many runs more there would be if `piece` of the run at `index` were sacked.
+    fn growth(&self, index: usize, run: &Run, piece: &Run) -> usize {
+        let sacked = |at: Option<usize>| {
+            at.and_then(|at| self.runs.get(at)).is_some_and(|run| run.fate == Fate::Sacked)
+        };
+        match (run.start == piece.start, run.end == piece.end) {
+            (true, true) => 0,
+            (true, false) => usize::from(!sacked(index.checked_sub(1))),
+            (false, true) => usize::from(!sacked(Some(index + 1))),
+            (false, false) => 2,
+        }
+    }
+
+    /// Adds a run to the sums, or takes it out of them.
+    fn account(&mut self, run: &Run, add: bool) {
+        let sum = match run.fate {
+            Fate::Sacked => &mut self.sacked,
+            Fate::Lost => &mut self.lost,
+            Fate::InFlight if run.again => &mut self.retransmitted,
+            Fate::InFlight => return,
+        };
+        let segments = if run.fate == Fate::Sacked { run.segments } else { 0 };
+        if add {
+            *sum += run.len();
+            self.sacked_segments += segments;
+        } else {
+            *sum -= run.len();
+            self.sacked_segments -= segments;
+        }
+    }
+}
+
+fn rest(run: Run) -> Option<Run> {
+    (run.len() > 0).then_some(run)
+}
+
+/// Segments of the last `part` octets of a sacked run, in proportion; at least one.
+fn share(run: &Run, part: u32) -> u32 {
+    let segments = u64::from(run.segments) * u64::from(part) / u64::from(run.len().max(1));
+    (segments as u32).max(run.segments.min(1))
+}
