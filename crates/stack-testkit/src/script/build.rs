@@ -56,10 +56,9 @@ impl Conversation {
     }
 
     fn tcp_segment(&mut self, packet: &Packet, line: &Tcp, src: IpAddr, dst: IpAddr) -> Segment {
-        let base = self.remote_isn;
         let index = self.inbound_flow(protocol::TCP, packet.ports, src, dst);
         let flow = &mut self.flows[index];
-        let seq = flow.isn.inbound_seq(base, line.seq, line.flags.syn());
+        let seq = flow.isn.inbound_seq(line.seq);
         let ack = line.ack.map_or(0, |ack| flow.isn.inbound_ack(ack));
         let position = line.seq.wrapping_add(u32::from(line.flags.syn()));
         if let Some(bytes) = &line.payload.bytes {

@@ -110,7 +110,7 @@ impl Conversation {
     pub(super) fn flow(&mut self, protocol: u8, local: Port, remote: Port) -> usize {
         let same = |flow: &Flow| flow.protocol == protocol && flow.local == local && flow.remote == remote;
         let index = self.flows.iter().position(same).unwrap_or_else(|| {
-            let mut flow = Flow::new(protocol, local, remote);
+            let mut flow = Flow::new(protocol, local, remote, self.remote_isn);
             flow.stamps.exact = self.exact_stamps;
             self.flows.push(flow);
             self.flows.len() - 1

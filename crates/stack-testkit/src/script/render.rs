@@ -61,7 +61,7 @@ impl Conversation {
         let flow = &mut self.flows[index];
         let has_ack = segment.flags.ack();
         if segment.flags.syn() {
-            flow.isn.learn_syn(segment.seq, has_ack.then_some(segment.ack));
+            flow.isn.learn_syn(segment.seq);
         }
         let seq = flow.isn.outbound_seq(segment.seq);
         let position = seq.wrapping_add(u32::from(segment.flags.syn()));

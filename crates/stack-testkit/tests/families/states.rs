@@ -287,7 +287,7 @@ fn syn(state: &State, place: Place) -> (&'static str, &'static str, String) {
         ("time-wait", Place::Next | Place::Inside | Place::Beyond) => (
             "a new connection begins, as its number is above all that the old one had used.",
             "R9293-MAY-2, R6191-2-a",
-            segment + "+0   > S. 0:0(0) ack 1 <...>\n",
+            segment + &format!("+0   > S. 0:0(0) ack {} <...>\n", place.of(state) + 1),
         ),
         ("time-wait" | "syn-received", _) => (
             "unacceptable: the peer is told where we are, and nothing changes.",
