@@ -36,7 +36,7 @@ pub(crate) struct PktArgs {
     #[arg(long, value_enum, default_value_t = Profile::Ustack)]
     profile: Profile,
 
-    /// What the packets run over, instead of what the scripts say
+    /// What the packets run over, instead of what the scripts say; IPv6 with an MTU of 1520, for the same segments
     #[arg(long, value_name = "VERSION", value_parser = ["ipv4", "ipv6", "ipv4-mapped-ipv6"])]
     ip_version: Option<String>,
 
@@ -128,8 +128,13 @@ impl PktArgs {
     }
 
     fn run_script(&self, script: &Script) -> Verdict {
-        let settings: Vec<(&str, &str)> =
-            self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        // The longer header must not change the segments of scripts that were written for IPv4.
+        let wants_room = self.ip_version.as_deref() == Some("ipv6") && script.option("mtu").is_none();
+        let settings: Vec<(&str, &str)> = wants_room
+            .then_some(("mtu", "1520"))
+            .into_iter()
+            .chain(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+            .collect();
         let options = Options {
             profile: match self.profile {
                 Profile::Ustack => script::Profile::Ours,

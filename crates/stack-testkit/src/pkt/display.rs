@@ -2,7 +2,7 @@
 
 use super::ast::*;
 use super::icmp::names;
-use super::packet::FLAG_LETTERS;
+use super::tcp::FLAG_LETTERS;
 use core::fmt::{Display, Formatter, Result, Write};
 use stack_packet::{Cast, LinkAddress};
 use stack_wire::arp::operation;

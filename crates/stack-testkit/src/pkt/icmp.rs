@@ -3,7 +3,8 @@
 
 use super::ast::*;
 use super::cursor::{Cursor, Parsed};
-use super::packet::{ipv4, packet, payload, sequence};
+use super::packet::{ipv4, packet, payload};
+use super::tcp::sequence;
 use stack_wire::icmpv4::{kind, parameter_problem, redirect, time_exceeded, unreachable};
 use stack_wire::icmpv6;
 use stack_wire::tcp::Flags;

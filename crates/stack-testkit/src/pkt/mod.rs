@@ -48,6 +48,7 @@ mod extra;
 mod icmp;
 mod packet;
 mod script;
+mod tcp;
 
 pub use ast::*;
 pub use code::{Comparison, Operator, Statement, Term, Value};

@@ -31,6 +31,7 @@ mod calls;
 mod compare;
 mod conversation;
 mod errno;
+mod expect;
 mod fault;
 mod flow;
 mod folder;

@@ -2,13 +2,12 @@
 
 use super::arguments::number;
 use super::calls::{Answer, Files, Pending};
-use super::compare::{Comparison, Order};
-use super::conversation::Outgoing;
+use super::compare::Order;
 use super::errno::same_errno;
 use super::machine::Machine;
 use super::setup::{START, Setup};
 use super::{Options, Outcome, Stop, info};
-use crate::pkt::{Action, Body, Call, Event, Expr, Packet, Script, Seconds, Statement, Term, Value, When};
+use crate::pkt::{Action, Call, Event, Expr, Packet, Script, Seconds, Statement, Term, Value, When};
 use core::fmt::Write;
 use core::time::Duration;
 use stack_core::Instant;
@@ -61,21 +60,21 @@ struct Waiting {
 }
 
 pub(super) struct Runner<'a> {
-    script: &'a Script,
+    pub(super) script: &'a Script,
     pub(super) machine: Machine,
     files: Files,
     waiting: Vec<Waiting>,
     /// What blocks of code have assigned.
     variables: BTreeMap<String, Value>,
-    tolerance: Duration,
-    tolerance_percent: f64,
-    order: Order,
-    strict_segments: bool,
+    pub(super) tolerance: Duration,
+    pub(super) tolerance_percent: f64,
+    pub(super) order: Order,
+    pub(super) strict_segments: bool,
     ticks: u32,
     /// When the last event happened.
     pub(super) last: Instant,
     /// What has happened, for the report.
-    history: Vec<(Instant, String)>,
+    pub(super) history: Vec<(Instant, String)>,
 }
 
 impl<'a> Runner<'a> {
@@ -235,7 +234,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Goes to the next thing that happens up to `limit`. Returns whether there was one; if not, it is `limit` now.
-    fn tick(&mut self, limit: Instant) -> Result<bool, Stop> {
+    pub(super) fn tick(&mut self, limit: Instant) -> Result<bool, Stop> {
         self.ticks += 1;
         if self.ticks > MAX_TICKS {
             return Err(Stop::Fail(format!("more than {MAX_TICKS} things happened")));
@@ -248,68 +247,6 @@ impl<'a> Runner<'a> {
         let due = self.machine.poll();
         self.settle()?;
         Ok(more || due)
-    }
-
-    /// How far off the time of an event may be.
-    fn tolerance(&self, to: Instant) -> Duration {
-        let ahead = to.saturating_since(self.last);
-        self.tolerance.max(ahead.mul_f64(self.tolerance_percent / 100.0))
-    }
-
-    /// The next packet of the stack must be this one, between these times.
-    fn expect(&mut self, event: &Event, expected: &Packet, from: Instant, to: Instant) -> Result<(), Stop> {
-        let tolerance = self.tolerance(to);
-        let limit = to + tolerance;
-        let Some(mut sent) = self.next_sent(limit)? else {
-            let until = since_start(limit.max(self.machine.now));
-            return Err(Stop::Fail(format!(
-                "the stack sent nothing until {until}\n    expected: {expected}"
-            )));
-        };
-        if !self.strict_segments {
-            self.join(&mut sent, expected, limit)?;
-        }
-        let actual = self.machine.conversation.outbound(&sent, Some(expected));
-        let mut comparison = Comparison::new(expected, &actual, &sent.decoded, self.order);
-        let (early, late) = (sent.at + tolerance < from, sent.at > limit);
-        if event.when != When::Any {
-            let expected = if from == to {
-                since_start(from)
-            } else {
-                format!("{}~{}", since_start(from), since_start(to))
-            };
-            comparison.row("time", expected, since_start(sent.at), early || late);
-        }
-        if !comparison.holds() {
-            let line = &self.script.text[event.span.clone()];
-            return Err(Stop::Fail(format!("another packet than expected\n    {line}\n\n{comparison}")));
-        }
-        self.history.push((sent.at, format!("> {expected}")));
-        self.last = if from == to { from } else { sent.at };
-        Ok(())
-    }
-
-    /// The next packet of the stack, waiting for it up to a time.
-    fn next_sent(&mut self, limit: Instant) -> Result<Option<Outgoing>, Stop> {
-        self.machine.flush()?;
-        while self.machine.sent.is_empty() && self.machine.now < limit {
-            self.tick(limit)?;
-        }
-        Ok(self.machine.sent.pop_front())
-    }
-
-    /// Joins segments that follow a segment until they are as long as the line says: packetdrill compares bytes, and a
-    /// line may mean what a device with segmentation offload is handed at once.
-    fn join(&mut self, sent: &mut Outgoing, expected: &Packet, limit: Instant) -> Result<(), Stop> {
-        let Body::Tcp(wanted) = &expected.body else { return Ok(()) };
-        while sent.text_len().is_some_and(|len| len > 0 && len < wanted.payload.len) {
-            let Some(next) = self.next_sent(limit)? else { return Ok(()) };
-            if !sent.absorb(&next, wanted.payload.len) {
-                self.machine.sent.push_front(next);
-                return Ok(());
-            }
-        }
-        Ok(())
     }
 
     fn check(&mut self, statements: &[Statement]) -> Result<(), Stop> {

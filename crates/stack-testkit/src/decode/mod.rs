@@ -3,14 +3,13 @@
 //!
 //! Left out: IPv6 extension headers and ICMPv6 beyond type and code.
 
+mod tcp;
+
 use crate::pkt::TcpOption;
 use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr};
 use etherparse::checksum::Sum16BitWords;
-use etherparse::{
-    EtherType, LaxIpv4Slice, LaxIpv6Slice, LaxNetSlice, LaxSlicedPacket, TcpOptionElement,
-    TcpOptionsIterator, TcpSlice, TransportSlice,
-};
+use etherparse::{EtherType, LaxIpv4Slice, LaxIpv6Slice, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 use stack_packet::LinkAddress;
 use stack_wire::ethernet::EtherType as Known;
 use stack_wire::ip::protocol;
@@ -289,17 +288,7 @@ fn arp(slice: &etherparse::ArpPacketSlice<'_>) -> Option<Arp> {
 
 fn transport_of(packet: &Bytes, transport: &TransportSlice<'_>) -> Transport {
     match transport {
-        TransportSlice::Tcp(tcp) => Transport::Tcp(Segment {
-            src_port: tcp.source_port(),
-            dst_port: tcp.destination_port(),
-            seq: tcp.sequence_number(),
-            ack: tcp.acknowledgment_number(),
-            flags: flags(tcp),
-            window: tcp.window_size(),
-            urgent: tcp.urgent_pointer(),
-            options: options(tcp),
-            payload: packet.slice_ref(tcp.payload()),
-        }),
+        TransportSlice::Tcp(tcp) => Transport::Tcp(tcp::segment(packet, tcp)),
         TransportSlice::Udp(udp) => Transport::Udp(Datagram {
             src_port: udp.source_port(),
             dst_port: udp.destination_port(),
@@ -316,87 +305,6 @@ fn message(packet: &Bytes, bytes: &[u8]) -> Transport {
     let Some((header, payload)) = bytes.split_first_chunk::<8>() else { return Transport::Other };
     let [kind, code, _, _, rest @ ..] = *header;
     Transport::Icmp(Message { kind, code, rest, payload: packet.slice_ref(payload) })
-}
-
-fn flags(tcp: &TcpSlice<'_>) -> Flags {
-    let bits = [
-        (tcp.fin(), Flags::FIN),
-        (tcp.syn(), Flags::SYN),
-        (tcp.rst(), Flags::RST),
-        (tcp.psh(), Flags::PSH),
-        (tcp.ack(), Flags::ACK),
-        (tcp.urg(), Flags::URG),
-        (tcp.ece(), Flags::ECE),
-        (tcp.cwr(), Flags::CWR),
-        (tcp.ns(), Flags::AE),
-    ];
-    bits.into_iter().filter(|(set, _)| *set).fold(Flags::NONE, |flags, (_, flag)| flags | flag)
-}
-
-/// The options in order. Kinds that etherparse does not know are taken apart here; from one with an impossible length
-/// on, the rest is one [`TcpOption::Raw`].
-fn options(tcp: &TcpSlice<'_>) -> Vec<TcpOption> {
-    let mut iterator = tcp.options_iterator();
-    let mut options = Vec::new();
-    loop {
-        let rest = iterator.rest();
-        let option = match iterator.next() {
-            None if rest.is_empty() => return options,
-            None => TcpOption::End,
-            Some(Ok(TcpOptionElement::Noop)) => TcpOption::Nop,
-            Some(Ok(TcpOptionElement::MaximumSegmentSize(mss))) => TcpOption::Mss(mss),
-            Some(Ok(TcpOptionElement::WindowScale(shift))) => TcpOption::WindowScale(shift),
-            Some(Ok(TcpOptionElement::SelectiveAcknowledgementPermitted)) => TcpOption::SackPermitted,
-            Some(Ok(TcpOptionElement::SelectiveAcknowledgement(first, more))) => {
-                TcpOption::Sack(core::iter::once(first).chain(more.into_iter().flatten()).collect())
-            }
-            Some(Ok(TcpOptionElement::Timestamp(val, ecr))) => TcpOption::Timestamps { val, ecr },
-            Some(Err(_)) => match unknown(rest) {
-                Some((option, behind)) => {
-                    iterator = TcpOptionsIterator::from_slice(behind);
-                    option
-                }
-                None => {
-                    options.push(TcpOption::Raw(rest.to_vec()));
-                    return options;
-                }
-            },
-        };
-        let is_end = option == TcpOption::End;
-        options.push(option);
-        if is_end {
-            return options;
-        }
-    }
-}
-
-/// The option at the beginning, if its length is possible, and what is behind it.
-fn unknown(rest: &[u8]) -> Option<(TcpOption, &[u8])> {
-    const MD5: u8 = 19;
-    const EXPERIMENT: u8 = 254;
-    const FAST_OPEN_MAGIC: [u8; 2] = [0xf9, 0x89];
-    const ACCECN: [u8; 2] = [172, 174];
-    let [kind, len, ..] = *rest else { return None };
-    let (whole, behind) = rest.split_at_checked(usize::from(len).max(2))?;
-    let data = &whole[2..];
-    let option = match (kind, data) {
-        (fast_open, cookie) if fast_open == stack_wire::tcp_options::kind::FAST_OPEN => {
-            TcpOption::FastOpen { cookie: cookie.to_vec(), experimental: false }
-        }
-        (EXPERIMENT, [a, b, cookie @ ..]) if [*a, *b] == FAST_OPEN_MAGIC => {
-            TcpOption::FastOpen { cookie: cookie.to_vec(), experimental: true }
-        }
-        (MD5, digest) => TcpOption::Md5(digest.to_vec()),
-        (kind, counters) if ACCECN.contains(&kind) && counters.len() % 3 == 0 => {
-            let counter = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
-            TcpOption::AccEcn {
-                ect1_first: kind == ACCECN[1],
-                counters: counters.chunks(3).map(counter).collect(),
-            }
-        }
-        _ => TcpOption::Raw(whole.to_vec()),
-    };
-    (len >= 2).then_some((option, behind))
 }
 
 fn checksum_problem(ip: &Ip) -> Option<String> {
@@ -440,7 +348,7 @@ fn pseudo_header(ip: &Ip, len: usize) -> Sum16BitWords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use etherparse::PacketBuilder;
+    use etherparse::{PacketBuilder, TcpOptionElement};
     use proptest::prelude::*;
 
     fn built(options: &[TcpOptionElement], payload: &[u8]) -> Vec<u8> {
