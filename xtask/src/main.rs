@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod count;
 mod deps;
+mod features;
 mod new;
 mod run;
 mod test;
@@ -49,6 +50,8 @@ enum Chore {
     Deps(deps::Args),
     /// Check the form of sources and documents
     Tidy,
+    /// Build the facade with its features alone, left out, none and all
+    Features,
     /// Let real programs and the kernel talk to our stack, in network namespaces
     Wire(wire::Args),
     /// Make a protocol crate from a template, in the right layer
@@ -79,6 +82,7 @@ fn dispatch(chore: Chore) -> Result<(), String> {
         Chore::Test(args) => test::run(&Workspace::load()?, &args),
         Chore::Deps(args) => deps::run(&Workspace::load()?, &args),
         Chore::Tidy => tidy::run(&Workspace::load()?),
+        Chore::Features => features::run(&Workspace::load()?),
         Chore::Wire(args) => wire::run(&Workspace::load()?, &args),
         Chore::New(args) => new::run(&Workspace::load()?, &args),
         Chore::Bench(args) => bench::run(&Workspace::load()?, &args),

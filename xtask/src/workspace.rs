@@ -5,6 +5,7 @@
 //! environment that cargo gives to what it runs, so that one build of this
 //! program serves any checkout.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,6 +36,8 @@ pub(crate) struct Package {
     pub(crate) dependencies: Vec<Dependency>,
     /// Libraries, binaries, examples and tests.
     pub(crate) targets: Vec<Target>,
+    /// Its features, each with what it turns on.
+    pub(crate) features: BTreeMap<String, Vec<String>>,
 }
 
 /// A dependency as the manifest declares it.
@@ -114,7 +117,7 @@ impl Workspace {
 }
 
 impl Package {
-    fn from_metadata(json: &Value) -> Self {
+    pub(crate) fn from_metadata(json: &Value) -> Self {
         let manifest = PathBuf::from(text(&json["manifest_path"]));
         Self {
             name: text(&json["name"]),
@@ -122,6 +125,7 @@ impl Package {
             metadata: json["metadata"].clone(),
             dependencies: items(&json["dependencies"]).iter().map(Dependency::from_metadata).collect(),
             targets: items(&json["targets"]).iter().map(Target::from_metadata).collect(),
+            features: features(&json["features"]),
         }
     }
 }
@@ -155,6 +159,11 @@ pub(crate) fn strings(json: &Value) -> Vec<String> {
 /// The elements of a JSON array; nothing for anything else.
 pub(crate) fn items(json: &Value) -> &[Value] {
     json.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn features(json: &Value) -> BTreeMap<String, Vec<String>> {
+    let members = json.as_object().into_iter().flatten();
+    members.map(|(name, turned_on)| (name.clone(), strings(turned_on))).collect()
 }
 
 fn text(json: &Value) -> String {

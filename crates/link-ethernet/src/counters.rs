@@ -1,6 +1,7 @@
 //! What ended here.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
+use stack_core::{DropReason, LinkDrops};
 
 /// Frames and packets that went no further, by reason.
 #[derive(Debug, Default)]
@@ -24,6 +25,18 @@ impl EthernetCounters {
     /// Outbound packets whose headers left no room for ours.
     pub fn no_headroom(&self) -> usize {
         self.no_headroom.load(Ordering::Relaxed)
+    }
+}
+
+impl LinkDrops for EthernetCounters {
+    fn of(&self, reason: DropReason) -> u64 {
+        let count = match reason {
+            DropReason::NotForThisStation => self.not_for_this_station(),
+            DropReason::Truncated => self.truncated(),
+            DropReason::LinkRefused => self.no_headroom(),
+            _ => 0,
+        };
+        count as u64
     }
 }
 

@@ -5,7 +5,8 @@ use crate::receive::EthernetReceive;
 use crate::transmit::EthernetTransmit;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use stack_core::{LinkAddress, LinkCapabilities, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
+use alloc::vec::Vec;
+use stack_core::{LinkAddress, LinkCapabilities, LinkDrops, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
 use stack_wire::ethernet::HEADER_LEN;
 use thiserror::Error;
 
@@ -74,6 +75,12 @@ impl<L: LinkEndpoint> LinkEndpoint for Ethernet<L> {
 
     fn link_address(&self) -> Option<LinkAddress> {
         Some(self.address)
+    }
+
+    fn drops(&self) -> Vec<Arc<dyn LinkDrops>> {
+        let mut drops = self.inner.drops();
+        drops.push(self.counters());
+        drops
     }
 
     fn split(self: Box<Self>) -> (Box<dyn LinkReceive>, Box<dyn LinkTransmit>) {

@@ -138,7 +138,7 @@ mod tests {
     use alloc::vec::Vec;
     use bytes::Bytes;
     use link_channel::{ChannelConfig, ChannelPort, injector};
-    use stack_core::{LinkEndpoint, LinkTransmit};
+    use stack_core::{LinkDrops, LinkEndpoint, LinkTransmit};
 
     const US: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 1]);
     const PEER: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 2]);
@@ -188,6 +188,8 @@ mod tests {
         assert_eq!(receive.receive(Instant::ZERO, &mut got), Ok(3));
         assert_eq!(got.iter().map(|packet| packet.data[0]).collect::<Vec<_>>(), b"123");
         assert_eq!((counters.not_for_this_station(), counters.truncated()), (3, 3));
+        let reasons = [DropReason::NotForThisStation, DropReason::Truncated, DropReason::NoRoute];
+        assert_eq!(reasons.map(|reason| counters.of(reason)), [3, 3, 0]);
     }
 
     #[test]

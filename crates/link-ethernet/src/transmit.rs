@@ -68,7 +68,7 @@ mod tests {
     use alloc::vec::Vec;
     use bytes::Bytes;
     use link_channel::{ChannelConfig, ChannelPort, injector};
-    use stack_core::{Checksum, LinkEndpoint};
+    use stack_core::{Checksum, DropReason, LinkDrops, LinkEndpoint};
 
     const US: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 1]);
     const PEER: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 2]);
@@ -129,6 +129,7 @@ mod tests {
         transmit.transmit(Instant::ZERO, &mut batch).unwrap();
         let mut sent = TxBatch::new();
         assert_eq!((port.read_batch(9, &mut sent), counters.no_headroom()), (2, 1));
+        assert_eq!(counters.of(DropReason::LinkRefused), 1);
         let last: Vec<u8> = sent.iter().map(|frame| frame.to_bytes()[14]).collect();
         assert_eq!(last, b"12");
     }

@@ -1,6 +1,7 @@
 //! What a line has done so far.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
+use stack_core::{DropReason, LinkDrops};
 
 /// Live counts of one direction; shared between the line and whoever watches it.
 #[derive(Debug, Default)]
@@ -42,6 +43,18 @@ impl ImpairCounters {
             duplicated: read(&self.duplicated),
             corrupted: read(&self.corrupted),
         }
+    }
+}
+
+impl LinkDrops for ImpairCounters {
+    fn of(&self, reason: DropReason) -> u64 {
+        let statistics = self.statistics();
+        let count = match reason {
+            DropReason::Impaired => statistics.lost,
+            DropReason::LinkQueueFull => statistics.overflowed,
+            _ => 0,
+        };
+        count as u64
     }
 }
 

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use core::task::Waker;
 use core::time::Duration;
 use stack_core::{
-    DropReason, Instant, LinkAddress, LinkCapabilities, LinkEndpoint, LinkError, LinkReceive, LinkTransmit,
-    RxBatch, RxPacket, Token, TxBatch, TxPacket,
+    DropReason, Instant, LinkAddress, LinkCapabilities, LinkDrops, LinkEndpoint, LinkError, LinkReceive,
+    LinkTransmit, RxBatch, RxPacket, Token, TxBatch, TxPacket,
 };
 
 /// When a link that had no room for packets that came out of the line is tried again.
@@ -66,6 +66,13 @@ impl<L: LinkEndpoint> LinkEndpoint for Impair<L> {
 
     fn link_address(&self) -> Option<LinkAddress> {
         self.inner.link_address()
+    }
+
+    fn drops(&self) -> Vec<Arc<dyn LinkDrops>> {
+        let mut drops = self.inner.drops();
+        drops.push(self.transmit_counters());
+        drops.push(self.receive_counters());
+        drops
     }
 
     fn split(self: Box<Self>) -> (Box<dyn LinkReceive>, Box<dyn LinkTransmit>) {

@@ -6,10 +6,11 @@ use crate::record::Record;
 use core::task::Waker;
 use core::time::Duration;
 use stack_core::{
-    DropReason, Instant, LinkAddress, LinkCapabilities, LinkEndpoint, LinkError, LinkReceive, LinkTransmit,
-    Medium, RxBatch, Token, TxBatch,
+    DropReason, Instant, LinkAddress, LinkCapabilities, LinkDrops, LinkEndpoint, LinkError, LinkReceive,
+    LinkTransmit, Medium, RxBatch, Token, TxBatch,
 };
 use std::io;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Packets that are copied before the link is asked to take them; those that it does not take are copied again.
@@ -66,6 +67,10 @@ impl<L: LinkEndpoint> LinkEndpoint for Pcap<L> {
 
     fn link_address(&self) -> Option<LinkAddress> {
         self.inner.link_address()
+    }
+
+    fn drops(&self) -> Vec<Arc<dyn LinkDrops>> {
+        self.inner.drops()
     }
 
     fn split(self: Box<Self>) -> (Box<dyn LinkReceive>, Box<dyn LinkTransmit>) {

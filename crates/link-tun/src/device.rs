@@ -8,7 +8,7 @@ use crate::{Mode, Offload, TunConfig, TunError};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::io::Errno;
-use stack_core::{LinkAddress, LinkCapabilities, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
+use stack_core::{LinkAddress, LinkCapabilities, LinkDrops, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
 use std::sync::Arc;
 
 /// `IFF_TUN`.
@@ -23,7 +23,7 @@ const IFF_NO_PI: u16 = 0x1000;
 const IFF_VNET_HDR: u16 = 0x4000;
 
 /// Packets that are read in one batch.
-pub(crate) const BATCH: usize = 32;
+pub(crate) const BATCH: usize = 64;
 
 /// A TUN or TAP device that we are attached to. The device goes with it, unless it is persistent.
 #[derive(Debug)]
@@ -224,6 +224,10 @@ impl LinkEndpoint for Tun {
     /// None: the address that a TAP device shows in `ip link` is the kernel's.
     fn link_address(&self) -> Option<LinkAddress> {
         None
+    }
+
+    fn drops(&self) -> Vec<Arc<dyn LinkDrops>> {
+        vec![self.counters()]
     }
 
     fn split(self: Box<Self>) -> (Box<dyn LinkReceive>, Box<dyn LinkTransmit>) {

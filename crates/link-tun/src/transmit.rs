@@ -5,7 +5,7 @@ use crate::receive::link_error;
 use crate::vnet::{self, VnetHeader};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr, writev};
-use stack_core::{Instant, LinkError, LinkTransmit, TxBatch, TxPacket};
+use stack_core::{DropReason, Instant, LinkDrops, LinkError, LinkTransmit, TxBatch, TxPacket};
 use stack_packet::MAX_PIECES;
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -33,6 +33,16 @@ impl TunCounters {
     /// Packets that the kernel refused: malformed, too large, or more than it had memory for.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl LinkDrops for TunCounters {
+    fn of(&self, reason: DropReason) -> u64 {
+        match reason {
+            DropReason::LinkDown => self.dropped_down(),
+            DropReason::LinkRefused => self.refused(),
+            _ => 0,
+        }
     }
 }
 
@@ -148,5 +158,6 @@ mod tests {
         batch.slot().gso_size = 100;
         transmit.transmit(Instant::ZERO, &mut batch).unwrap();
         assert_eq!((batch.len(), transmit.counters.refused()), (0, 1));
+        assert_eq!(transmit.counters.of(DropReason::LinkRefused), 1);
     }
 }

@@ -2,8 +2,9 @@
 //! RFC 791 §3.1, RFC 1122 §3.2.1, RFC 2474, RFC 6864; forwarding: RFC 1812 §5.3.1, RFC 1624.
 
 use crate::Endpoint;
+use crate::record::record;
 use core::net::IpAddr;
-use stack_core::{DropReason, ErrorKind, Medium, NetCx, RxPacket, TxPacket};
+use stack_core::{DropReason, ErrorKind, Instant, Medium, NetCx, RxPacket, TxPacket};
 use stack_wire::ethernet::EtherType;
 use stack_wire::ipv4::{Emit, Header, MIN_HEADER_LEN};
 
@@ -51,16 +52,22 @@ fn check_loopback(cx: &NetCx<'_>, src: IpAddr, dst: IpAddr) -> Result<(), DropRe
     }
 }
 
-/// Makes an outbound packet of one that is not for us: one hop less, all else as it came, options included.
+/// Makes an outbound packet of one that is not for us: one hop less, in its options what routers write there, all else
+/// as it came.
 ///
 /// # Errors
-/// It has no hop left (R1812-5.3.1-a).
-pub(crate) fn forward(packet: &mut RxPacket, out: &mut TxPacket) -> Result<(), ErrorKind> {
+/// It has no hop left (R1812-5.3.1-a), or options that can't be written into.
+pub(crate) fn forward(now: Instant, packet: &mut RxPacket, out: &mut TxPacket) -> Result<(), ErrorKind> {
     if packet.ip.hop_limit <= 1 {
         return Err(ErrorKind::HopLimitExceeded);
     }
     let header_len = usize::from(packet.transport);
+    let ours = out.ip.src;
     out.from_rx(packet, header_len).ok_or(ErrorKind::NetUnreachable)?;
+    match ours {
+        IpAddr::V4(ours) if header_len > MIN_HEADER_LEN => record(out.header_mut(), ours, now)?,
+        _ => {}
+    }
     let header = Header::from_bytes_mut(out.header_mut()).ok_or(ErrorKind::NetUnreachable)?;
     out.ip.hop_limit = header.decrement_ttl(); // R1812-4.2.2-b: mends the checksum
     Ok(())
@@ -165,9 +172,11 @@ mod tests {
         let mut packet = net.packet(&before);
         assert_eq!(net.receive_packet(&mut packet), Verdict::Forward);
         let mut out = TxPacket::new();
+        out.ip.src = "192.0.2.7".parse().unwrap();
         net.forward(&mut packet, &mut out).unwrap();
         let after = out.to_bytes();
-        before[8] = 1;
+        (before[8], before[22]) = (1, 8);
+        before[23..27].copy_from_slice(&[192, 0, 2, 7]);
         fix_checksum(&mut before);
         assert_eq!(after, before);
         assert_eq!((out.ip.hop_limit, out.ether_type, out.header().len()), (1, 0x0800, 28));

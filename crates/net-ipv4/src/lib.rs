@@ -16,6 +16,7 @@
 //! | what becomes of an inbound packet? | `receive.rs` |
 //! | may a packet with these addresses be here? | `addresses.rs` |
 //! | what do its options want? | `options.rs` |
+//! | what does a router write into options? | `record.rs` |
 //! | how do fragments become a datagram? | `reassembly.rs` |
 //! | how does a datagram become fragments? | `fragment.rs` |
 //! | what goes in front of a segment, what changes in a forwarded packet? | `encapsulate.rs` |
@@ -38,8 +39,8 @@
 //! ```
 //!
 //! Deliberately absent: IGMP; source routing in either direction (an unfinished route is refused, R1122-3.2.1.8-b);
-//! writing into record-route and timestamp options, which pass through as they are (optional for hosts, RFC 1122
-//! §3.2.1.8; a router in the sense of RFC 1812 §4.2.2.6 would record); datagrams whose fragments come in by different
+//! record-route and timestamp options of packets to us, which are passed over, and not sent back in an echo reply
+//! (RFC 1122 §3.2.2.6, a SHOULD: no segment carries options); datagrams whose fragments come in by different
 //! interfaces (each interface has a store of its own); ICMP timestamp and address mask
 //! replies (RFC 1122 §3.2.2.8, §3.2.2.9); sending redirects (R1122-3.2.2.2-a); what the host has already:
 //! routes, neighbours, path MTUs and the ICMP rate limit.
@@ -58,6 +59,7 @@ mod ident;
 mod options;
 mod reassembly;
 mod receive;
+mod record;
 mod send_error;
 #[cfg(test)]
 mod testing;
@@ -180,11 +182,11 @@ impl NetworkEndpoint for Endpoint {
 
     fn forward(
         &mut self,
-        _cx: &mut NetCx<'_>,
+        cx: &mut NetCx<'_>,
         packet: &mut RxPacket,
         out: &mut TxPacket,
     ) -> Result<(), ErrorKind> {
-        encapsulate::forward(packet, out)
+        encapsulate::forward(cx.now, packet, out)
     }
 
     fn fragment(

@@ -34,8 +34,9 @@ fn check_foreign(meta: &RxMeta, src: Ipv6Addr, dst: Ipv6Addr) -> Result<Destinat
     if meta.cast != Cast::Unicast || dst.is_multicast() {
         return Err(DropReason::NotLocal);
     }
-    if src.is_unicast_link_local() || src.is_unspecified() {
-        return Err(DropReason::MartianSource); // RFC 4291 §2.5.2, §2.5.6
+    // RFC 4291 §2.5.2. A link-local source (§2.5.6) is the host's to refuse, which answers it if it is a router.
+    if src.is_unspecified() {
+        return Err(DropReason::MartianSource);
     }
     if dst.is_unicast_link_local() {
         return Err(DropReason::MartianDestination);
@@ -113,7 +114,7 @@ mod tests {
     fn what_is_not_for_us_goes_on_or_ends() {
         for (situation, src, dst, cast, want) in [
             ("elsewhere", "fd00::9", "2001:db8::1", Cast::Unicast, Verdict::Forward),
-            ("link-local source", "fe80::9", "2001:db8::1", Cast::Unicast, Verdict::Drop(MartianSource)),
+            ("link-local source", "fe80::9", "2001:db8::1", Cast::Unicast, Verdict::Forward),
             (
                 "link-local destination",
                 "fd00::9",

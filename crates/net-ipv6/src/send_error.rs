@@ -10,7 +10,7 @@ use stack_core::{Cast, Checksum, Destination, ErrorKind, IpMeta, Medium, NetCx, 
 use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::icmpv6::{Emit, HEADER_LEN, kind, parameter_problem, time_exceeded, unreachable};
 use stack_wire::ip::protocol;
-use stack_wire::ipv6::{HEADER_LEN as IP_HEADER_LEN, MIN_MTU};
+use stack_wire::ipv6::{HEADER_LEN as IP_HEADER_LEN, Ipv6, MIN_MTU};
 use stack_wire::ipv6_ext::Chain;
 
 /// What of the packet fits into a message that every link carries (R4443-2.4-c).
@@ -95,8 +95,15 @@ fn error_source(cx: &NetCx<'_>, packet: &RxPacket) -> Option<IpAddr> {
     }
 }
 
+/// Whether a packet comes from an address that means something on its link alone: a network that can't be reached
+/// from there is beyond the scope of its source (RFC 4443 §3.1, RFC 4007 §9).
+fn is_from_the_link(quoted: &[u8]) -> bool {
+    Ipv6::parse_quoted(quoted).is_ok_and(|packet| packet.src().is_unicast_link_local())
+}
+
 fn message(what: ErrorKind, quoted: &[u8]) -> Emit {
     match what {
+        ErrorKind::NetUnreachable if is_from_the_link(quoted) => Emit::unreachable(unreachable::BEYOND_SCOPE),
         ErrorKind::NetUnreachable | ErrorKind::SourceRouteFailed => Emit::unreachable(unreachable::NO_ROUTE),
         ErrorKind::HostUnreachable => Emit::unreachable(unreachable::ADDRESS),
         ErrorKind::ProtocolUnreachable => {
@@ -157,6 +164,16 @@ mod tests {
             let theirs = Icmpv6Slice::from_slice(&message).unwrap();
             assert!(theirs.is_checksum_valid(octets(US), octets(PEER)), "{kind:?}");
             assert_eq!(theirs.payload(), sent, "{kind:?}");
+        }
+    }
+
+    // R4443-3.1-b; RFC 4007 §9
+    #[test]
+    fn what_a_link_local_source_can_not_reach_is_beyond_its_scope() {
+        let sent = packet("fe80::9", "2001:db8::1", 17, &[3; 20]);
+        let mut net = Net::new();
+        for (kind, want) in [(ErrorKind::NetUnreachable, [1, 2]), (ErrorKind::HopLimitExceeded, [3, 0])] {
+            assert_eq!(answer(&mut net, &sent, kind).unwrap()[..2], want);
         }
     }
 

@@ -30,6 +30,10 @@ drop_reasons! {
     NotForThisStation = "not-for-this-station",
     /// The link's queue is full.
     LinkQueueFull = "link-queue-full",
+    /// The device behind the link is down.
+    LinkDown = "link-down",
+    /// The link could not carry it: malformed, too large, or more than the system had memory for.
+    LinkRefused = "link-refused",
     /// The link is gone.
     LinkClosed = "link-closed",
     /// An impairment link was told to lose it.
@@ -88,8 +92,6 @@ drop_reasons! {
     IcmpInvalid = "icmp-invalid",
     /// An ICMP message that asks for nothing.
     IcmpIgnored = "icmp-ignored",
-    /// The limit for ICMP messages of our own is reached.
-    IcmpRateLimited = "icmp-rate-limited",
     /// No transport protocol is registered for the number.
     UnknownProtocol = "unknown-protocol",
     /// The transport header is malformed.
@@ -106,8 +108,6 @@ drop_reasons! {
     SocketClosed = "socket-closed",
     /// The listener's queue is full.
     BacklogFull = "backlog-full",
-    /// Too much traffic to ourselves waits.
-    LocalQueueFull = "local-queue-full",
     /// The memory budget is used up.
     MemoryPressure = "memory-pressure",
     /// TCP: a combination of flags that no state accepts.

@@ -92,7 +92,7 @@ pub enum ErrorOrigin {
 /// What went wrong on the way to a destination; the codes of both ICMPs in one list.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ErrorKind {
-    /// No route to the network (ICMPv4 3/0 and 3/6, ICMPv6 1/0).
+    /// No route to the network, or none from there (ICMPv4 3/0 and 3/6, ICMPv6 1/0 and 1/2).
     NetUnreachable,
     /// The host does not answer or is unknown (ICMPv4 3/1 and 3/7, ICMPv6 1/3).
     HostUnreachable,

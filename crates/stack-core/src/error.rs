@@ -72,9 +72,6 @@ pub enum Error {
     /// The protocol does not know this operation or option.
     #[error("the operation is not supported by this protocol")]
     NotSupported,
-    /// The queue size is out of range.
-    #[error("the queue size is out of range")]
-    QueueSizeNotSupported,
     /// The socket is not connected.
     #[error("the socket is not connected")]
     NotConnected,

@@ -64,7 +64,7 @@ pub use effect::{DeliveryError, Effect, ErrorKind, ErrorOrigin, NeighborUpdate};
 pub use endpoint::{Endpoints, Interest, Readiness, Shutdown, SocketOption};
 pub use error::{Error, LinkError};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-pub use link::{LinkCapabilities, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
+pub use link::{LinkCapabilities, LinkDrops, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
 pub use network::{LinkAddressResolver, NetworkEndpoint, NetworkProtocol, Verdict};
 pub use policy::{Hook, HookVerdict, Tap, TapPoint, TappedPacket};
 pub use registry::{PathMtuStore, PortRegistry, PortRequest};

@@ -6,6 +6,8 @@
 
 use crate::{DropReason, LinkError};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::task::Waker;
 use stack_packet::{Instant, LinkAddress, RxBatch, Token, TxBatch};
 
@@ -77,12 +79,22 @@ impl Default for LinkCapabilities {
     }
 }
 
+/// Counts of the packets that ended inside a link, which the host never sees or takes for sent.
+pub trait LinkDrops: Send + Sync {
+    /// How many so far for this reason.
+    fn of(&self, reason: DropReason) -> u64;
+}
+
 /// A link before it is put to use.
 pub trait LinkEndpoint: Send {
     /// What it can do.
     fn capabilities(&self) -> LinkCapabilities;
     /// Our own address on it, where it has addresses.
     fn link_address(&self) -> Option<LinkAddress>;
+    /// What ends inside it and inside the links that it decorates; goes on counting while the halves are in use.
+    fn drops(&self) -> Vec<Arc<dyn LinkDrops>> {
+        Vec::new()
+    }
     /// Its two halves.
     fn split(self: Box<Self>) -> (Box<dyn LinkReceive>, Box<dyn LinkTransmit>);
 }
@@ -146,6 +158,10 @@ impl LinkEndpoint for Box<dyn LinkEndpoint> {
 
     fn link_address(&self) -> Option<LinkAddress> {
         (**self).link_address()
+    }
+
+    fn drops(&self) -> Vec<Arc<dyn LinkDrops>> {
+        (**self).drops()
     }
 
     fn split(self: Box<Self>) -> (Box<dyn LinkReceive>, Box<dyn LinkTransmit>) {

@@ -58,6 +58,7 @@ pub trait NetworkEndpoint: Any + Send {
     }
 
     /// Makes an outbound packet of an inbound one that is to be forwarded: hop limit less one, header in the headroom.
+    /// Before the call `out.ip.src` is our address on the interface by which it leaves, for protocols that record it.
     ///
     /// # Errors
     /// What to tell the sender of the packet; the host calls [`send_error`](Self::send_error) with it.

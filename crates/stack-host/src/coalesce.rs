@@ -182,6 +182,7 @@ fn same_flow(first: &RxPacket, packet: &RxPacket, run: &Run) -> bool {
 /// Appends a segment to its run, if it belongs there; its packet is left empty.
 fn join(batch: &mut RxBatch, run: &mut Run, index: usize, text: &Text) -> bool {
     let (before, from) = batch.split_at_mut(index);
+    let waiting = from.len();
     let (Some(first), Some(packet)) = (before.get_mut(run.index), from.first_mut()) else { return false };
     let follows = text.seq == run.next && (1..=run.size).contains(&text.len);
     if !follows || run.len + text.len > MAX_LEN || !same_headers(first, packet, run, text) {
@@ -191,6 +192,7 @@ fn join(batch: &mut RxBatch, run: &mut Run, index: usize, text: &Text) -> bool {
         return false;
     }
     if !core::mem::replace(&mut run.merged, true) {
+        first.more.reserve(1 + waiting);
         first.more.push(first.data.split_off(run.header_len));
     }
     let mut taken = core::mem::replace(packet, RxPacket { transport: TAKEN, ..RxPacket::default() });

@@ -41,7 +41,12 @@ impl Default for Drops {
 impl Drops {
     /// Counts one.
     pub(crate) fn count(&mut self, reason: DropReason) {
-        self.0[reason.index()] += 1;
+        self.add(reason, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&mut self, reason: DropReason, packets: u64) {
+        self.0[reason.index()] += packets;
     }
 
     /// Packets dropped for this reason.
@@ -77,7 +82,8 @@ pub struct Counters {
     pub segmented: u64,
     /// Packets cut into fragments (`ipFragOKs`).
     pub fragmented: u64,
-    /// Dropped packets, inbound and outbound.
+    /// Dropped packets, inbound and outbound. What ends inside links is among them where somebody enters it
+    /// ([`Host::count_drops`](crate::Host::count_drops)); the facade does.
     pub drops: Drops,
 }
 

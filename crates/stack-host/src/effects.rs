@@ -39,7 +39,7 @@ impl Host {
                 // An address that is gone already needs no removal.
                 let _ = self.remove_address(now, nic, address);
             }
-            Effect::Dropped { nic, reason, packets } => self.count_late_drops(nic, reason, packets),
+            Effect::Dropped { nic, reason, packets } => self.count_drops(nic, reason, packets.into()),
             Effect::Group { nic, group, join } => {
                 if let Ok(interface) = self.tables.interface_mut(nic) {
                     // Leaving a group that was not joined, or joining one too many, changes nothing.

@@ -6,6 +6,7 @@
 use crate::Host;
 use crate::tables::Claim;
 use alloc::boxed::Box;
+use core::net::IpAddr;
 use stack_core::{Cast, DropReason, ErrorKind, Instant, RouteQuery, RxPacket, TxPacket};
 
 impl Host {
@@ -22,8 +23,15 @@ impl Host {
             return Err(if forwards { DropReason::ForwardingDisabled } else { DropReason::NotLocal });
         }
         // RFC 1812 §5.3.4: what came as a link broadcast is not forwarded. RFC 3927 §2.7: nor are link-local addresses.
-        if packet.meta.cast != Cast::Unicast || is_link_local(packet) {
+        if packet.meta.cast != Cast::Unicast || is_link_local(packet.ip.dst) {
             return Err(DropReason::MartianDestination);
+        }
+        if is_link_local(packet.ip.src) {
+            // RFC 4007 §9: it is told; RFC 3927 knows no such answer.
+            if packet.ip.src.is_ipv6() {
+                self.answer(now, nic, endpoint, packet, ErrorKind::NetUnreachable);
+            }
+            return Err(DropReason::MartianSource);
         }
         self.ask(packet, |hook, packet| hook.forward(now, packet))?;
         let query = RouteQuery { nic: None, local: None, remote: packet.ip.dst };
@@ -34,6 +42,7 @@ impl Host {
         let egress = self.tables.index(route.hop.nic).ok_or(DropReason::NoRoute)?;
         let original = packet.clone();
         let mut out = Box::new(TxPacket::new());
+        out.ip.src = route.local;
         let forwarded =
             self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.forward(cx, packet, &mut out));
         let result = forwarded.and_then(|()| {
@@ -51,6 +60,7 @@ impl Host {
                 Err(match kind {
                     ErrorKind::PacketTooBig { .. } => DropReason::PacketTooBig,
                     ErrorKind::HopLimitExceeded => DropReason::HopLimitExceeded,
+                    ErrorKind::ParameterProblem { .. } => DropReason::BadOption,
                     _ => DropReason::NoRoute,
                 })
             }
@@ -79,11 +89,11 @@ impl Host {
     }
 }
 
-fn is_link_local(packet: &RxPacket) -> bool {
-    [packet.ip.src, packet.ip.dst].into_iter().any(|address| match address {
-        core::net::IpAddr::V4(v4) => v4.is_link_local(),
-        core::net::IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    })
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
 }
 
 /// Bytes of network and transport header of a super-packet, whose checksum tells where the transport header is.

@@ -277,14 +277,12 @@ impl Host {
         }
     }
 
-    /// Packets that a network endpoint kept and gave up later. Their links have long forgotten the tokens.
-    pub(crate) fn count_late_drops(&mut self, nic: NicId, reason: DropReason, packets: u32) {
-        let index = self.tables.index(nic);
-        for _ in 0..packets {
-            self.counters.drops.count(reason);
-            if let Some(nic) = index.and_then(|index| self.nics.get_mut(index)) {
-                nic.counters.drops.count(reason);
-            }
+    /// Counts packets that ended where the host could not see it: inside the link of an interface (the
+    /// [`LinkDrops`](stack_core::LinkDrops) of the link say how many), or kept by a network endpoint and given up.
+    pub fn count_drops(&mut self, nic: NicId, reason: DropReason, packets: u64) {
+        self.counters.drops.add(reason, packets);
+        if let Some(index) = self.tables.index(nic) {
+            self.nics[index].counters.drops.add(reason, packets);
         }
     }
 

@@ -76,6 +76,9 @@ fn forwarding_sends_on_what_is_not_ours() {
 #[test]
 fn forwarding_tells_the_sender_what_is_wrong() {
     let mut host = router();
+    receive(&mut host, 1, packet("169.254.0.2", "10.0.1.2", 7, b"x"));
+    assert_eq!(sent(&mut host, 1), [], "RFC 3927 §2.7: dropped in silence");
+    assert_eq!(host.counters().drops.of(DropReason::MartianSource), 1);
     receive(&mut host, 1, packet("10.0.0.2", "192.0.2.1", 7, b"x"));
     assert_eq!(sent(&mut host, 1)[0].3, "NetUnreachable");
     let mut dying = packet("10.0.0.2", "10.0.1.2", 7, b"x");

@@ -3,8 +3,11 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::*;
-use stack_core::{DropReason, Error, ErrorKind, ErrorOrigin, LinkCapabilities, Medium, NicId};
+use stack_core::{
+    DropReason, Error, ErrorKind, ErrorOrigin, LinkAddress, LinkCapabilities, Medium, NicId, RxPacket,
+};
 use stack_host::{Host, HostConfig, NicConfig, RouteEntry, RouteOrder};
 
 #[test]
@@ -209,6 +212,11 @@ fn a_route_knows_its_ways_and_means() {
     assert_eq!((route.nic(), route.mtu(), route.max_header_length()), (NicId(1), 1400, 10));
     assert_eq!((route.local_address(), route.remote_address()), (ip("10.0.0.1"), ip("172.16.5.5")));
     assert_eq!(route.remote_link_address(), None);
+    let (ours, routers) = (LinkAddress([2, 0, 0, 0, 0, 1]), LinkAddress([2, 0, 0, 0, 0, 9]));
+    host.add_link_address(T0, NicId(1), ip("10.0.0.9"), routers);
+    let resolved = host.find_route(T0, &query(None, "172.16.5.5")).unwrap();
+    assert_eq!(resolved.remote_link_address(), Some(routers));
+    assert_eq!(host.nics().find(|nic| nic.id == route.nic()).unwrap().link_address, Some(ours));
     let sum = stack_wire::checksum::pseudo_header(ip("10.0.0.1"), ip("172.16.5.5"), 6, 0).folded();
     assert_eq!(route.pseudo_header_checksum(6), sum);
 }
@@ -218,9 +226,36 @@ fn errors_found_locally_reach_the_endpoint_like_icmp() {
     let mut host = host();
     register(&mut host, 5, identity(None, None, 4000)).unwrap();
     send(&mut host, None, "203.0.113.1", b"nowhere");
+    send(&mut host, None, "10.0.0.2", &[0; 1500]);
+    let told = |kind| (id(5), kind, ErrorOrigin::Local);
     let errors = &host.transport::<Toy>(T0).unwrap().0.errors;
-    assert_eq!(errors[..], [(id(5), ErrorKind::NetUnreachable, ErrorOrigin::Local)]);
-    assert_eq!(host.counters().drops.of(DropReason::NoRoute), 1);
+    assert_eq!(
+        errors[..],
+        [told(ErrorKind::NetUnreachable), told(ErrorKind::PacketTooBig { mtu: 1500 })],
+        "and of a neighbour that does not answer: `an_unresolved_neighbour_holds_packets_and_then_fails`"
+    );
+    let drops = &host.counters().drops;
+    assert_eq!([DropReason::NoRoute, DropReason::PacketTooBig].map(|reason| drops.of(reason)), [1, 1]);
+}
+
+#[test]
+fn the_seeds_statistics_are_sums_of_reasons() {
+    let mut host = host();
+    let good = packet("10.0.0.2", "10.0.0.1", 7, b"");
+    let cut = |len| RxPacket::new(good.data.slice(..len), TOY_NET, T0);
+    receive(&mut host, 1, cut(9));
+    receive(&mut host, 1, cut(13));
+    assert_eq!(host.counters().malformed(), 2, "no whole network header, no whole ports");
+    receive(&mut host, 1, RxPacket::new(good.data.clone(), 0x0800, T0));
+    let mut stranger = good.data.to_vec();
+    stranger[8] = 99;
+    receive(&mut host, 1, RxPacket::new(Bytes::from(stranger), TOY_NET, T0));
+    assert_eq!(host.counters().unknown_protocol(), 2, "no such EtherType, no such transport");
+    receive(&mut host, 1, packet("10.0.0.2", "10.9.9.9", 7, b""));
+    assert_eq!(host.counters().unknown_address(), 1);
+    receive(&mut host, 1, good.clone());
+    assert_eq!(host.counters().drops.of(DropReason::NoEndpoint), 1);
+    assert_eq!(host.counters().drops.total(), 6);
 }
 
 #[test]

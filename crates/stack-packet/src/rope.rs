@@ -143,6 +143,23 @@ impl Rope {
         Some(piece)
     }
 
+    /// Removes up to `max` bytes from the front, by reference.
+    pub fn split_to(&mut self, max: usize) -> Self {
+        if self.len <= max {
+            return core::mem::take(self);
+        }
+        let mut front = Self::new();
+        while let Some(piece) = self.read_bytes(max - front.len) {
+            front.push(piece);
+        }
+        front
+    }
+
+    /// Makes room for so many more pieces.
+    pub fn reserve(&mut self, pieces: usize) {
+        self.pieces.reserve(pieces);
+    }
+
     /// Removes `count` bytes from the front, or all of them.
     pub fn advance(&mut self, count: usize) {
         let mut left = count.min(self.len);
@@ -259,6 +276,7 @@ mod tests {
         Write(Vec<u8>),
         Read(usize),
         ReadBytes(usize),
+        SplitTo(usize),
         Advance(usize),
         Truncate(usize),
         Slice(usize, usize),
@@ -272,6 +290,7 @@ mod tests {
             bytes().prop_map(Op::Write),
             (0..60usize).prop_map(Op::Read),
             (0..60usize).prop_map(Op::ReadBytes),
+            (0..60usize).prop_map(Op::SplitTo),
             (0..60usize).prop_map(Op::Advance),
             (0..200usize).prop_map(Op::Truncate),
             (0..100usize, 0..100usize).prop_map(|(a, b)| Op::Slice(a, b)),
@@ -301,6 +320,11 @@ mod tests {
                         } else {
                             prop_assert!(n == 0 || model.is_empty());
                         }
+                    }
+                    Op::SplitTo(n) => {
+                        let front = rope.split_to(n);
+                        let expected: Vec<u8> = model.drain(..n.min(model.len())).collect();
+                        prop_assert_eq!((front.len(), flat(&front)), (expected.len(), expected));
                     }
                     Op::Advance(n) => { rope.advance(n); model.drain(..n.min(model.len())); }
                     Op::Truncate(n) => { rope.truncate(n); model.truncate(n); }

@@ -103,22 +103,29 @@ impl Receiver {
         self.charged + self.reassembly.as_ref().map_or(0, |r| r.charged())
     }
 
-    /// Takes the next octets of the stream; `pinned` is the memory behind them. `spare` becomes the queue
-    /// if there is none.
-    pub(crate) fn deliver(&mut self, piece: Bytes, pinned: u32, spare: impl FnOnce() -> Box<Rope>) {
+    /// Takes the next octets of the stream, and says whether it keeps the memory that they came in. `spare` becomes
+    /// the queue if there is none.
+    pub(crate) fn deliver(&mut self, piece: Bytes, spare: impl FnOnce() -> Box<Rope>) -> bool {
         let len = piece.len() as u32;
         self.nxt += len;
         self.received += u64::from(len);
         if self.discard {
-            return;
+            return false;
         }
         let queue = self.queue.get_or_insert_with(spare);
-        if piece.len() <= COPY_BREAK {
-            queue.write(&piece);
-            self.charged = self.charged.saturating_add(len);
+        let keeps = piece.len() > COPY_BREAK;
+        if keeps {
+            queue.push(piece)
         } else {
-            queue.push(piece);
-            self.charged = self.charged.saturating_add(pinned.max(len));
+            queue.write(&piece)
+        }
+        keeps
+    }
+
+    /// Charges what was just delivered with the memory behind it.
+    pub(crate) fn charge(&mut self, memory: u32) {
+        if !self.discard {
+            self.charged = self.charged.saturating_add(memory);
         }
     }
 
@@ -181,6 +188,15 @@ impl Receiver {
         Some(piece)
     }
 
+    /// Takes octets out of the queue, in the pieces that they lie in.
+    pub(crate) fn read_rope(&mut self, max: usize) -> Option<Rope> {
+        let queue = self.queue.as_mut()?;
+        let before = queue.len();
+        let rope = queue.split_to(max);
+        self.discharge(before, rope.len());
+        (!rope.is_empty()).then_some(rope)
+    }
+
     /// Takes the queue away if nothing is in it, so that its memory can serve another connection.
     pub(crate) fn take_empty_queue(&mut self) -> Option<Box<Rope>> {
         self.queue.take_if(|queue| queue.is_empty())
@@ -240,14 +256,16 @@ mod tests {
     }
 
     fn deliver(rcv: &mut Receiver, len: usize) {
-        rcv.deliver(Bytes::from(alloc::vec![1; len]), len as u32, Box::default);
+        rcv.deliver(Bytes::from(alloc::vec![1; len]), Box::default);
+        rcv.charge(len as u32);
     }
 
     #[test]
     fn pinned_memory_closes_the_window_and_is_let_go() {
         let mut rcv = receiver(10_000, 0);
         for _ in 0..4 {
-            rcv.deliver(Bytes::from(alloc::vec![1; 600]), 4000, Box::default);
+            assert!(rcv.deliver(Bytes::from(alloc::vec![1; 600]), Box::default));
+            rcv.charge(4000);
         }
         assert_eq!((rcv.memory(), rcv.offer(u32::MAX, MSS)), (16_000, 7600));
         assert!(rcv.collapse());

@@ -8,6 +8,7 @@ use crate::timers::Timer;
 use bytes::Bytes;
 use core::time::Duration;
 use stack_core::{Error, Readiness};
+use stack_packet::Rope;
 
 impl Connection {
     /// Queues a copy of as much as there is room for. Before the handshake is over, too.
@@ -85,6 +86,18 @@ impl Connection {
         };
         self.after_read(env);
         Ok(piece)
+    }
+
+    /// Takes what has arrived, by reference; empty at the end of the stream.
+    pub(crate) fn read_rope(&mut self, env: &mut Env<'_, '_>, max: usize) -> Result<Rope, Error> {
+        if max == 0 {
+            return Ok(Rope::new());
+        }
+        let Some(rope) = self.rcv.read_rope(max) else {
+            return self.nothing_to_read().map(|_| Rope::new());
+        };
+        self.after_read(env);
+        Ok(rope)
     }
 
     /// Copies what has arrived and leaves it there.

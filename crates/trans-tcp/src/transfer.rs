@@ -9,6 +9,7 @@ use crate::tcp::{Socket, Tcp, unspecified};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use stack_core::{EndpointId, Error, Shutdown, TransportCx};
+use stack_packet::Rope;
 
 impl Tcp {
     /// Copies received bytes; 0 at the end of the stream.
@@ -35,6 +36,14 @@ impl Tcp {
         max: usize,
     ) -> Result<Bytes, Error> {
         self.on_stream(cx, id, |connection, env| connection.read_bytes(env, max))
+    }
+
+    /// Takes up to `max` received bytes by reference, in the pieces that they lie in; empty at the end of the stream.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_rope(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, max: usize) -> Result<Rope, Error> {
+        self.on_stream(cx, id, |connection, env| connection.read_rope(env, max))
     }
 
     /// Copies received bytes and leaves them in the queue (`MSG_PEEK`).

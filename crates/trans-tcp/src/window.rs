@@ -72,7 +72,8 @@ mod tests {
     }
 
     fn deliver(rcv: &mut Receiver, len: usize) {
-        rcv.deliver(Bytes::from(alloc::vec![1; len]), len as u32, Box::default);
+        rcv.deliver(Bytes::from(alloc::vec![1; len]), Box::default);
+        rcv.charge(len as u32);
     }
 
     #[test]

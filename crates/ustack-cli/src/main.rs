@@ -74,7 +74,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::misused(&error),
+    };
     log(cli.verbose);
     match run(cli.command, cli.verbose > 0) {
         Ok(code) => code,

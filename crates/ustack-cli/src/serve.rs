@@ -16,7 +16,7 @@ const GOODBYE: Duration = Duration::from_millis(100);
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    sudo ustack serve                                   then, in another terminal: curl http://10.77.0.2/\n  \
+    sudo ustack serve                                   then, elsewhere: curl http://10.77.0.2/\n  \
     sudo ustack serve --dir . --pcap serve.pcapng       serve this folder, record every packet\n  \
     sudo ustack serve --tap --address 192.168.9.2/24    Ethernet frames, another subnet\n\n\
     Services: HTTP on 80 (/, files, /bytes/N, PUT /upload), iperf3 on 5201, echo on 7, discard on 9, chargen on 19.\n\

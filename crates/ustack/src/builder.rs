@@ -102,14 +102,6 @@ impl StackBuilder {
         self
     }
 
-    /// Threads that wait in a blocking socket move packets themselves, one at a time; the stack's own thread stands in
-    /// when none waits. Spares most hops between threads where one thread asks and waits for the answer; with many
-    /// threads that are busy at a time it gains nothing.
-    pub fn callers_drive(mut self) -> Self {
-        self.driving = Driving::Callers;
-        self
-    }
-
     /// Makes the stack and starts its driver.
     ///
     /// # Errors

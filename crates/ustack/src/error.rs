@@ -338,8 +338,7 @@ pub(crate) fn kind_of(error: Error) -> ErrorKind {
         | Error::AddressFamily
         | Error::AlreadyBound
         | Error::AlreadyConnected
-        | Error::InvalidState
-        | Error::QueueSizeNotSupported => ErrorKind::InvalidInput,
+        | Error::InvalidState => ErrorKind::InvalidInput,
         _ => ErrorKind::Other,
     }
 }
@@ -357,6 +356,8 @@ mod tests {
         let cases = [
             (Error::ConnectionRefused, ErrorKind::ConnectionRefused),
             (Error::Timeout, ErrorKind::TimedOut),
+            (Error::Aborted, ErrorKind::ConnectionAborted),
+            (Error::ConnectionReset, ErrorKind::ConnectionReset),
             (Error::NoRoute, ErrorKind::NetworkUnreachable),
             (Error::HostUnreachable, ErrorKind::HostUnreachable),
             (Error::UnknownProtocol, ErrorKind::Unsupported),

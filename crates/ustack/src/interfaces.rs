@@ -7,7 +7,7 @@ use crate::lock::lock;
 use crate::nic::NicConfig;
 use crate::shared::Outlet;
 use crate::stack::Stack;
-use stack_core::{Error, Instant, IpNet, LinkCapabilities, LinkEndpoint, NicId};
+use stack_core::{Error, Instant, IpNet, LinkCapabilities, LinkDrops, LinkEndpoint, NicId};
 use stack_host::{Host, LOCAL_NIC, RouteEntry};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -53,6 +53,8 @@ impl Stack {
     pub fn remove_nic(&self, nic: NicId) -> Result<(), Error> {
         let now = self.now();
         let gate = self.shared().peek(|core| {
+            core.host.nic_counters(nic)?;
+            core.ledger.close(&mut core.host, nic);
             core.host.remove_nic(now, nic)?;
             let position = core.outlets.iter().position(|outlet| outlet.nic == nic);
             Ok(position.map(|position| core.outlets.remove(position).gate))
@@ -128,10 +130,15 @@ impl Stack {
         let wants_outcomes = capabilities.wants_outcomes;
         let (id, name) =
             self.with_host(|host, now| add_to_host(host, now, &config, capabilities, enabled))?;
+        let mut drops = config.link.drops();
         let (receive, transmit) = config.link.split();
         let (gate, enabled) = (Arc::new(Gate::new(transmit)), Arc::new(AtomicBool::new(enabled)));
+        drops.push(Arc::clone(&gate) as Arc<dyn LinkDrops>);
         let port = Port::new(id, receive, Arc::clone(&gate), Arc::clone(&enabled), wants_outcomes);
-        self.shared().peek(|core| core.outlets.push(Outlet { nic: id, gate, enabled }));
+        self.shared().peek(|core| {
+            core.outlets.push(Outlet { nic: id, gate, enabled });
+            core.ledger.open(id, drops);
+        });
         lock(&self.shared().new_ports).push(port);
         // What the addresses have caused meanwhile (probes, announcements) goes out now.
         self.with_host(|_, _| ());

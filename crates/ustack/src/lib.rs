@@ -55,8 +55,8 @@
 //! # Three ways to run an application
 //!
 //! - **With threads of its own**, blocking or on tokio, while the stack's driver thread moves packets. Nothing to
-//!   think about; a request pays for a hop between threads, about 10 µs. With [`StackBuilder::callers_drive`] a thread
-//!   that waits in a blocking socket moves the packets itself, which spares the hop where one thread asks and waits.
+//!   think about; a request pays for a hop between threads, about 10 µs. A thread that is the only one to come and go,
+//!   because it asks and waits for the answer, or reads a stream, moves the packets itself and spares the hop.
 //! - **Inline**: [`Stack::run_inline`] runs futures on the driver's turn, between receive and transmit. The fastest for
 //!   requests and answers.
 //! - **In a loop of your own** around a [`host::Host`], without any thread.
@@ -81,12 +81,18 @@
     )
 )]
 
+/// The README's example is run with the examples of this documentation.
+#[cfg(all(doctest, feature = "ipv4", feature = "tcp", feature = "channel"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod api_map;
 mod builder;
 mod driver;
 mod error;
 mod interfaces;
 pub mod link;
+mod link_drops;
 mod lock;
 pub mod net;
 mod nic;
@@ -116,7 +122,7 @@ pub use stack_host as host;
 pub use stack_host::{Counters, HostConfig, Neighbor, NicCounters, NicInfo, Route, RouteEntry, RouteOrder};
 
 #[cfg(feature = "arp")]
-pub use net_arp::{Arp, ArpConfig};
+pub use net_arp::{Arp, ArpConfig, ConflictPolicy};
 #[cfg(feature = "ipv4")]
 pub use net_ipv4::{Ipv4, Ipv4Config};
 #[cfg(feature = "ipv6")]

@@ -7,6 +7,7 @@
 use crate::driver::gate::{APPLICATION_TURN, DRIVER_TURN, Gate, Written};
 use crate::driver::notify::Notifier;
 use crate::driver::{ClaimState, Driver, Port};
+use crate::link_drops::Ledger;
 use crate::lock::lock;
 use crate::net::blocks::Blocks;
 use crate::stack::Driving;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
 pub(crate) struct Core {
     pub(crate) host: Host,
     pub(crate) outlets: Vec<Outlet>,
+    pub(crate) ledger: Ledger,
     /// When the driver will look at the clock by itself.
     pub(crate) driver_deadline: Instant,
 }
@@ -67,7 +69,12 @@ impl Shared {
     pub(crate) fn new(host: Host, clock: Box<dyn Clock + Sync>, driving: Driving) -> std::io::Result<Self> {
         let notifier = Arc::new(Notifier::new()?);
         Ok(Self {
-            core: Mutex::new(Core { host, outlets: Vec::new(), driver_deadline: Instant::FAR_FUTURE }),
+            core: Mutex::new(Core {
+                host,
+                outlets: Vec::new(),
+                ledger: Ledger::default(),
+                driver_deadline: Instant::FAR_FUTURE,
+            }),
             clock,
             waker: Waker::from(Arc::clone(&notifier)),
             notifier,
@@ -137,6 +144,12 @@ impl Shared {
 }
 
 impl Core {
+    /// The host with counters that are up to date.
+    pub(crate) fn counted(&mut self) -> &mut Host {
+        self.ledger.enter(&mut self.host);
+        &mut self.host
+    }
+
     /// Whether the interface of this gate is still there.
     pub(crate) fn has_outlet(&self, gate: &Arc<Gate>) -> bool {
         self.outlets.iter().any(|outlet| Arc::ptr_eq(&outlet.gate, gate))

@@ -37,7 +37,6 @@ pub struct Stack {
 pub(crate) enum Driving {
     #[default]
     Thread,
-    Callers,
     Nobody,
 }
 
@@ -232,22 +231,22 @@ impl Stack {
         self.with_host(|host, _| host.add_hook(Box::new(hook)));
     }
 
-    /// The counters of the host, all of one moment (the seed's `Stats`).
+    /// The counters of the host, all of one moment, with what ended inside links (the seed's `Stats`).
     pub fn counters(&self) -> Counters {
-        self.shared().peek(|core| core.host.counters().clone())
+        self.shared().peek(|core| core.counted().counters().clone())
     }
 
     /// Changes the counters: sets them back, or corrects them (the seed's `MutableStats`).
     pub fn update_counters(&self, change: impl FnOnce(&mut Counters)) {
-        self.shared().peek(|core| change(core.host.counters_mut()));
+        self.shared().peek(|core| change(core.counted().counters_mut()));
     }
 
-    /// The counters of an interface.
+    /// The counters of an interface and of its link.
     ///
     /// # Errors
     /// [`Error::UnknownNic`].
     pub fn nic_counters(&self, nic: NicId) -> Result<NicCounters, Error> {
-        self.shared().peek(|core| core.host.nic_counters(nic).cloned())
+        self.shared().peek(|core| core.counted().nic_counters(nic).cloned())
     }
 
     /// The interfaces; the one of the host's own traffic (127.0.0.1, ::1) first.

@@ -37,8 +37,8 @@ fn ping_pong(a: &Stack, b: &Stack, rounds: usize) {
 }
 
 #[test]
-fn requests_are_answered_by_threads_that_drive() {
-    let (a, b) = two_stacks(StackBuilder::callers_drive);
+fn requests_are_answered_by_a_thread_that_drives() {
+    let (a, b) = two_stacks(std::convert::identity);
     ping_pong(&a, &b, 5000);
 }
 
@@ -49,8 +49,8 @@ fn without_any_thread_of_the_stacks() {
 }
 
 #[test]
-fn many_connections_with_leaders_that_change() {
-    many_connections(StackBuilder::callers_drive);
+fn many_connections_beside_the_thread() {
+    many_connections(std::convert::identity);
 }
 
 #[test]
@@ -99,9 +99,29 @@ fn many_connections(how: fn(StackBuilder) -> StackBuilder) {
     });
 }
 
+/// A future takes the place of a thread that drives, which then waits like any other.
+#[test]
+fn a_future_runs_inline_although_a_thread_drives() {
+    let (a, b) = two_stacks(std::convert::identity);
+    let running = std::thread::spawn({
+        let (a, b) = (a.clone(), b.clone());
+        move || ping_pong(&a, &b, 3000)
+    });
+    std::thread::sleep(Duration::from_millis(20));
+    for _ in 0..20 {
+        let mut yielded = false;
+        a.run_inline(std::future::poll_fn(|cx| {
+            let first = !std::mem::replace(&mut yielded, true);
+            cx.waker().wake_by_ref();
+            if first { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+        }));
+    }
+    running.join().unwrap();
+}
+
 #[test]
 fn the_thread_stands_in_when_all_callers_compute() {
-    let (a, b) = two_stacks(StackBuilder::callers_drive);
+    let (a, b) = two_stacks(std::convert::identity);
     let server = UdpSocket::bind(&b, "10.0.0.2:9").unwrap();
     server.set_nonblocking(true).unwrap();
     let client = UdpSocket::bind(&a, "0.0.0.0:0").unwrap();
@@ -119,7 +139,7 @@ fn the_thread_stands_in_when_all_callers_compute() {
 
 #[test]
 fn a_leader_keeps_its_timeout_and_hears_of_other_threads() {
-    let (a, _b) = two_stacks(StackBuilder::callers_drive);
+    let (a, _b) = two_stacks(std::convert::identity);
     let socket = UdpSocket::bind(&a, "10.0.0.1:9").unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let start = Instant::now();
@@ -141,7 +161,7 @@ fn a_leader_keeps_its_timeout_and_hears_of_other_threads() {
 
 #[test]
 fn an_accepting_thread_leaves_the_lead_to_those_that_work() {
-    let (a, b) = two_stacks(StackBuilder::callers_drive);
+    let (a, b) = two_stacks(std::convert::identity);
     let idle = TcpListener::bind(&b, "10.0.0.2:8").unwrap();
     let waiting = std::thread::spawn(move || drop(idle.accept().unwrap()));
     ping_pong(&a, &b, 1000);

@@ -4,10 +4,13 @@ mod common;
 
 use common::{alone, driver_threads, noise, stack, two_stacks};
 use std::io::{ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use ustack::link::channel::{ChannelConfig, injector, pair};
+use ustack::contract::{LinkCapabilities, LinkDrops, LinkEndpoint, LinkReceive, LinkTransmit};
+use ustack::link::channel::{ChannelConfig, ChannelLink, injector, pair};
 use ustack::net::{TcpListener, TcpStream, UdpSocket};
-use ustack::{Error, NicConfig, NicId, Stack};
+use ustack::{DropReason, Error, LinkAddress, NicConfig, NicId, Stack};
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -183,6 +186,54 @@ fn interfaces_come_and_go_while_the_stack_runs() {
         assert!(client.send_to(&[round], "10.0.0.2:9").is_err());
     }
     assert_eq!(stack.nics().len(), 1, "the local interface is left");
+}
+
+/// A channel that says it has lost packets, as devices and decorators do.
+struct Leaky(ChannelLink, Arc<Leaks>);
+
+#[derive(Default)]
+struct Leaks(AtomicU64);
+
+impl LinkDrops for Leaks {
+    fn of(&self, reason: DropReason) -> u64 {
+        if reason == DropReason::LinkRefused { self.0.load(Ordering::Relaxed) } else { 0 }
+    }
+}
+
+impl LinkEndpoint for Leaky {
+    fn capabilities(&self) -> LinkCapabilities {
+        self.0.capabilities()
+    }
+    fn link_address(&self) -> Option<LinkAddress> {
+        self.0.link_address()
+    }
+    fn drops(&self) -> Vec<Arc<dyn LinkDrops>> {
+        vec![self.1.clone()]
+    }
+    fn split(self: Box<Self>) -> (Box<dyn LinkReceive>, Box<dyn LinkTransmit>) {
+        Box::new(self.0).split()
+    }
+}
+
+#[test]
+fn what_ends_inside_links_is_in_the_statistics_once() {
+    let _alone = alone();
+    let (link, _peer) = pair(ChannelConfig::default());
+    let leaks = Arc::new(Leaks::default());
+    let nic = NicConfig::new(Leaky(link, leaks.clone()));
+    let stack = Stack::builder().default_protocols().nic(nic).build().unwrap();
+    let one = NicId(1);
+    let refused = || stack.counters().drops.of(DropReason::LinkRefused);
+    assert_eq!(refused(), 0);
+    leaks.0.store(3, Ordering::Relaxed);
+    assert_eq!((refused(), refused()), (3, 3));
+    assert_eq!(stack.nic_counters(one).unwrap().drops.of(DropReason::LinkRefused), 3);
+    leaks.0.store(5, Ordering::Relaxed);
+    stack.update_counters(|counters| *counters = Default::default());
+    assert_eq!(refused(), 0, "set back with what was counted until then");
+    leaks.0.store(6, Ordering::Relaxed);
+    stack.remove_nic(one).unwrap();
+    assert_eq!(refused(), 1, "what the link counted last is not lost with it");
 }
 
 #[test]

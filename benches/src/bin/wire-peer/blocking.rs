@@ -1,8 +1,7 @@
 //! Sockets as std has them: a thread for each connection, bytes copied through a buffer.
 
 use crate::services::{BLOCK, Counts, Service, UDP_ECHO, UDP_SINK};
-use crate::stacks::{any, stack};
-use link_tun::Tun;
+use crate::stacks::any;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::thread;
@@ -15,16 +14,14 @@ const DATAGRAM: usize = 65_536;
 const THREAD_STACK: usize = 64 * 1024;
 
 /// Serves the device until the process is killed.
-pub(crate) fn run(device: Tun) -> Result<(), Box<dyn Error>> {
-    let stack = stack(device)?;
+pub(crate) fn run(stack: &Stack) -> Result<(), Box<dyn Error>> {
     for (service, port) in Service::ALL {
-        let listener = TcpListener::bind(&stack, any(port))?;
+        let listener = TcpListener::bind(stack, any(port))?;
         start(move || accept(&listener, service))?;
     }
-    let sink = UdpSocket::bind(&stack, any(UDP_SINK))?;
+    let sink = UdpSocket::bind(stack, any(UDP_SINK))?;
     start(move || count(&sink))?;
-    echo_datagrams(&stack)?;
-    Ok(())
+    echo_datagrams(stack)
 }
 
 fn start(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {

@@ -56,7 +56,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     match args.sockets {
         Sockets::Loop => looping::run(device),
         Sockets::Inline => tasks::run_inline(device),
-        Sockets::Blocking => blocking::run(device),
+        Sockets::Blocking => blocking::run(&stacks::stack(device)?),
         Sockets::Tokio => tasks::run_tokio(device),
     }
 }

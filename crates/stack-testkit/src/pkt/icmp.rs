@@ -2,7 +2,7 @@
 //! belong to is `--ip_version`'s choice.
 
 use super::ast::*;
-use super::cursor::{Cursor, Parsed};
+use super::cursor::{Cursor, Fail, Parsed};
 use super::packet::{ipv4, packet, payload};
 use super::tcp::sequence;
 use stack_wire::icmpv4::{kind, parameter_problem, redirect, time_exceeded, unreachable};
@@ -136,7 +136,8 @@ fn kind(cursor: &mut Cursor<'_>) -> Parsed<u8> {
     let word = cursor.peek_word();
     let numbered = word.strip_prefix("type_").and_then(|number| number.parse().ok());
     let named = names(cursor.v6).types.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind);
-    let kind = numbered.or(named).ok_or_else(|| cursor.expected(WHAT))?;
+    let other = || names(!cursor.v6).types.iter().any(|(name, _)| *name == word);
+    let kind = numbered.or(named).ok_or_else(|| other_version(cursor, other(), WHAT))?;
     cursor.eat(word)?;
     Ok(kind)
 }
@@ -154,8 +155,24 @@ fn code(cursor: &mut Cursor<'_>, kind: u8) -> Parsed<u8> {
         Some(code) if word == "pointer" => Ok(code),
         Some(code) => cursor.eat(word).map(|_| code),
         None if ["", "mtu", "id", "seq", "gateway", "pointer"].contains(&word) => Ok(0),
-        None => Err(cursor.expected("an ICMP code, such as port_unreachable, or `code` and a number")),
+        None => {
+            let other = names(!cursor.v6).codes.iter().any(|(name, ..)| *name == word);
+            Err(other_version(
+                cursor,
+                other,
+                "an ICMP code, such as port_unreachable, or `code` and a number",
+            ))
+        }
     }
+}
+
+/// A name that only the other version has makes the script one for that version, not a wrong one.
+fn other_version(cursor: &Cursor<'_>, is_name: bool, what: &str) -> Fail {
+    if !is_name {
+        return cursor.expected(what);
+    }
+    let version = if cursor.v6 { "ICMPv6" } else { "ICMPv4" };
+    Cursor::unsupported(cursor.at(), format!("`{}`, which {version} has not", cursor.peek_word()))
 }
 
 fn rest(cursor: &mut Cursor<'_>) -> Parsed<IcmpRest> {
@@ -262,8 +279,15 @@ mod tests {
         assert_eq!((big.v6, big.kind, big.rest), (true, 2, IcmpRest::Mtu(70_000)));
         let port = icmp(&format!("{v6}0 < icmp unreachable port_unreachable [1:2(1)]"));
         assert_eq!((port.kind, port.code), (1, 4));
-        let error = Script::parse("t", "0 < icmp packet_too_big mtu 1").unwrap_err().to_string();
-        assert!(error.starts_with("t:1:10: expected an ICMP type"), "{error}");
+        let error = |text: &str| Script::parse("t", text).unwrap_err().to_string();
+        assert_eq!(
+            error("0 < icmp packet_too_big mtu 1"),
+            "t:1:10: not supported: `packet_too_big`, which ICMPv4 has not"
+        );
+        assert_eq!(
+            error(&format!("{v6}0 < icmp unreachable frag_needed mtu 1")),
+            "t:2:22: not supported: `frag_needed`, which ICMPv6 has not"
+        );
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Conversation {
                 Ok(ipv6_packet(&packet.ip, segment.protocol, src, dst, body))
             }
             (IpAddr::V6(_), IpAddr::V6(_)) => Err(Stop::Skip("a fragment of IPv6".to_owned())),
-            _ => Err(Stop::Fail(format!("{src} and {dst} are of different versions"))),
+            _ => Err(Stop::Skip(format!("a packet from {src} to {dst}"))),
         }
     }
 

@@ -10,6 +10,9 @@ use stack_wire::tcp::{MIN_HEADER_LEN, Tcp};
 use stack_wire::tcp_options::kind;
 use std::collections::BTreeMap;
 
+/// The flag of urgent data in the last octet of flags (RFC 9293 §3.1).
+const URG: u8 = 0x20;
+
 /// What is switched off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Faults {
@@ -29,6 +32,10 @@ pub(super) struct Faults {
     pub(super) open_window: bool,
     /// TCP sees no option in any segment.
     pub(super) strip_options: bool,
+    /// TCP sees no segment as urgent.
+    pub(super) ignore_urgent: bool,
+    /// Datagrams never reach UDP.
+    pub(super) ignore_datagrams: bool,
     /// Transport checksums are not verified.
     pub(super) trust_checksums: bool,
     /// ICMP messages are not heard.
@@ -64,6 +71,8 @@ impl Faults {
             "ignore_duplicate_acks" => &mut self.ignore_duplicate_acks,
             "open_window" => &mut self.open_window,
             "strip_options" => &mut self.strip_options,
+            "ignore_urgent" => &mut self.ignore_urgent,
+            "ignore_datagrams" => &mut self.ignore_datagrams,
             "trust_checksums" => &mut self.trust_checksums,
             "ignore_icmp" => &mut self.ignore_icmp,
             "no_resets" => &mut self.no_resets,
@@ -82,9 +91,14 @@ impl Faults {
     /// A hook that keeps packets from their protocols or changes them, if anything of that kind is on.
     pub(super) fn hook(self) -> Option<Box<dyn Hook>> {
         let lost = self.in_order_only || self.ignore_resets || self.ignore_fins || self.ignore_syns;
-        let lost = lost || self.ignore_duplicate_acks || self.ignore_icmp;
-        let changed = self.open_window || self.strip_options || self.trust_checksums;
-        (lost || changed).then(|| Box::new(Deaf { faults: self, peers: BTreeMap::new() }) as Box<dyn Hook>)
+        let lost = lost || self.ignore_duplicate_acks || self.ignore_icmp || self.ignore_datagrams;
+        (lost || self.changes() || self.trust_checksums)
+            .then(|| Box::new(Deaf { faults: self, peers: BTreeMap::new() }) as Box<dyn Hook>)
+    }
+
+    /// Whether segments reach TCP with another header.
+    fn changes(&self) -> bool {
+        self.open_window || self.strip_options || self.ignore_urgent
     }
 
     /// Whether a packet of the stack is lost; `number` counts them from 1.
@@ -125,14 +139,15 @@ impl Hook for Deaf {
 
     fn input(&mut self, _: Instant, packet: &mut RxPacket) -> HookVerdict {
         if packet.ip.protocol != protocol::TCP {
-            return HookVerdict::Accept;
+            let deaf = self.faults.ignore_datagrams && packet.ip.protocol == protocol::UDP;
+            return if deaf { HookVerdict::Drop } else { HookVerdict::Accept };
         }
         let Ok(tcp) = Tcp::parse(packet.transport()) else { return HookVerdict::Accept };
         if !self.hears((packet.ip.src, tcp.src_port()), &tcp) {
             return HookVerdict::Drop;
         }
         let options = tcp.header_len();
-        if self.faults.open_window || self.faults.strip_options {
+        if self.faults.changes() {
             self.change(packet, options);
         }
         HookVerdict::Accept
@@ -160,7 +175,7 @@ impl Deaf {
         !deaf
     }
 
-    /// Writes over the window, or over the options with padding; nobody verifies the checksum after that.
+    /// Writes over the window, over the options with padding, or over the flag of urgent data; nobody verifies the checksum after that.
     fn change(&self, packet: &mut RxPacket, header_len: usize) {
         let start = usize::from(packet.transport);
         let mut bytes = packet.data.to_vec();
@@ -169,6 +184,9 @@ impl Deaf {
         }
         if self.faults.strip_options {
             bytes[start + MIN_HEADER_LEN..start + header_len].fill(kind::NOP);
+        }
+        if self.faults.ignore_urgent {
+            bytes[start + 13] &= !URG;
         }
         packet.data = bytes.into();
         packet.meta.checksum = Checksum::Verified;

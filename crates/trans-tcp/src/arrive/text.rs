@@ -38,10 +38,9 @@ impl Connection {
     fn in_order(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
         let fills_gap = self.rcv.has_gap();
         let truesize = packet.meta.truesize;
-        for_each_piece(seg, packet, |piece| {
-            let pinned = share(truesize, piece.len(), seg.len);
-            self.rcv.deliver(piece, pinned, || env.shared.rope());
-        });
+        let mut pinned = false;
+        for_each_piece(seg, packet, |piece| pinned |= self.rcv.deliver(piece, || env.shared.rope()));
+        self.rcv.charge(if pinned { truesize.max(seg.len) } else { seg.len });
         if fills_gap {
             self.rcv.take_held(|| env.shared.rope());
             self.acks.at_once(); // R5681-3.2-b

@@ -26,15 +26,15 @@ pub(crate) struct DeviceArgs {
     pub(crate) tap: bool,
 
     /// Address of our stack and its subnet; may be given for IPv4 and IPv6
-    #[arg(long, value_name = "ADDRESS/PREFIX", default_value = "10.77.0.2/24")]
+    #[arg(long, value_name = "ADDRESS/PREFIX", default_value = "10.77.0.2/24", value_parser = net)]
     pub(crate) address: Vec<IpNet>,
 
     /// Address of the kernel's side [default: the first other address of each subnet]
-    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    #[arg(long, value_name = "ADDRESS/PREFIX", value_parser = net)]
     pub(crate) host_address: Vec<IpNet>,
 
     /// Router for everything outside the subnet [default: the kernel's side]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) gateway: Vec<IpAddr>,
 
     /// Largest IP packet of the device, in bytes
@@ -109,6 +109,17 @@ impl DeviceArgs {
         }
         Ok(())
     }
+}
+
+fn net(text: &str) -> Result<IpNet, String> {
+    text.parse().map_err(|_| {
+        "write an address and the length of its subnet's prefix, such as 10.77.0.2/24 or fd00::2/64"
+            .to_owned()
+    })
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "write an address, such as 10.77.0.1 or fd00::1".to_owned())
 }
 
 /// The first address of the subnet that is not ours.

@@ -64,7 +64,7 @@ impl Device {
             address_kernel(&netlink, &name, &hosts)?;
             tun.set_up().map_err(|error| error.to_string())?;
         } else {
-            check_adopted(&netlink, &name);
+            check_adopted(&netlink, &name, &hosts);
         }
         let (offload, mtu) = (tun.offload().to_string(), tun.capabilities().mtu);
         let capture = args.pcap.as_deref().map(capture).transpose()?;
@@ -143,10 +143,20 @@ fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet]) -> Outcome {
 }
 
 /// An adopted device stays as it is; one that can't work deserves a word.
-fn check_adopted(netlink: &Netlink, name: &str) {
-    let down = netlink.index(name).is_some_and(|index| matches!(netlink.is_up(index), Ok(false)));
-    if down {
+fn check_adopted(netlink: &Netlink, name: &str, hosts: &[IpNet]) {
+    let Some(index) = netlink.index(name) else { return };
+    if matches!(netlink.is_up(index), Ok(false)) {
         tracing::warn!("the device {name} is down; bring it up with `ip link set {name} up`");
+    }
+    let addresses = netlink.addresses().unwrap_or_default();
+    let is_in =
+        |net: &IpNet| addresses.iter().any(|(owner, address)| *owner == index && net.contains(address));
+    for host in hosts.iter().filter(|host| !is_in(host)) {
+        let subnet = host.trunc();
+        tracing::warn!(
+            "the device {name} has no address in {subnet}, so the kernel will not find us; give it one with \
+             `ip address add {host} dev {name}`, or give --address one of its own subnet"
+        );
     }
 }
 

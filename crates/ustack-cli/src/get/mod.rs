@@ -18,9 +18,9 @@ use url::Url;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    sudo ustack get http://10.77.0.1:8000/               from a server of this machine, such as python3 -m http.server\n  \
-    sudo ustack get http://10.77.0.1:8000/file -o file   into a file\n  \
-    sudo ustack get http://10.77.0.1:8000/file -o file --json   and tell a script about it\n\n\
+    sudo ustack get http://10.77.0.1:8000/               from `python3 -m http.server` here\n  \
+    sudo ustack get http://10.77.0.1:8000/x -o x         into a file\n  \
+    sudo ustack get http://10.77.0.1:8000/x -o x --json  and tell a script about it\n\n\
     Beyond this machine the kernel has to forward and translate: sysctl net.ipv4.ip_forward=1, and a masquerade rule.\n\
     Redirections are not followed: the message names the new address.\n\n\
     Exit status: 0 the server answered with a status below 300; 1 it did not; 2 wrong options.")]

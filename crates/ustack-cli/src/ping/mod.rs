@@ -21,9 +21,9 @@ const WAITING: usize = 1000;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    sudo ustack ping 10.77.0.1                   the kernel on the other side of the device, until Ctrl-C\n  \
+    sudo ustack ping 10.77.0.1                       the kernel behind the device, until Ctrl-C\n  \
     sudo ustack ping -c 5 -i 0.2 -s 8000 10.77.0.1   five fragmented ones, five a second\n  \
-    sudo ustack ping -c 3 --json 10.77.0.1       for a script\n\n\
+    sudo ustack ping -c 3 --json 10.77.0.1           for a script\n\n\
     Beyond this machine the kernel has to forward and translate: sysctl net.ipv4.ip_forward=1, and a masquerade rule.\n\n\
     Exit status: 0 there was a reply; 1 there was none, or it could not start; 2 wrong options.")]
 pub(crate) struct PingArgs {

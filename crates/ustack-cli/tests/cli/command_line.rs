@@ -1,6 +1,6 @@
 //! The command line: help with examples, and mistakes told so that a person knows what to do.
 
-use crate::common::{failure, success, ustack};
+use crate::common::{Folder, failure, success, ustack};
 
 #[test]
 fn every_help_has_examples_and_exit_codes() {
@@ -10,9 +10,11 @@ fn every_help_has_examples_and_exit_codes() {
         for part in ["Usage:", "Examples:", "Exit status:"] {
             assert!(help.contains(part), "`ustack {command} --help` lacks {part}");
         }
-        let examples =
-            help.lines().filter(|line| line.starts_with("  ") && line.contains(&format!("ustack {command}")));
-        assert!(examples.count() >= 2, "`ustack {command} --help` lacks examples:\n{help}");
+        let example = |line: &&str| line.starts_with("  ") && line.contains(&format!("ustack {command}"));
+        let after = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+        let examples: Vec<&str> = after.take_while(|line| !line.is_empty()).collect();
+        assert!(examples.len() >= 2, "`ustack {command} --help` lacks examples:\n{help}");
+        assert!(examples.iter().all(example), "an example of `ustack {command}` is broken up:\n{help}");
     }
     assert!(success(&ustack(&["--version"])).starts_with("ustack 0."));
 }
@@ -23,11 +25,28 @@ fn no_colours_where_nobody_sees_them() {
     assert!(!failure(&ustack(&["serve", "--nonsense"])).contains('\x1b'));
 }
 
+/// What a person at a terminal sees is the command's own.
+#[test]
+fn a_terminal_gets_the_table_and_no_complaint_of_a_library() {
+    let folder = Folder::new("terminal");
+    let program = env!("CARGO_BIN_EXE_ustack");
+    let line = format!("{program} demo --bytes 100k --out {}", folder.path("out"));
+    let output = std::process::Command::new("script").args(["-qec", &line, "/dev/null"]).output();
+    let screen = output.expect("script of util-linux runs").stdout;
+    let screen = String::from_utf8_lossy(&screen);
+    assert!(screen.contains("retransmissions"), "{screen}");
+    assert!(!screen.contains("tracing"), "{screen}");
+}
+
 #[test]
 fn wrong_options_name_what_is_right() {
-    let cases: [(&[&str], &str); 13] = [
-        (&["serve", "--address", "10.77.0.2"], "invalid"),
-        (&["serve", "--address", "300.1.1.1/24"], "invalid"),
+    let cases: [(&[&str], &str); 17] = [
+        (&["serve", "--address", "10.77.0.2"], "such as 10.77.0.2/24"),
+        (&["serve", "--address", "300.1.1.1/24"], "such as 10.77.0.2/24"),
+        (&["serve", "--gateway", "router"], "such as 10.77.0.1"),
+        (&["serve", "--nonsense"], "for more information, try '--help'"),
+        (&["ping"], "usage: ustack ping <HOST>"),
+        (&["pong"], "'ping'"),
         (&["serve", "--address", "10.1.0.0/24"], "cannot be the address of a host"),
         (&["serve", "--host-address", "10.9.9.9/24"], "in one subnet"),
         (&["serve", "--mtu", "10"], "68..=65535"),

@@ -27,9 +27,7 @@ pub(crate) fn failure(output: &Output) -> String {
     assert!(matches!(output.status.code(), Some(1 | 2)), "{}: {stdout}{stderr}", output.status);
     assert_eq!(stdout, "");
     assert!(!stderr.contains("panicked"), "{stderr}");
-    if output.status.code() == Some(1) {
-        assert_eq!(stderr.lines().count(), 1, "more than one line:\n{stderr}");
-    }
+    assert_eq!(stderr.lines().count(), 1, "more than one line:\n{stderr}");
     stderr.into_owned()
 }
 

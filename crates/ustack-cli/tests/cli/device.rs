@@ -158,6 +158,10 @@ fn an_adopted_device_stays_as_it_was() {
         ip(&["link", "set", "mine", "up", "mtu", "1400"]).unwrap();
         let args = ["ping", "--tun", "mine", "--address", "10.9.0.2/24", "-c", "1", "10.9.0.1"];
         assert!(success(&ustack(&args)).contains("1 received"));
+        let elsewhere =
+            ["ping", "--tun", "mine", "--address", "10.8.0.2/24", "-c", "1", "-W", "0.1", "10.8.0.1"];
+        let warning = String::from_utf8(ustack(&elsewhere).stderr).unwrap();
+        assert!(warning.contains("`ip address add 10.8.0.1/24 dev mine`"), "{warning}");
         let after = ip(&["address", "show", "dev", "mine"]).unwrap();
         assert!(after.contains("10.9.0.1/24") && after.contains("mtu 1400"), "{after}");
     });

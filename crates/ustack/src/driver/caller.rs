@@ -1,9 +1,12 @@
 //! Callers that drive: a thread that waits for a socket moves the packets itself, if nobody else does.
 //!
-//! The leader reads the device until what it waits for has come; then no thread had to be woken for it. The others are
-//! followers and park. When the leader's turn wakes a follower, it gives the claim up *before* it wakes it, so that the
-//! follower can lead when it waits again, and becomes a follower itself. If all are busy computing, the stack's thread
-//! stands in. In a stack without a thread the leader goes on leading, and wakes a follower when it leaves.
+//! In a stack with a thread, a caller leads if it is the only one that comes and goes ([`Habit`](super::habit::Habit)):
+//! it reads the device until what it waits for has come, and no thread had to be woken for it. When its turn wakes
+//! somebody else, it gives the claim up, and the stack's thread drives again. While it computes, the stack's thread
+//! stands in after a moment.
+//!
+//! In a stack without a thread, whoever waits first leads, the others follow: they park, and the leader wakes one of
+//! them when it leaves.
 
 use super::{Claim, Role};
 use crate::lock::lock;
@@ -23,13 +26,19 @@ enum Ended {
 /// Waits until `here` is woken; false if the deadline came first. Drives meanwhile, if nobody else does.
 pub(crate) fn wait(shared: &Shared, here: &ThisThread, deadline: Option<std::time::Instant>) -> bool {
     match shared.driving {
-        Driving::Thread => here.wait(deadline),
-        Driving::Callers => match Claim::new(shared).map(|claim| lead(claim, shared, here, deadline)) {
-            Some(Ended::Woken) => true,
-            Some(Ended::TimedOut) => false,
-            Some(Ended::Yielded) | None => here.wait(deadline),
-        },
-        Driving::Nobody => match Claim::new(shared).map(|claim| lead(claim, shared, here, deadline)) {
+        Driving::Thread => {
+            let (habit, thread) = (&shared.claim.habit, std::thread::current().id());
+            let leads = habit.comes(thread, std::time::Instant::now());
+            let claim = if leads { Claim::of_caller(shared) } else { None };
+            let woken = match claim.map(|claim| lead(claim, shared, here, deadline)) {
+                Some(Ended::Woken) => true,
+                Some(Ended::TimedOut) => false,
+                Some(Ended::Yielded) | None => here.wait(deadline),
+            };
+            habit.leaves(thread, std::time::Instant::now());
+            woken
+        }
+        Driving::Nobody => match Claim::of_caller(shared).map(|claim| lead(claim, shared, here, deadline)) {
             Some(ended) => matches!(ended, Ended::Woken),
             None => follow(shared, here, deadline),
         },
@@ -64,7 +73,8 @@ fn lead(claim: Claim<'_>, shared: &Shared, here: &ThisThread, deadline: Option<s
             !ours
         });
         woken |= here.take_woken();
-        if !wakes.is_empty() && shared.driving == Driving::Callers {
+        let yields = !wakes.is_empty() || shared.claim.is_asked_for();
+        if yields && shared.driving == Driving::Thread {
             break;
         }
         wakes.drain(..).for_each(Waker::wake);
@@ -74,6 +84,10 @@ fn lead(claim: Claim<'_>, shared: &Shared, here: &ThisThread, deadline: Option<s
         }
     }
     drop((driver, leading, claim));
+    if shared.driving == Driving::Thread && !(woken && wakes.is_empty()) {
+        shared.claim.habit.forget();
+        shared.claim.want_thread();
+    }
     wakes.into_iter().for_each(Waker::wake);
     if woken { Ended::Woken } else { Ended::Yielded }
 }

@@ -11,9 +11,9 @@
 //! - Only who has the role touches the link.
 
 use crate::lock::lock;
-use stack_core::{Instant, LinkTransmit, TxBatch};
+use stack_core::{DropReason, Instant, LinkDrops, LinkTransmit, TxBatch};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 /// Rounds of "take the queue, write it" that an application's thread does for others before the driver takes over.
@@ -50,6 +50,14 @@ pub(crate) struct Gate {
     state: Mutex<State>,
     writer: Mutex<Writer>,
     congested: AtomicBool,
+    /// Packets that the device did not live to take.
+    lost: AtomicU64,
+}
+
+impl LinkDrops for Gate {
+    fn of(&self, reason: DropReason) -> u64 {
+        if reason == DropReason::LinkClosed { self.lost.load(Ordering::Relaxed) } else { 0 }
+    }
 }
 
 struct State {
@@ -76,6 +84,7 @@ impl Gate {
             state: Mutex::new(state),
             writer: Mutex::new(Writer { link, batch: TxBatch::new() }),
             congested: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
         }
     }
 
@@ -87,7 +96,7 @@ impl Gate {
         }
         let mut state = lock(&self.state);
         if state.closed {
-            out.clear();
+            self.lose(out);
             return false;
         }
         state.queue.append(out);
@@ -112,7 +121,7 @@ impl Gate {
                 return Turn { written: Written::All, relieved };
             }
             if link.transmit(now, batch).is_err() {
-                batch.clear();
+                self.lose(batch);
                 self.close();
                 return Turn { written: Written::Closed, relieved };
             }
@@ -172,8 +181,13 @@ impl Gate {
         let mut state = lock(&self.state);
         state.closed = true;
         state.timeout = None;
-        state.queue.clear();
+        self.lose(&mut state.queue);
         self.congested.store(false, Ordering::Relaxed);
+    }
+
+    fn lose(&self, packets: &mut TxBatch) {
+        self.lost.fetch_add(packets.len() as u64, Ordering::Relaxed);
+        packets.clear();
     }
 
     /// Whether the interface is gone.
@@ -328,6 +342,7 @@ mod tests {
         let mut batch = packets(2, 4);
         assert!(!gate.enter(&mut batch));
         assert!(batch.is_empty() && gate.is_closed());
+        assert_eq!(gate.of(DropReason::LinkClosed), 4);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub fn spawn_inline(future: impl Future<Output = ()> + 'static) -> Result<(), No
 /// Runs `future` to its end on this thread, driving the stack unless somebody else has taken that over.
 pub(crate) fn run<F: Future>(shared: &Shared, future: F) -> F::Output {
     let main = pin!(future);
-    match Claim::new(shared) {
+    match Claim::of_inline(shared) {
         Some(_claim) => run_driving(shared, &mut lock(&shared.driver), main),
         None => run_as_guest(main),
     }

@@ -10,6 +10,7 @@
 pub(crate) mod caller;
 mod claim;
 pub(crate) mod gate;
+mod habit;
 pub(crate) mod inline;
 pub(crate) mod notify;
 pub(crate) mod thread;

@@ -6,7 +6,7 @@ use crate::error::{ConnectError, SocketError};
 use crate::net::blocks::Blocks;
 use crate::net::socket::{Socket, Sockets};
 use crate::net::tcp::connect::{outcome, start};
-use crate::net::tcp::payload::{Outgoing, Pieces, gather};
+use crate::net::tcp::payload::{Outgoing, gather};
 use crate::net::{ToSocketAddr, io_result};
 use crate::stack::Stack;
 use bytes::Bytes;
@@ -94,9 +94,8 @@ impl TcpStream {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let mut pieces = Pieces::default();
-        io_result("read", self.socket.call(|tcp, cx, id| pieces.take(tcp, cx, id, buffer.len())))?;
-        Ok(pieces.copy_to(buffer))
+        let rope = io_result("read", self.socket.call(|tcp, cx, id| tcp.read_rope(cx, id, buffer.len())))?;
+        Ok(rope.peek(0, buffer))
     }
 
     /// Writes what there is room for.
@@ -286,11 +285,10 @@ impl TcpStream {
         if max == 0 {
             return Poll::Ready(Ok(()));
         }
-        let mut pieces = Pieces::default();
-        ready!(poll_io(&self.socket, Interest::Readable, cx, "read", |tcp, cx, id| {
-            pieces.take(tcp, cx, id, max)
+        let rope = ready!(poll_io(&self.socket, Interest::Readable, cx, "read", |tcp, cx, id| {
+            tcp.read_rope(cx, id, max)
         }))?;
-        pieces.iter().for_each(|piece| buffer.put_slice(piece));
+        rope.pieces().for_each(|piece| buffer.put_slice(piece));
         Poll::Ready(Ok(()))
     }
 

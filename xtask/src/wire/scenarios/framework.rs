@@ -63,8 +63,9 @@ fn dropped_namespace_is_gone() -> Outcome {
     Ok(())
 }
 
+/// Not SIGINT: a shell's background processes, and what they start, ignore it.
 fn killed_driver_is_cleaned_up(lab: &Lab) -> Outcome {
-    for how in ["INT", "KILL"] {
+    for how in ["TERM", "KILL"] {
         let mut driver = lab.probe(&["hold"])?;
         let line = driver.wait_for_line("holding ", SOON)?;
         let name = line.trim_start_matches("holding ").to_owned();

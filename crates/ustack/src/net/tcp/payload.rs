@@ -13,57 +13,6 @@ use trans_tcp::Tcp;
 pub(crate) const SMALL: usize = 4096;
 /// Bytes of one write that are copied and handed over at a time: several super-packets, so that few are not full.
 pub(crate) const CHUNK: usize = 256 * 1024;
-/// Pieces taken by one read.
-const MAX_PIECES: usize = 16;
-
-/// Pieces of payload, taken from a connection and not yet copied.
-#[derive(Default)]
-pub(crate) struct Pieces {
-    first: Bytes,
-    rest: Vec<Bytes>,
-}
-
-impl Pieces {
-    /// Takes what is there, up to `max` bytes; nothing at the end of the stream.
-    pub(crate) fn take(
-        &mut self,
-        tcp: &mut Tcp,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        max: usize,
-    ) -> Result<(), Error> {
-        self.first = tcp.read_bytes(cx, id, max)?;
-        let mut left = max - self.first.len();
-        while left > 0 && !self.first.is_empty() && self.rest.len() < MAX_PIECES {
-            // An error after the first piece is for the next read to tell.
-            let now = tcp.readiness(id);
-            if !now.readable || now.error {
-                break;
-            }
-            let piece = tcp.read_bytes(cx, id, left)?;
-            if piece.is_empty() {
-                break;
-            }
-            left -= piece.len();
-            self.rest.push(piece);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        std::iter::once(&self.first).chain(&self.rest)
-    }
-
-    /// Copies all of them to the front of `buffer`, which holds as many bytes as were asked for.
-    pub(crate) fn copy_to(&self, buffer: &mut [u8]) -> usize {
-        let mut copied = 0;
-        for piece in self.iter() {
-            buffer[copied..copied + piece.len()].copy_from_slice(piece);
-            copied += piece.len();
-        }
-        copied
-    }
-}
 
 /// What is to be written.
 pub(crate) enum Outgoing<'a> {

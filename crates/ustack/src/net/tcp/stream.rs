@@ -1,7 +1,7 @@
 //! A connection: making it, reading, writing, ending.
 
 use super::connect::{outcome, start};
-use super::payload::{Outgoing, Pieces, SMALL, gather};
+use super::payload::{Outgoing, SMALL, gather};
 use crate::error::ConnectError;
 use crate::net::address::ToSocketAddr;
 use crate::net::blocks::Blocks;
@@ -136,12 +136,9 @@ impl TcpStream {
             let read = self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read(cx, id, buffer));
             return io_result("read", read);
         }
-        let mut pieces = Pieces::default();
-        let read = self
-            .socket
-            .block(Interest::Readable, timeout, |tcp, cx, id| pieces.take(tcp, cx, id, buffer.len()));
-        io_result("read", read)?;
-        Ok(pieces.copy_to(buffer))
+        let max = buffer.len();
+        let read = self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read_rope(cx, id, max));
+        Ok(io_result("read", read)?.peek(0, buffer))
     }
 
     fn blocks(&self) -> &Blocks {
