@@ -108,6 +108,7 @@ mod options;
 mod paced;
 mod persist;
 mod pmtu;
+mod profile;
 mod reassembly;
 mod receiver;
 mod recovery;

@@ -6,6 +6,7 @@
 //! | `serve.rs`, `http/`, `iperf/`, `services.rs` | what the host on the device offers |
 //! | `ping/`, `nc.rs`, `get/` | what goes out from our stack |
 //! | `device/` | how the device comes to be |
+//! | `pkt.rs` | packet scripts against a fresh stack |
 //! | `net.rs`, `ours.rs`, `limit.rs` | what services need of a network, and how many are served |
 //! | `failure.rs`, `stop.rs`, `host.rs`, `units.rs` | errors, signals, names of hosts, numbers with units |
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ mod nc;
 mod net;
 mod ours;
 mod ping;
+mod pkt;
 mod serve;
 mod services;
 mod stop;
@@ -41,7 +43,8 @@ use tracing_subscriber::EnvFilter;
     after_help = "Examples:\n  \
         ustack demo                     no root, no device: two stacks over a simulated lossy link\n  \
         sudo ustack serve               a host at 10.77.0.2 that answers curl, ping, iperf3, nc\n  \
-        sudo ustack ping 10.77.0.1      echo requests from our stack\n\n\
+        sudo ustack ping 10.77.0.1      echo requests from our stack\n  \
+        ustack pkt script.pkt           packets in, packets out: a script against a fresh stack\n\n\
         Exit status: 0 done; 1 it could not be done, and a line on standard error says why; 2 wrong usage.\n\
         NO_COLOR is respected; RUST_LOG chooses what is logged in more detail than -v does."
 )]
@@ -66,6 +69,8 @@ enum Command {
     Nc(nc::NcArgs),
     /// Fetch a resource over HTTP from our stack
     Get(get::GetArgs),
+    /// Run packet scripts in packetdrill's language against a fresh stack, in virtual time
+    Pkt(pkt::PktArgs),
 }
 
 fn main() -> ExitCode {
@@ -74,13 +79,13 @@ fn main() -> ExitCode {
         Err(error) => return failure::misused(&error),
     };
     log(cli.verbose);
-    match run(cli.command) {
+    match run(cli.command, cli.verbose > 0) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }
 
-fn run(command: Command) -> Outcome<ExitCode> {
+fn run(command: Command, verbose: bool) -> Outcome<ExitCode> {
     let success = |()| ExitCode::SUCCESS;
     match command {
         Command::Demo(args) => demo::run(&args).map(success),
@@ -88,6 +93,7 @@ fn run(command: Command) -> Outcome<ExitCode> {
         Command::Ping(args) => wait(ping::run(args)),
         Command::Nc(args) => wait(nc::run(args)).map(success),
         Command::Get(args) => wait(get::run(args)).map(success),
+        Command::Pkt(args) => pkt::run(&args, verbose),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Numbers stay script numbers (sequence numbers relative to the initial ones, timestamps as written); the runner
 //! maps them. Nothing here knows the stack.
 
-use core::net::Ipv4Addr;
+use super::code::Statement;
+use core::net::{IpAddr, Ipv4Addr};
 use core::ops::Range;
 use stack_packet::{Cast, LinkAddress};
 use stack_wire::tcp::Flags;
@@ -92,10 +93,12 @@ pub struct Packet {
 /// `[…]`: what a line says of the IP header and of the frame. Outbound, only what is said is compared.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct IpInfo {
-    /// The two ECN bits: `noecn`, `ect0`, `ect1`, `ce`.
-    pub ecn: Option<u8>,
+    /// The two ECN bits: `noecn`, `ect0`, `ect1`, `ce`, `ect01`.
+    pub ecn: Option<Ecn>,
     /// `tos 0x10`: the whole byte.
     pub tos: Option<u8>,
+    /// `flowlabel 0x12345`: IPv6 only.
+    pub flow_label: Option<u32>,
     /// `ttl 1`
     pub ttl: Option<u8>,
     /// `df` and `nodf`.
@@ -103,15 +106,52 @@ pub struct IpInfo {
     /// `id 7`
     pub ident: Option<u16>,
     /// `src 10.0.0.9`
-    pub src: Option<Ipv4Addr>,
+    pub src: Option<IpAddr>,
     /// `dst 255.255.255.255`
-    pub dst: Option<Ipv4Addr>,
+    pub dst: Option<IpAddr>,
     /// `link broadcast`, `link multicast`: how the frame was addressed.
     pub cast: Option<Cast>,
     /// `opt 94040000`: IPv4 options, in hexadecimal.
     pub options: Option<Vec<u8>>,
     /// What is wrong with an inbound packet on purpose.
     pub defects: Vec<Defect>,
+}
+
+/// What a line says of the ECN bits (RFC 3168 §5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ecn {
+    /// `noecn`
+    NotEct,
+    /// `ect1`
+    Ect1,
+    /// `ect0`
+    Ect0,
+    /// `ce`
+    Ce,
+    /// `ect01`: either codepoint of a packet of the stack.
+    AnyEct,
+}
+
+impl Ecn {
+    /// The codepoint in the two low bits of a byte.
+    pub fn of(tos: u8) -> Self {
+        [Self::NotEct, Self::Ect1, Self::Ect0, Self::Ce][usize::from(tos & 3)]
+    }
+
+    /// The bits on the wire.
+    pub fn bits(self) -> u8 {
+        match self {
+            Self::NotEct => 0,
+            Self::Ect1 => 1,
+            Self::Ect0 | Self::AnyEct => 2,
+            Self::Ce => 3,
+        }
+    }
+
+    /// Whether a packet with the other codepoint is what this one asks for.
+    pub fn allows(self, other: Self) -> bool {
+        self == other || (self == Self::AnyEct && matches!(other, Self::Ect0 | Self::Ect1))
+    }
 }
 
 /// A defect of an inbound packet.
@@ -210,13 +250,49 @@ pub enum TcpOption {
         /// What it echoes.
         ecr: u32,
     },
+    /// `md5 0011…`: the digest of RFC 2385.
+    Md5(Vec<u8>),
+    /// `FO 1122…`, or `FOEXP` for the experimental kind (RFC 7413 §4.1.1, RFC 6994); empty to ask for one.
+    FastOpen {
+        /// The cookie.
+        cookie: Vec<u8>,
+        /// Kind 254 with the magic number of the early drafts.
+        experimental: bool,
+    },
+    /// `ECN e1b 1 ceb 0 e0b 1`: byte counters of 24 bits, as many as the option has (RFC 9768 §3.2.3).
+    AccEcn {
+        /// The counter of ECT(1) comes first: kind 174, not 172.
+        ect1_first: bool,
+        /// The counters in the order of the option.
+        counters: Vec<u32>,
+    },
     /// `raw 1e02`: any other, from its kind on.
     Raw(Vec<u8>),
 }
 
-/// An ICMPv4 message.
+impl TcpOption {
+    /// Bytes on the wire.
+    pub fn wire_len(&self) -> usize {
+        match self {
+            Self::Nop | Self::End => 1,
+            Self::Mss(_) => 4,
+            Self::WindowScale(_) => 3,
+            Self::SackPermitted => 2,
+            Self::Sack(blocks) => 2 + 8 * blocks.len(),
+            Self::Timestamps { .. } => 10,
+            Self::Md5(digest) => 2 + digest.len(),
+            Self::FastOpen { cookie, experimental } => 2 + 2 * usize::from(*experimental) + cookie.len(),
+            Self::AccEcn { counters, .. } => 2 + 3 * counters.len(),
+            Self::Raw(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// An ICMP message.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Icmp {
+    /// Whether type and code are those of ICMPv6: the script says `--ip_version=ipv6`.
+    pub v6: bool,
     /// Type.
     pub kind: u8,
     /// Code.
@@ -227,15 +303,15 @@ pub struct Icmp {
     pub content: IcmpContent,
 }
 
-/// The four bytes behind the checksum of an ICMPv4 message.
+/// The four bytes behind the checksum of an ICMP message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IcmpRest {
     /// Zero.
     Unused,
     /// `mtu 1200`
-    Mtu(u16),
+    Mtu(u32),
     /// `pointer 9`
-    Pointer(u8),
+    Pointer(u32),
     /// `gateway 10.0.0.1`
     Gateway(Ipv4Addr),
     /// `id 7 seq 1`
@@ -247,7 +323,7 @@ pub enum IcmpRest {
     },
 }
 
-/// What is behind an ICMPv4 header.
+/// What is behind an ICMP header.
 #[derive(Clone, PartialEq, Debug)]
 pub enum IcmpContent {
     /// Bytes.
@@ -322,53 +398,4 @@ pub enum Expr {
     Apply(String, Vec<Expr>),
     /// `A|B`
     Or(Vec<Expr>),
-}
-
-/// A statement between `%{` and `}%`.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Statement {
-    /// `assert condition[, message]`
-    Assert {
-        /// Line in the file, from 1.
-        line: u32,
-        /// What must hold.
-        condition: Condition,
-        /// The condition as written.
-        text: String,
-    },
-    /// `print …`: has no effect.
-    Print,
-    /// Anything else: the script can't be judged.
-    Unknown(String),
-}
-
-/// A condition, or a term of one.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Condition {
-    /// A number.
-    Number(f64),
-    /// A field of `tcp_info`, or a constant.
-    Name(String),
-    /// `not a`
-    Not(Box<Condition>),
-    /// Two terms and what stands between them.
-    Binary(Operator, Box<Condition>, Box<Condition>),
-}
-
-/// What stands between two terms.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "each is what it is called")]
-pub enum Operator {
-    Or,
-    And,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
 }

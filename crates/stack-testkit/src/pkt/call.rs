@@ -40,13 +40,13 @@ fn list(cursor: &mut Cursor<'_>, open: &str, close: &str) -> Parsed<Vec<Expr>> {
 }
 
 fn expr(cursor: &mut Cursor<'_>) -> Parsed<Expr> {
-    let first = term(cursor)?;
+    let first = cursor.nested(term)?;
     if !cursor.eat("|")? {
         return Ok(first);
     }
     let mut terms = vec![first];
     loop {
-        terms.push(term(cursor)?);
+        terms.push(cursor.nested(term)?);
         if !cursor.eat("|")? {
             return Ok(Expr::Or(terms));
         }
@@ -60,7 +60,11 @@ fn term(cursor: &mut Cursor<'_>) -> Parsed<Expr> {
         Some('[') => Ok(Expr::Array(list(cursor, "[", "]")?)),
         Some('{') => members(cursor),
         Some('"') => {
-            let text = cursor.string()?;
+            let mut text = cursor.string()?;
+            // Strings side by side are one.
+            while cursor.peek() == Some('"') {
+                text += &cursor.string()?;
+            }
             // `"abc"...`: packetdrill's mark of a string that was cut.
             cursor.eat("...")?;
             Ok(Expr::Text(text))

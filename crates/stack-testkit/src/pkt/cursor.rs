@@ -14,6 +14,9 @@ pub(super) struct Fail {
     pub(super) message: String,
 }
 
+/// How deep brackets, quotes of packets and signs may nest: input must not overflow the stack.
+const MAX_DEPTH: u8 = 50;
+
 /// A place in a text.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
@@ -22,11 +25,32 @@ pub(super) struct Cursor<'a> {
     /// Where the last thing taken ended, and where the blanks behind it did.
     end: usize,
     blank_end: usize,
+    /// Comments are blanks; not so in Python, where `//` divides.
+    comments: bool,
+    depth: u8,
+    /// The script says `--ip_version=ipv6`: names of ICMP messages are those of ICMPv6.
+    pub(super) v6: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, end: 0, blank_end: 0 }
+        Self { text, at: 0, end: 0, blank_end: 0, comments: true, depth: 0, v6: false }
+    }
+
+    /// A place in Python.
+    pub(super) fn python(text: &'a str) -> Self {
+        Self { comments: false, ..Self::new(text) }
+    }
+
+    /// Parses something that may contain itself.
+    pub(super) fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth == MAX_DEPTH {
+            return Err(Self::wrong(self.at, format!("this is nested more than {MAX_DEPTH} deep")));
+        }
+        self.depth += 1;
+        let parsed = parse(self);
+        self.depth -= 1;
+        parsed
     }
 
     /// Where the last thing taken ended, blanks and comments behind it not counted.
@@ -75,6 +99,10 @@ impl<'a> Cursor<'a> {
             let rest = self.rest();
             let trimmed = rest.trim_start();
             self.at += rest.len() - trimmed.len();
+            if !self.comments {
+                self.blank_end = self.at;
+                return Ok(());
+            }
             if trimmed.starts_with("//") || (trimmed.starts_with('#') && self.at_line_start()) {
                 self.at += trimmed.find('\n').unwrap_or(trimmed.len());
             } else if trimmed.starts_with("/*") {
@@ -117,7 +145,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes the longest run of characters that `wanted` allows; may be empty. Blanks behind it stay.
-    pub(super) fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
+    pub(super) fn take_while(&mut self, mut wanted: impl FnMut(char) -> bool) -> &'a str {
         let rest = self.rest();
         self.advance(rest.find(|c| !wanted(c)).unwrap_or(rest.len()))
     }
@@ -247,7 +275,7 @@ pub(super) fn is_word(c: char) -> bool {
 }
 
 /// Line and column of a byte, both from 1.
-pub(super) fn position(text: &str, at: usize) -> (u32, u32) {
+fn position(text: &str, at: usize) -> (u32, u32) {
     let before = &text[..at];
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;

@@ -1,12 +1,11 @@
 //! Events as text again: for reports, and for rewriting what a script expects.
 
 use super::ast::*;
-use super::extra::{CODES, TYPES};
-use super::packet::FLAG_LETTERS;
+use super::icmp::names;
+use super::tcp::FLAG_LETTERS;
 use core::fmt::{Display, Formatter, Result, Write};
 use stack_packet::{Cast, LinkAddress};
 use stack_wire::arp::operation;
-use stack_wire::icmpv4::{kind, parameter_problem};
 use std::time::Duration;
 
 /// Seconds with as many decimals as it takes, three at least where there are any.
@@ -53,8 +52,9 @@ impl Display for Packet {
 impl Display for IpInfo {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let mut items = Vec::new();
-        items.extend(self.ecn.map(|ecn| ["noecn", "ect1", "ect0", "ce"][usize::from(ecn & 3)].to_owned()));
+        items.extend(self.ecn.map(|ecn| ecn.to_string()));
         items.extend(self.tos.map(|tos| format!("tos {tos:#04x}")));
+        items.extend(self.flow_label.map(|label| format!("flowlabel {label:#x}")));
         items.extend(self.ttl.map(|ttl| format!("ttl {ttl}")));
         items.extend(self.dont_fragment.map(|df| if df { "df".to_owned() } else { "nodf".to_owned() }));
         items.extend(self.ident.map(|ident| format!("id {ident}")));
@@ -73,6 +73,18 @@ impl Display for IpInfo {
             Defect::Pad(len) => format!("pad {len}"),
         }));
         if items.is_empty() { Ok(()) } else { write!(f, "[{}] ", items.join(", ")) }
+    }
+}
+
+impl Display for Ecn {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::NotEct => "noecn",
+            Self::Ect1 => "ect1",
+            Self::Ect0 => "ect0",
+            Self::Ce => "ce",
+            Self::AnyEct => "ect01",
+        })
     }
 }
 
@@ -151,6 +163,16 @@ impl Display for TcpOption {
             Self::SackPermitted => f.write_str("sackOK"),
             Self::Timestamps { val, ecr } => write!(f, "TS val {val} ecr {ecr}"),
             Self::Raw(bytes) => write!(f, "raw {}", hex(bytes)),
+            Self::Md5(digest) => write!(f, "md5 {}", hex(digest)),
+            Self::FastOpen { cookie, experimental } => {
+                f.write_str(if *experimental { "FOEXP" } else { "FO" })?;
+                if cookie.is_empty() { Ok(()) } else { write!(f, " {}", hex(cookie)) }
+            }
+            Self::AccEcn { ect1_first, counters } => {
+                let names = if *ect1_first { ["e1b", "ceb", "e0b"] } else { ["e0b", "ceb", "e1b"] };
+                f.write_str("ECN")?;
+                names.iter().zip(counters).try_for_each(|(name, counter)| write!(f, " {name} {counter}"))
+            }
             Self::Sack(blocks) => {
                 f.write_str("sack")?;
                 blocks.iter().try_for_each(|(left, right)| write!(f, " {left}:{right}"))
@@ -161,14 +183,14 @@ impl Display for TcpOption {
 
 impl Display for Icmp {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        match TYPES.iter().find(|(_, of)| *of == self.kind) {
-            Some((name, _)) => write!(f, "icmp {name}")?,
+        match names(self.v6).kind(self.kind) {
+            Some(name) => write!(f, "icmp {name}")?,
             None => write!(f, "icmp type {}", self.kind)?,
         }
-        let named = CODES.iter().find(|(_, of, code)| (*of, *code) == (self.kind, self.code));
-        match named {
-            Some((_, kind::PARAMETER_PROBLEM, parameter_problem::POINTER)) => {}
-            Some((name, ..)) => write!(f, " {name}")?,
+        match names(self.v6).code(self.kind, self.code) {
+            // The field behind it has the same name.
+            Some("pointer") => {}
+            Some(name) => write!(f, " {name}")?,
             None if self.code == 0 => {}
             None => write!(f, " code {}", self.code)?,
         }
@@ -216,17 +238,20 @@ mod tests {
             "0.25 > P. 1:1001(1000) ack 1 <...>",
             "+0.000001 < [ce, tos 0x10, ttl 1, df, id 7, src 10.0.0.9, dst 10.0.0.255, link broadcast, opt 94040000, badsum] 5 > 6 . 1:4(3) ack 1 win 9 urg 2 <sack 1:2 3:4,raw 1e02> \"a\\x00\\\"\"",
             "+0~+0.2 > udp 53 > 4000 (20)",
-            "1~2 < icmp unreachable frag_needed mtu 1200 [S 1:1461(1460) win 5]",
+            "1 < icmp unreachable frag_needed mtu 1200 [S 1:1461(1460) win 5]",
             "* > icmp parameter_problem pointer 9",
-            "* < icmp type 42 code 9 (4)",
-            "* < icmp echo_request id 7 seq 1 (56)",
+            "0 < icmp type 42 code 9 (4)",
+            "0 < icmp echo_request id 7 seq 1 (56)",
             "* > icmp redirect host gateway 10.0.0.1 [udp (20)]",
             "* > arp who-has 10.0.0.2 tell 10.0.0.1 from 02:00:00:00:00:01 to all",
-            "* < arp reply 10.0.0.2 is-at 02:00:00:00:00:02 tell 10.0.0.1 for 02:00:00:00:00:01",
-            "* < ip frag 7:1480@0+ udp (3000)",
-            "* < ip frag 7:48@2960 icmp echo_request id 7 seq 1 (3000)",
+            "0 < arp reply 10.0.0.2 is-at 02:00:00:00:00:02 tell 10.0.0.1 for 02:00:00:00:00:01",
+            "0 < ip frag 7:1480@0+ udp (3000)",
+            "0 < ip frag 7:48@2960 icmp echo_request id 7 seq 1 (3000)",
             "* > ip proto 253 (20)",
-            "* < - 1:1(0) win 0",
+            "0 < - 1:1(0) win 0",
+            "0 < [ce, flowlabel 0x12345, src 2001:db8::1] . 1:1(0) ack 1 win 0",
+            "* > [ect01] SEWA 0:0(0) <FO,FOEXP aabb,md5 00ff,ECN e1b 1 ceb 0,ECN e0b 3>",
+            "0 < icmp unreachable net_unreachable_for_tos [S 0:0(0) win 0]",
         ];
         for line in lines {
             let script = Script::parse("t", line).unwrap();

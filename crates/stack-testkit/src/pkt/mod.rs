@@ -37,16 +37,20 @@
 //! | `ip frag 7:1480@0+ udp (3000)` | 1,480 bytes from offset 0, more to come, of the datagram behind, with identification 7 |
 //! | `ip proto 253 (20)` | a packet of another protocol |
 
-mod assertion;
 mod ast;
 mod call;
+mod code;
 mod cursor;
+mod define;
 mod display;
 mod error;
 mod extra;
+mod icmp;
 mod packet;
 mod script;
+mod tcp;
 
 pub use ast::*;
+pub use code::{Comparison, Operator, Statement, Term, Value};
 pub(crate) use display::Seconds;
 pub use error::{ErrorKind, ParseError};

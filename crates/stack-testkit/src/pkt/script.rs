@@ -1,7 +1,8 @@
 //! The outer grammar: options, then events with their times.
 
-use super::cursor::{Cursor, Parsed, position};
-use super::{Action, Event, OptionLine, ParseError, Script, When, assertion, call, packet};
+use super::cursor::{Cursor, Parsed};
+use super::define::Defines;
+use super::{Action, Event, OptionLine, ParseError, Script, When, call, code, packet};
 use std::time::Duration;
 
 impl Script {
@@ -10,8 +11,16 @@ impl Script {
     /// # Errors
     /// Where it stops being a script, or where it asks for something that is not supported.
     pub fn parse(name: &str, text: &str) -> Result<Self, ParseError> {
+        Self::parse_with(name, text, &[])
+    }
+
+    /// Parses a script as if it ended its option lines with these names and values, which win over its own.
+    ///
+    /// # Errors
+    /// As [`Script::parse`].
+    pub fn parse_with(name: &str, text: &str, given: &[(&str, &str)]) -> Result<Self, ParseError> {
         let mut script = Self { name: name.to_owned(), text: text.to_owned(), ..Self::default() };
-        script.fill(text).map_err(|fail| fail.locate(name, text))?;
+        script.fill(text, given).map_err(|fail| fail.locate(name, text))?;
         Ok(script)
     }
 
@@ -20,21 +29,47 @@ impl Script {
         self.options.iter().rev().find(|option| option.name == name).map(|option| option.value.as_str())
     }
 
-    fn fill(&mut self, text: &str) -> Parsed<()> {
+    fn fill(&mut self, text: &str, given: &[(&str, &str)]) -> Parsed<()> {
         let cursor = &mut Cursor::new(text);
+        let mut lines = Lines { text, at: 0, line: 1 };
         cursor.skip_blank()?;
         while cursor.rest().starts_with("--") {
-            self.options.push(option(cursor, text)?);
+            let line = lines.number(cursor.at());
+            self.options.push(option(cursor, line)?);
         }
+        self.options.extend(given.iter().map(|(name, value)| OptionLine {
+            line: 0,
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        }));
+        cursor.v6 = self.option("ip_version") == Some("ipv6");
+        let defines = Defines::new(&self.options);
         while !cursor.is_done() {
-            self.events.push(event(cursor, text)?);
+            let event = event(cursor, &mut lines, &defines)?;
+            self.events.push(event);
         }
         Ok(())
     }
 }
 
-fn option(cursor: &mut Cursor<'_>, text: &str) -> Parsed<OptionLine> {
-    let (line, _) = position(text, cursor.at());
+/// Counts lines along the way: each byte of a script is looked at once.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: u32,
+}
+
+impl Lines<'_> {
+    /// The number of the line of a place that is not before the last one asked for.
+    fn number(&mut self, at: usize) -> u32 {
+        let passed = self.text.get(self.at..at).unwrap_or_default();
+        self.line += passed.matches('\n').count() as u32;
+        self.at = at;
+        self.line
+    }
+}
+
+fn option(cursor: &mut Cursor<'_>, line: u32) -> Parsed<OptionLine> {
     cursor.advance(2);
     let name = cursor.take_while(|c| !c.is_whitespace() && c != '=').to_owned();
     if name.is_empty() {
@@ -43,21 +78,46 @@ fn option(cursor: &mut Cursor<'_>, text: &str) -> Parsed<OptionLine> {
     let mut value = "";
     if cursor.rest().starts_with('=') {
         cursor.advance(1);
-        value = cursor.take_while(|c| !c.is_whitespace());
+        value = option_value(cursor);
     }
     cursor.skip_blank()?;
-    Ok(OptionLine { line, name, value: value.to_owned() })
+    Ok(OptionLine { line, name, value: unquoted(value).to_owned() })
 }
 
-fn event(cursor: &mut Cursor<'_>, text: &str) -> Parsed<Event> {
+/// A value without quotes around the whole of it.
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
+}
+
+/// Up to a blank that is in no quotes.
+fn option_value<'a>(cursor: &mut Cursor<'a>) -> &'a str {
+    let mut quote = None;
+    let mut clone = cursor.clone();
+    let value = clone.take_while(|c| {
+        match quote {
+            Some(end) if end == c => quote = None,
+            None if matches!(c, '"' | '`') => quote = Some(c),
+            _ => {}
+        }
+        c != '\n' && (quote.is_some() || !c.is_whitespace())
+    });
+    cursor.advance(value.len())
+}
+
+fn event(cursor: &mut Cursor<'_>, lines: &mut Lines<'_>, defines: &Defines<'_>) -> Parsed<Event> {
     let start = cursor.at();
-    let (line, _) = position(text, start);
+    let line = lines.number(start);
     // Commands at both ends of a script may stand without a time.
     let when = if cursor.peek() == Some('`') { When::After(Duration::ZERO) } else { when(cursor)? };
     let until = if cursor.eat("...")? { Some(time(cursor)?) } else { None };
-    let action = action(cursor, text)?;
+    let mut action = action(cursor, lines, defines)?;
+    defines.apply(&mut action);
     if until.is_some() && !matches!(action, Action::Call(_)) {
         return Err(Cursor::wrong(start, "only a system call can have a second time"));
+    }
+    let is_span = matches!(when, When::Any | When::AtBetween(..) | When::AfterBetween(..));
+    if is_span && !matches!(action, Action::Outbound(_)) {
+        return Err(Cursor::wrong(start, "only a packet of the stack can come at any time or within a span"));
     }
     Ok(Event { line, when, until, action, span: start..cursor.end() })
 }
@@ -106,7 +166,13 @@ fn time(cursor: &mut Cursor<'_>) -> Parsed<Duration> {
     Ok(Duration::new(seconds, nanos))
 }
 
-fn action(cursor: &mut Cursor<'_>, text: &str) -> Parsed<Action> {
+fn action(cursor: &mut Cursor<'_>, lines: &mut Lines<'_>, defines: &Defines<'_>) -> Parsed<Action> {
+    let word = cursor.peek_word();
+    let command = defines.get(word).and_then(|value| value.strip_prefix('`')?.strip_suffix('`'));
+    if let Some(command) = command {
+        cursor.eat(word)?;
+        return Ok(Action::Command(command.to_owned()));
+    }
     match cursor.peek() {
         Some('<') => {
             cursor.eat("<")?;
@@ -118,8 +184,8 @@ fn action(cursor: &mut Cursor<'_>, text: &str) -> Parsed<Action> {
         }
         Some('`') => Ok(Action::Command(delimited(cursor, "`", "`")?.trim().to_owned())),
         Some('%') => {
-            let (line, _) = position(text, cursor.at());
-            Ok(Action::Code(assertion::statements(delimited(cursor, "%{", "}%")?, line)))
+            let line = lines.number(cursor.at());
+            Ok(Action::Code(code::statements(delimited(cursor, "%{", "}%")?, line)))
         }
         Some(c) if c.is_ascii_alphabetic() || c == '_' => Ok(Action::Call(call::call(cursor)?)),
         _ => Err(cursor.expected("a packet (`<` or `>`), a system call, `%{` or a command in backticks")),
@@ -153,7 +219,7 @@ mod tests {
 
     #[test]
     fn every_form_of_time() {
-        let text = "0 `a`\n1.5 `b`\n+.1 `c`\n+0~+0.2 `d`\n0.1~2 `e`\n* `f`\n`g`";
+        let text = "0 `a`\n1.5 `b`\n+.1 `c`\n+0~+0.2 > udp (1)\n0.1~2 > udp (1)\n* > udp (1)\n`g`";
         let ms = Duration::from_millis;
         let expected = [
             When::At(ms(0)),
@@ -169,14 +235,14 @@ mod tests {
 
     #[test]
     fn options_comments_and_places() {
-        let text =
-            "// first\n--mtu=1400\n--quiet\n/* more\n lines */\n# note\n0 `a` // b\n\n+1 close(3) = 0 // c\n";
+        let text = "// first\n--mtu=1400\n--quiet\n--define=A=\"b c\"\n/* more\n lines */\n# note\n0 `a` // b\n\n+1 close(3) = 0 // c\n";
         let script = Script::parse("t", text).unwrap();
         assert_eq!(script.option("mtu"), Some("1400"));
         assert_eq!(script.option("quiet"), Some(""));
         assert_eq!(script.option("other"), None);
+        assert_eq!(script.option("define"), Some("A=\"b c\""));
         let lines: Vec<u32> = script.events.iter().map(|event| event.line).collect();
-        assert_eq!(lines, [7, 9]);
+        assert_eq!(lines, [8, 10]);
         let spans: Vec<&str> = script.events.iter().map(|event| &text[event.span.clone()]).collect();
         assert_eq!(spans, ["0 `a`", "+1 close(3) = 0"]);
     }
@@ -209,6 +275,8 @@ mod tests {
         assert_eq!(message("0 `a"), "a.pkt:1:3: expected ``` before the end of the script");
         assert_eq!(message("0.2~0.1 `a`"), "a.pkt:1:5: the range of times ends before it starts");
         assert_eq!(message("0...1 `a`"), "a.pkt:1:1: only a system call can have a second time");
+        assert!(message("* `a`").starts_with("a.pkt:1:1: only a packet of the stack can come at any time"));
+        assert!(message("+0~+1 close(3) = 0").contains("within a span"));
         assert!(message("/* x").contains("expected `*/`"));
     }
 }

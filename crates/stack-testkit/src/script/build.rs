@@ -3,13 +3,16 @@
 use super::conversation::{Conversation, Frame};
 use super::flow::pattern;
 use super::{INBOUND_SALT, Stop};
-use crate::pkt::{Arp, Body, Defect, Fragment, Icmp, IcmpContent, IcmpRest, Packet, Payload, Tcp, TcpOption};
-use core::net::{IpAddr, Ipv4Addr};
+use crate::pkt::{
+    Arp, Body, Defect, Ecn, Fragment, Icmp, IcmpContent, IcmpRest, IpInfo, Packet, Payload, Tcp, TcpOption,
+};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use stack_packet::Cast;
 use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::ethernet::{EtherType, MacAddr};
 use stack_wire::ip::protocol;
-use stack_wire::{arp, icmpv4, ipv4, seq::SeqNum, tcp, udp};
+use stack_wire::tcp_options::kind;
+use stack_wire::{arp, icmpv4, icmpv6, ipv4, ipv6, seq::SeqNum, tcp, udp};
 
 /// The part of a packet behind its IP header, before checksums.
 struct Segment {
@@ -35,14 +38,16 @@ impl Conversation {
         let mut bytes = self.ip_packet(packet, fragment, &segment, src, dst)?;
         damage(&mut bytes, &packet.ip.defects);
         let cast = packet.ip.cast.unwrap_or(Cast::Unicast);
-        Ok(Frame { ether_type: EtherType::IPV4, bytes: bytes.into(), cast, link_src: self.peer_link })
+        let ether_type = if dst.is_ipv6() { EtherType::IPV6 } else { EtherType::IPV4 };
+        let gso_size = self.mss.filter(|mss| text_len(&packet.body) > usize::from(*mss)).unwrap_or(0);
+        Ok(Frame { ether_type, bytes: bytes.into(), cast, link_src: self.peer_link, gso_size })
     }
 
-    fn segment(&mut self, packet: &Packet, src: Ipv4Addr, dst: Ipv4Addr) -> Result<Segment, Stop> {
+    fn segment(&mut self, packet: &Packet, src: IpAddr, dst: IpAddr) -> Result<Segment, Stop> {
         match &packet.body {
             Body::Tcp(tcp) => Ok(self.tcp_segment(packet, tcp, src, dst)),
             Body::Udp(payload) => Ok(self.udp_datagram(packet, payload, src, dst)),
-            Body::Icmp(icmp) => self.icmp_message(icmp),
+            Body::Icmp(icmp) => self.icmp_message(icmp, src, dst),
             Body::Other { protocol, payload } => {
                 Ok(Segment { protocol: *protocol, bytes: bytes_of(payload) })
             }
@@ -50,11 +55,10 @@ impl Conversation {
         }
     }
 
-    fn tcp_segment(&mut self, packet: &Packet, line: &Tcp, src: Ipv4Addr, dst: Ipv4Addr) -> Segment {
-        let base = self.remote_isn;
+    fn tcp_segment(&mut self, packet: &Packet, line: &Tcp, src: IpAddr, dst: IpAddr) -> Segment {
         let index = self.inbound_flow(protocol::TCP, packet.ports, src, dst);
         let flow = &mut self.flows[index];
-        let seq = flow.isn.inbound_seq(base, line.seq, line.flags.syn());
+        let seq = flow.isn.inbound_seq(line.seq);
         let ack = line.ack.map_or(0, |ack| flow.isn.inbound_ack(ack));
         let position = line.seq.wrapping_add(u32::from(line.flags.syn()));
         if let Some(bytes) = &line.payload.bytes {
@@ -82,7 +86,7 @@ impl Conversation {
         Segment { protocol: protocol::TCP, bytes }
     }
 
-    fn udp_datagram(&mut self, packet: &Packet, line: &Payload, src: Ipv4Addr, dst: Ipv4Addr) -> Segment {
+    fn udp_datagram(&mut self, packet: &Packet, line: &Payload, src: IpAddr, dst: IpAddr) -> Segment {
         let index = self.inbound_flow(protocol::UDP, packet.ports, src, dst);
         let flow = &self.flows[index];
         let payload = bytes_of(line);
@@ -100,7 +104,7 @@ impl Conversation {
         Segment { protocol: protocol::UDP, bytes }
     }
 
-    fn icmp_message(&mut self, line: &Icmp) -> Result<Segment, Stop> {
+    fn icmp_message(&mut self, line: &Icmp, src: IpAddr, dst: IpAddr) -> Result<Segment, Stop> {
         let content = match &line.content {
             IcmpContent::Payload(payload) => bytes_of(payload),
             IcmpContent::Last => quote(self.last_sent().ok_or_else(|| {
@@ -110,17 +114,25 @@ impl Conversation {
         };
         let rest = match line.rest {
             IcmpRest::Unused => [0; 4],
-            IcmpRest::Mtu(mtu) => (u32::from(mtu)).to_be_bytes(),
-            IcmpRest::Pointer(pointer) => [pointer, 0, 0, 0],
+            IcmpRest::Mtu(mtu) => mtu.to_be_bytes(),
+            IcmpRest::Pointer(pointer) if line.v6 => pointer.to_be_bytes(),
+            IcmpRest::Pointer(pointer) => [pointer as u8, 0, 0, 0],
             IcmpRest::Gateway(gateway) => gateway.octets(),
             IcmpRest::Echo { ident, seq } => (u32::from(ident) << 16 | u32::from(seq)).to_be_bytes(),
         };
-        let mut covered = Sum::new();
-        covered.add_bytes(&content);
         let mut bytes = vec![0; icmpv4::HEADER_LEN];
-        icmpv4::Emit { kind: line.kind, code: line.code, rest }.write(&mut bytes, covered);
+        let Icmp { kind, code, .. } = *line;
+        if line.v6 {
+            let mut covered = pseudo(src, dst, protocol::ICMPV6, icmpv6::HEADER_LEN + content.len());
+            covered.add_bytes(&content);
+            icmpv6::Emit { kind, code, rest }.write(&mut bytes, covered);
+        } else {
+            let mut covered = Sum::new();
+            covered.add_bytes(&content);
+            icmpv4::Emit { kind, code, rest }.write(&mut bytes, covered);
+        }
         bytes.extend(content);
-        Ok(Segment { protocol: protocol::ICMP, bytes })
+        Ok(Segment { protocol: if line.v6 { protocol::ICMPV6 } else { protocol::ICMP }, bytes })
     }
 
     /// The beginning of a packet that the stack sent, or of one that it could have sent.
@@ -135,9 +147,7 @@ impl Conversation {
             Body::Other { protocol, payload } => Segment { protocol: *protocol, bytes: bytes_of(payload) },
             _ => return Err(Stop::Skip("this kind of quoted packet".to_owned())),
         };
-        let mut bytes = self.ip_packet(quoted, None, &segment, src, dst)?;
-        bytes.truncate(ipv4::MIN_HEADER_LEN + 8);
-        Ok(bytes)
+        self.ip_packet(quoted, None, &segment, src, dst).map(|bytes| quote(&bytes))
     }
 
     fn forged_segment(&mut self, quoted: &Packet, line: &Tcp) -> Segment {
@@ -172,26 +182,50 @@ impl Conversation {
         packet: &Packet,
         fragment: Option<&Fragment>,
         segment: &Segment,
-        src: Ipv4Addr,
-        dst: Ipv4Addr,
+        src: IpAddr,
+        dst: IpAddr,
     ) -> Result<Vec<u8>, Stop> {
-        let ip = &packet.ip;
         let body = match fragment {
             None => &segment.bytes[..],
-            Some(f) => segment.bytes.get(f.offset..f.offset + f.len).ok_or_else(|| {
+            Some(f) => segment.bytes.get(f.offset..f.offset.saturating_add(f.len)).ok_or_else(|| {
                 Stop::Fail(format!("the whole has {} bytes, the fragment is outside it", segment.bytes.len()))
             })?,
         };
+        if body.len() > MAX_BODY {
+            return Err(Stop::Fail(format!("{} bytes are too many for a packet", body.len())));
+        }
+        match (src, dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                Ok(self.ipv4_packet(packet, fragment, segment, src, dst, body))
+            }
+            (IpAddr::V6(src), IpAddr::V6(dst)) if fragment.is_none() => {
+                Ok(ipv6_packet(&packet.ip, segment.protocol, src, dst, body))
+            }
+            (IpAddr::V6(_), IpAddr::V6(_)) => Err(Stop::Skip("a fragment of IPv6".to_owned())),
+            _ => Err(Stop::Skip(format!("a packet from {src} to {dst}"))),
+        }
+    }
+
+    fn ipv4_packet(
+        &mut self,
+        packet: &Packet,
+        fragment: Option<&Fragment>,
+        segment: &Segment,
+        src: Ipv4Addr,
+        dst: Ipv4Addr,
+        body: &[u8],
+    ) -> Vec<u8> {
+        let ip = &packet.ip;
         let mut options = ip.options.clone().unwrap_or_default();
         options.resize(options.len().next_multiple_of(4), 0);
         self.next_ident = self.next_ident.wrapping_add(1);
         let header = ipv4::Emit {
-            tos: ip.tos.unwrap_or(0) | ip.ecn.unwrap_or(0),
+            tos: tos(ip),
             ident: fragment.map_or(ip.ident.unwrap_or(self.next_ident), |fragment| fragment.ident),
             dont_fragment: ip.dont_fragment.unwrap_or(false),
             more_fragments: fragment.is_some_and(|fragment| fragment.more),
             fragment_offset: fragment.map_or(0, |fragment| fragment.offset as u16),
-            ttl: ip.ttl.unwrap_or(64),
+            ttl: ip.ttl.unwrap_or(TTL),
             protocol: segment.protocol,
             src,
             dst,
@@ -201,7 +235,7 @@ impl Conversation {
         let mut bytes = vec![0; header.header_len()];
         header.write(&mut bytes);
         bytes.extend(body);
-        Ok(bytes)
+        bytes
     }
 
     fn arp_frame(&self, line: &Arp, packet: &Packet) -> Frame {
@@ -216,7 +250,49 @@ impl Conversation {
         let to_all = line.to.is_none_or(|to| to.is_broadcast()) && !reply;
         let cast = packet.ip.cast.unwrap_or(if to_all { Cast::Broadcast } else { Cast::Unicast });
         let link_src = line.sender_link.unwrap_or(self.peer_link);
-        Frame { ether_type: EtherType::ARP, bytes: bytes.into(), cast, link_src }
+        Frame { ether_type: EtherType::ARP, bytes: bytes.into(), cast, link_src, gso_size: 0 }
+    }
+}
+
+/// Longest payload of an IP packet, with room for the longest header.
+const MAX_BODY: usize = 0xffff - 60;
+
+/// Time to live, or hop limit, of packets whose line does not say.
+const TTL: u8 = 64;
+
+/// The whole byte, ECN bits included.
+fn tos(ip: &IpInfo) -> u8 {
+    ip.tos.unwrap_or(0) | ip.ecn.map_or(0, Ecn::bits)
+}
+
+fn ipv6_packet(ip: &IpInfo, protocol: u8, src: Ipv6Addr, dst: Ipv6Addr, body: &[u8]) -> Vec<u8> {
+    let header = ipv6::Emit {
+        traffic_class: tos(ip),
+        flow_label: ip.flow_label.unwrap_or(0),
+        next_header: protocol,
+        hop_limit: ip.ttl.unwrap_or(TTL),
+        src,
+        dst,
+        payload_len: body.len(),
+    };
+    let mut bytes = vec![0; ipv6::HEADER_LEN];
+    header.write(&mut bytes);
+    bytes.extend(body);
+    bytes
+}
+
+fn text_len(body: &Body) -> usize {
+    if let Body::Tcp(tcp) = body { tcp.payload.len } else { 0 }
+}
+
+/// The length of the IP header and what is behind it.
+fn header(packet: &[u8]) -> (usize, u8) {
+    match packet.first().map_or(0, |byte| byte >> 4) {
+        6 => (ipv6::HEADER_LEN, packet.get(6).copied().unwrap_or_default()),
+        _ => {
+            let words = usize::from(packet.first().copied().unwrap_or_default() & 0xf);
+            (words * 4, packet.get(9).copied().unwrap_or_default())
+        }
     }
 }
 
@@ -224,13 +300,13 @@ fn bytes_of(payload: &Payload) -> Vec<u8> {
     payload.bytes.clone().unwrap_or_else(|| pattern(INBOUND_SALT, payload.len))
 }
 
-fn pseudo(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, len: usize) -> Sum {
-    pseudo_header(IpAddr::V4(src), IpAddr::V4(dst), protocol, len as u32)
+fn pseudo(src: IpAddr, dst: IpAddr, protocol: u8, len: usize) -> Sum {
+    pseudo_header(src, dst, protocol, len as u32)
 }
 
 /// IP header and 8 bytes (RFC 792), or as much as there is.
 fn quote(packet: &[u8]) -> Vec<u8> {
-    let header = packet.first().map_or(0, |byte| usize::from(byte & 0xf) * 4);
+    let (header, _) = header(packet);
     packet[..packet.len().min(header + 8)].to_vec()
 }
 
@@ -256,6 +332,17 @@ fn option_bytes(line: &Tcp, mut ack: impl FnMut(u32) -> u32, ecr: impl Fn(u32) -
                 bytes.extend([val.to_be_bytes(), ecr(*echoed).to_be_bytes()].concat());
             }
             TcpOption::Raw(raw) => bytes.extend(raw),
+            TcpOption::Md5(digest) => bytes.extend([&[19, 2 + digest.len() as u8], &digest[..]].concat()),
+            TcpOption::FastOpen { cookie, experimental: false } => {
+                bytes.extend([&[kind::FAST_OPEN, 2 + cookie.len() as u8], &cookie[..]].concat());
+            }
+            TcpOption::FastOpen { cookie, experimental: true } => {
+                bytes.extend([&[254, 4 + cookie.len() as u8, 0xf9, 0x89], &cookie[..]].concat());
+            }
+            TcpOption::AccEcn { ect1_first, counters } => {
+                bytes.extend([if *ect1_first { 174 } else { 172 }, 2 + 3 * counters.len() as u8]);
+                bytes.extend(counters.iter().flat_map(|counter| counter.to_be_bytes()[1..].to_vec()));
+            }
         }
     }
     bytes.resize(bytes.len().next_multiple_of(4), 0);
@@ -265,22 +352,25 @@ fn option_bytes(line: &Tcp, mut ack: impl FnMut(u32) -> u32, ecr: impl Fn(u32) -
 /// Makes a packet as wrong as its line wants it.
 fn damage(bytes: &mut Vec<u8>, defects: &[Defect]) {
     for defect in defects {
-        let header = bytes.first().map_or(0, |byte| usize::from(byte & 0xf) * 4);
         match defect {
             Defect::TransportChecksum => {
-                let field = match bytes.get(9) {
-                    Some(&protocol::TCP) => header + tcp::CHECKSUM_OFFSET,
-                    Some(&protocol::UDP) => header + udp::CHECKSUM_OFFSET,
-                    _ => header + 2,
+                let field = match header(bytes) {
+                    (header, protocol::TCP) => header + tcp::CHECKSUM_OFFSET,
+                    (header, protocol::UDP) => header + udp::CHECKSUM_OFFSET,
+                    (header, _) => header + 2,
                 };
                 if let Some(byte) = bytes.get_mut(field) {
                     *byte ^= 0x55;
                 }
             }
             Defect::NoChecksum => {}
-            Defect::HeaderChecksum => bytes[10] ^= 0x55,
+            Defect::HeaderChecksum => {
+                if let Some(byte) = bytes.get_mut(10) {
+                    *byte ^= 0x55;
+                }
+            }
             Defect::Cut(len) => bytes.truncate(*len),
-            Defect::Pad(len) => bytes.resize(bytes.len().max(*len), 0),
+            Defect::Pad(len) => bytes.resize(bytes.len().max((*len).min(0xffff)), 0),
         }
     }
 }

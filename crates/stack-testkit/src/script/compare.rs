@@ -16,6 +16,16 @@ pub(super) struct Row {
 /// Two lines side by side.
 pub(super) struct Comparison {
     pub(super) rows: Vec<Row>,
+    order: Order,
+}
+
+/// What counts of the order of TCP options.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Order {
+    /// Neither it nor the padding between them: both are the sender's choice (RFC 9293 §3.2).
+    Free,
+    /// Byte by byte, as packetdrill compares.
+    Exact,
 }
 
 impl Comparison {
@@ -24,8 +34,8 @@ impl Comparison {
     }
 
     /// Compares a line with the rendered packet; what the line does not say is not compared.
-    pub(super) fn new(expected: &Packet, actual: &Packet, decoded: &Decoded) -> Self {
-        let mut this = Self { rows: Vec::new() };
+    pub(super) fn new(expected: &Packet, actual: &Packet, decoded: &Decoded, order: Order) -> Self {
+        let mut this = Self { rows: Vec::new(), order };
         this.ip(&expected.ip, &actual.ip);
         match (&expected.body, &actual.body) {
             (Body::Tcp(wanted), Body::Tcp(found)) => {
@@ -80,7 +90,10 @@ impl Comparison {
     }
 
     fn ip(&mut self, expected: &IpInfo, actual: &IpInfo) {
-        self.option("ecn", &expected.ecn, &actual.ecn);
+        if let (Some(wanted), Some(found)) = (expected.ecn, actual.ecn) {
+            self.row("ecn", wanted.to_string(), found.to_string(), !wanted.allows(found));
+        }
+        self.option("flow label", &expected.flow_label, &actual.flow_label);
         self.option("tos", &expected.tos, &actual.tos);
         self.option("ttl", &expected.ttl, &actual.ttl);
         self.option("df", &expected.dont_fragment, &actual.dont_fragment);
@@ -117,7 +130,11 @@ impl Comparison {
         self.option("window", &wanted.window, &found.window);
         self.field("urgent", number(wanted.urgent.map(u32::from)), number(found.urgent.map(u32::from)));
         if let (Options::These(wanted), Options::These(found)) = (&wanted.options, &found.options) {
-            self.row("options", list(wanted), list(found), sorted(wanted) != sorted(found));
+            let differs = match self.order {
+                Order::Free => sorted(wanted) != sorted(found),
+                Order::Exact => wanted != found,
+            };
+            self.row("options", list(wanted), list(found), differs);
         }
         self.payload(&wanted.payload, &found.payload, || decoded.tcp().map(|tcp| tcp.payload.to_vec()));
     }
@@ -173,7 +190,7 @@ fn list(options: &[TcpOption]) -> String {
     }
 }
 
-/// The order of options and the padding between them are the sender's choice (RFC 9293 §3.2).
+/// Options in an order of their own, without padding.
 fn sorted(options: &[TcpOption]) -> Vec<String> {
     let padding = |option: &&TcpOption| !matches!(option, TcpOption::Nop | TcpOption::End);
     let mut options: Vec<String> = options.iter().filter(padding).map(ToString::to_string).collect();

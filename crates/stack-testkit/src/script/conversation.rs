@@ -5,13 +5,11 @@ use super::setup::Setup;
 use crate::decode::{Decoded, Transport};
 use crate::pkt::{Body, IcmpRest, Packet};
 use bytes::Bytes;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use stack_core::{Instant, LinkAddress};
 use stack_packet::Cast;
 use std::collections::BTreeMap;
 
-/// The port that `bind(fd, ..., ...)` and `connect(fd, ..., ...)` mean, ours or the peer's (packetdrill's choice).
-pub(super) const PORT: u16 = 8080;
 /// The peer's port of connections to us, where a line names none.
 const PEER_PORT: u16 = 40_000;
 
@@ -22,6 +20,8 @@ pub(super) struct Frame {
     pub(super) bytes: Bytes,
     pub(super) cast: Cast,
     pub(super) link_src: LinkAddress,
+    /// Text in each segment that the link joined, 0 where it joined none (`--mss`).
+    pub(super) gso_size: u16,
 }
 
 /// A packet of the stack.
@@ -33,10 +33,36 @@ pub(super) struct Outgoing {
     pub(super) decoded: Decoded,
 }
 
+impl Outgoing {
+    /// Bytes of text, if it is a TCP segment.
+    pub(super) fn text_len(&self) -> Option<usize> {
+        self.decoded.tcp().map(|tcp| tcp.payload.len())
+    }
+
+    /// Takes in the segment that follows it, if it does and they are not longer than `limit` together; FIN and PSH are
+    /// those of the last one.
+    pub(super) fn absorb(&mut self, next: &Self, limit: usize) -> bool {
+        let (Some(tcp), Some(next)) = (self.decoded.tcp_mut(), next.decoded.tcp()) else { return false };
+        let same_flow = (tcp.src_port, tcp.dst_port) == (next.src_port, next.dst_port);
+        let follows = next.seq == tcp.seq.wrapping_add(tcp.payload.len() as u32);
+        let is_text = !next.payload.is_empty() && !next.flags.syn() && !next.flags.rst();
+        let len = tcp.payload.len() + next.payload.len();
+        let fits = same_flow && follows && is_text && len <= limit && !tcp.flags.fin();
+        if fits {
+            tcp.payload = [&tcp.payload[..], &next.payload[..]].concat().into();
+            tcp.flags = next.flags;
+        }
+        fits
+    }
+}
+
 /// Both sides of a script.
 pub(super) struct Conversation {
-    pub(super) local_ip: Ipv4Addr,
-    pub(super) remote_ip: Ipv4Addr,
+    pub(super) local_ip: IpAddr,
+    pub(super) remote_ip: IpAddr,
+    /// The ports that `bind(fd, ..., ...)` and `connect(fd, ..., ...)` mean.
+    pub(super) bind_port: u16,
+    pub(super) connect_port: u16,
     pub(super) local_link: LinkAddress,
     pub(super) peer_link: LinkAddress,
     /// Where the peer's sequence numbers start.
@@ -54,6 +80,8 @@ pub(super) struct Conversation {
     /// The names that the script has for identifiers of the stack's echo requests.
     pub(super) echo_idents: BTreeMap<u16, u16>,
     exact_stamps: bool,
+    /// Inbound segments with more text are those that the peer's link has joined.
+    pub(super) mss: Option<u16>,
 }
 
 impl Conversation {
@@ -61,6 +89,8 @@ impl Conversation {
         Self {
             local_ip: setup.local.addr(),
             remote_ip: setup.remote,
+            bind_port: setup.bind_port,
+            connect_port: setup.connect_port,
             local_link: setup.local_link,
             peer_link: setup.peer_link,
             remote_isn: setup.remote_isn,
@@ -72,6 +102,7 @@ impl Conversation {
             fragments: BTreeMap::new(),
             echo_idents: BTreeMap::new(),
             exact_stamps: setup.exact_stamps,
+            mss: setup.mss,
         }
     }
 
@@ -79,7 +110,7 @@ impl Conversation {
     pub(super) fn flow(&mut self, protocol: u8, local: Port, remote: Port) -> usize {
         let same = |flow: &Flow| flow.protocol == protocol && flow.local == local && flow.remote == remote;
         let index = self.flows.iter().position(same).unwrap_or_else(|| {
-            let mut flow = Flow::new(protocol, local, remote);
+            let mut flow = Flow::new(protocol, local, remote, self.remote_isn);
             flow.stamps.exact = self.exact_stamps;
             self.flows.push(flow);
             self.flows.len() - 1
@@ -91,16 +122,16 @@ impl Conversation {
     /// The ports that a line without ports means: those of the flow at hand, if it is of that protocol.
     fn default_ports(&self, protocol: u8) -> (u16, u16) {
         let current = self.current.map(|index| &self.flows[index]).filter(|flow| flow.protocol == protocol);
-        let peer_port = if protocol == super::UDP { PORT } else { PEER_PORT };
-        current.map_or((PORT, peer_port), |flow| (flow.local.1, flow.remote.1))
+        let peer_port = if protocol == super::UDP { self.connect_port } else { PEER_PORT };
+        current.map_or((self.bind_port, peer_port), |flow| (flow.local.1, flow.remote.1))
     }
 
     pub(super) fn inbound_flow(
         &mut self,
         protocol: u8,
         ports: Option<(u16, u16)>,
-        src: Ipv4Addr,
-        dst: Ipv4Addr,
+        src: IpAddr,
+        dst: IpAddr,
     ) -> usize {
         let (local, remote) = self.default_ports(protocol);
         let (source, destination) = ports.unwrap_or((remote, local));
@@ -157,18 +188,11 @@ impl Conversation {
     /// The line of the packet of the peer that a quote is the beginning of. TTL and header checksum may differ:
     /// a forwarded packet is quoted as it came or as it was about to leave.
     pub(super) fn find_received(&self, quote: &[u8]) -> Option<&Packet> {
+        let changes: &[usize] = if self.local_ip.is_ipv6() { &[7] } else { &[8, 10, 11] };
         let same = |bytes: &Bytes| {
             let mut pairs = quote.iter().zip(bytes.iter()).enumerate();
-            quote.len() <= bytes.len() && pairs.all(|(at, (a, b))| a == b || matches!(at, 8 | 10 | 11))
+            quote.len() <= bytes.len() && pairs.all(|(at, (a, b))| a == b || changes.contains(&at))
         };
         self.inbound_log.iter().rev().find(|(_, bytes)| same(bytes)).map(|(packet, _)| packet)
-    }
-}
-
-/// An IPv4 address, or the unspecified one.
-pub(super) fn v4(address: IpAddr) -> Ipv4Addr {
-    match address {
-        IpAddr::V4(v4) => v4,
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().unwrap_or(Ipv4Addr::UNSPECIFIED),
     }
 }

@@ -130,8 +130,10 @@ impl Hook for Deaf {
         if self.faults.trust_checksums {
             packet.meta.checksum = Checksum::Verified;
         }
-        // IPv4 as the peer of a script sends it to us.
-        let is_icmp = packet.data.get(9) == Some(&protocol::ICMP);
+        let is_icmp = match packet.data.first().map_or(0, |byte| byte >> 4) {
+            6 => packet.data.get(6) == Some(&protocol::ICMPV6),
+            _ => packet.data.get(9) == Some(&protocol::ICMP),
+        };
         if self.faults.ignore_icmp && is_icmp { HookVerdict::Drop } else { HookVerdict::Accept }
     }
 

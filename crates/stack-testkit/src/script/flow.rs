@@ -5,11 +5,11 @@
 //! where the script states the length of a tick, from the first one on. The payload of both sides is a pattern of the
 //! position in the stream, so that every byte is checked.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 /// A port at an address.
-pub(super) type Port = (Ipv4Addr, u16);
+pub(super) type Port = (IpAddr, u16);
 
 /// A conversation between a port of ours and one of the peer.
 #[derive(Clone, Debug)]
@@ -26,32 +26,34 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new(protocol: u8, local: Port, remote: Port) -> Self {
+    pub(super) fn new(protocol: u8, local: Port, remote: Port, remote_isn: u32) -> Self {
         let (sent, received) = (Stream::new(0), Stream::new(0x80));
-        Self { protocol, local, remote, isn: Isns::default(), stamps: Stamps::default(), sent, received }
+        let isn = Isns::new(remote_isn);
+        Self { protocol, local, remote, isn, stamps: Stamps::default(), sent, received }
     }
 }
 
 /// Our initial sequence number until the stack has sent one: segments for ports that nobody listens on.
 const ASSUMED: u32 = 0x2000_0000;
 
-/// Initial sequence numbers of both sides.
-#[derive(Clone, Copy, Debug, Default)]
+/// Where the sequence numbers of both sides start.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Isns {
     local: Option<u32>,
-    remote: Option<u32>,
+    /// The peer's number for a script's 0: a script may open with any other, which stays what it is.
+    remote: u32,
     /// `local` was made up here and not learned.
     assumed: bool,
 }
 
 impl Isns {
-    /// The peer's number for a script's, with `base` for its first one. The first SYN of a flow sets where it starts.
-    pub(super) fn inbound_seq(&mut self, base: u32, seq: u32, syn: bool) -> u32 {
-        match self.remote {
-            Some(isn) => isn.wrapping_add(seq),
-            None if syn => *self.remote.insert(base.wrapping_add(seq)),
-            None => self.remote.insert(base).wrapping_add(seq),
-        }
+    pub(super) fn new(remote: u32) -> Self {
+        Self { local: None, remote, assumed: false }
+    }
+
+    /// The peer's number for a script's.
+    pub(super) fn inbound_seq(&self, seq: u32) -> u32 {
+        self.remote.wrapping_add(seq)
     }
 
     /// Our number for one that the peer acknowledges.
@@ -63,24 +65,20 @@ impl Isns {
     }
 
     /// The stack has sent a SYN: perhaps of a new connection between the same ports.
-    pub(super) fn learn_syn(&mut self, seq: u32, ack: Option<u32>) {
-        let (again, ack_isn) = (self.local == Some(seq), ack.map(|ack| ack.wrapping_sub(1)));
-        if !again || self.assumed {
-            (self.local, self.assumed) = (Some(seq), false);
-            self.remote = ack_isn;
-        } else if ack_isn.is_some() {
-            self.remote = ack_isn;
-        }
+    pub(super) fn learn_syn(&mut self, seq: u32) {
+        (self.local, self.assumed) = (Some(seq), false);
     }
 
-    /// A script's number for one that the stack sent. Without any SYN from us it is the number itself: resets.
+    /// A script's number for one that the stack sent. Without any SYN from us it is the number itself: resets. So is 0
+    /// where the peer has acknowledged what was never there: it is what a reset to a stranger has.
     pub(super) fn outbound_seq(&self, seq: u32) -> u32 {
-        seq.wrapping_sub(self.local.unwrap_or(0))
+        let known = self.local.filter(|_| !(self.assumed && seq == 0));
+        seq.wrapping_sub(known.unwrap_or(0))
     }
 
     /// A script's number for one that the stack acknowledged.
     pub(super) fn outbound_ack(&self, ack: u32) -> u32 {
-        ack.wrapping_sub(self.remote.unwrap_or(0))
+        ack.wrapping_sub(self.remote)
     }
 }
 
@@ -172,33 +170,28 @@ mod tests {
 
     #[test]
     fn numbers_map_both_ways() {
-        let mut isn = Isns::default();
-        assert_eq!(isn.inbound_seq(5_000, 0, true), 5_000);
-        isn.learn_syn(70_000, Some(5_001));
+        let mut isn = Isns::new(5_000);
+        assert_eq!((isn.inbound_seq(0), isn.inbound_seq(300)), (5_000, 5_300));
+        isn.learn_syn(70_000);
         assert_eq!((isn.outbound_seq(70_000), isn.outbound_ack(5_001)), (0, 1));
-        assert_eq!((isn.inbound_seq(5_000, 1, false), isn.inbound_ack(1)), (5_001, 70_001));
-        // A SYN in the middle of a connection is an offset like any other.
-        assert_eq!(isn.inbound_seq(5_000, 300, true), 5_300);
+        assert_eq!((isn.inbound_seq(1), isn.inbound_ack(1)), (5_001, 70_001));
     }
 
     #[test]
-    fn a_second_connection_between_the_same_ports_starts_anew() {
-        let mut isn = Isns::default();
-        isn.inbound_seq(0, 0, true);
-        isn.learn_syn(70_000, Some(1));
-        assert_eq!(isn.inbound_seq(0, 9_000, true), 9_000);
-        isn.learn_syn(900_000, Some(9_001));
-        assert_eq!((isn.outbound_seq(900_000), isn.outbound_ack(9_001)), (0, 1));
-        assert_eq!(isn.inbound_seq(0, 1, false), 9_001);
+    fn a_second_connection_between_the_same_ports_starts_anew_on_our_side() {
+        let mut isn = Isns::new(0);
+        isn.learn_syn(70_000);
+        assert_eq!(isn.inbound_seq(9_000), 9_000);
+        isn.learn_syn(900_000);
+        assert_eq!((isn.outbound_seq(900_000), isn.outbound_ack(9_001)), (0, 9_001));
     }
 
     #[test]
     fn a_reset_to_nobodys_segment_has_its_number_or_none() {
-        let mut isn = Isns::default();
-        isn.inbound_seq(5_000, 0, true);
+        let mut isn = Isns::new(5_000);
         assert_eq!((isn.outbound_seq(0), isn.outbound_ack(5_001)), (0, 1));
         let acked = isn.inbound_ack(77);
-        assert_eq!(isn.outbound_seq(acked), 77);
+        assert_eq!((isn.outbound_seq(acked), isn.outbound_seq(0)), (77, 0));
     }
 
     #[test]

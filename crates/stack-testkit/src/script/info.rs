@@ -1,12 +1,12 @@
 //! `tcp_info` and the constants that assertions compare it with.
 
 use core::time::Duration;
-use stack_core::EndpointId;
+use stack_core::{EndpointId, Instant};
 use stack_host::Host;
 use trans_tcp::{State, Tcp, TcpInfo};
 
 /// The value of a name in an assertion; `None` if it is not known, or if there is no TCP socket.
-pub(super) fn field(host: &Host, endpoint: Option<EndpointId>, name: &str) -> Option<f64> {
+pub(super) fn field(host: &Host, now: Instant, endpoint: Option<EndpointId>, name: &str) -> Option<f64> {
     if let Some(value) = constant(name) {
         return Some(f64::from(value));
     }
@@ -14,16 +14,25 @@ pub(super) fn field(host: &Host, endpoint: Option<EndpointId>, name: &str) -> Op
     if name == "tcpi_state" {
         return tcp.state(id).ok().map(|state| f64::from(state_number(state)));
     }
-    of_connection(&tcp.info(id).ok()?, name)
+    of_connection(&tcp.info(id).ok()?, now, name)
 }
 
-/// Fields of `tcp_info` in Linux's units: windows in segments, times in microseconds.
-fn of_connection(info: &TcpInfo, name: &str) -> Option<f64> {
+/// What a connection says of itself.
+pub(super) fn info(host: &Host, endpoint: EndpointId) -> Option<TcpInfo> {
+    host.transport_ref::<Tcp>()?.info(endpoint).ok()
+}
+
+/// Fields of `tcp_info` in Linux's units: windows in segments, times in microseconds, ages in milliseconds. What the
+/// stack learns to tell gets its line here.
+fn of_connection(info: &TcpInfo, now: Instant, name: &str) -> Option<f64> {
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let age = |since: Instant| now.saturating_since(since).as_millis() as f64;
     let segments = |bytes: u32| f64::from(bytes.div_ceil(info.mss.max(1)));
     Some(match name {
         "tcpi_retransmits" | "tcpi_backoff" => f64::from(info.timeouts),
         "tcpi_options" => f64::from(u8::from(info.timestamps) | u8::from(info.window_scale.is_some()) << 2),
+        "tcpi_last_data_sent" => age(info.last_data_sent),
+        "tcpi_last_ack_recv" => age(info.last_received),
         "tcpi_rcv_wscale" => f64::from(info.window_scale.map_or(0, |(ours, _)| ours)),
         "tcpi_snd_wscale" => f64::from(info.window_scale.map_or(0, |(_, theirs)| theirs)),
         "tcpi_rto" => micros(info.rto),
@@ -34,6 +43,7 @@ fn of_connection(info: &TcpInfo, name: &str) -> Option<f64> {
         "tcpi_rcv_mss" => f64::from(info.rcv_mss),
         "tcpi_pmtu" => f64::from(info.path_mtu),
         "tcpi_snd_cwnd" => f64::from(info.cwnd / info.mss.max(1)),
+        "tcpi_snd_ssthresh" if info.ssthresh == u32::MAX => f64::from(0x7fff_ffff),
         "tcpi_snd_ssthresh" => f64::from(info.ssthresh / info.mss.max(1)),
         "tcpi_snd_cwnd_bytes" => f64::from(info.cwnd),
         "tcpi_snd_ssthresh_bytes" => f64::from(info.ssthresh),
@@ -94,6 +104,13 @@ fn constant(name: &str) -> Option<u32> {
         "TCP_LAST_ACK" => 9,
         "TCP_LISTEN" => 10,
         "TCP_CLOSING" => 11,
+        "TCPI_OPT_TIMESTAMPS" => 1,
+        "TCPI_OPT_SACK" => 2,
+        "TCPI_OPT_WSCALE" => 4,
+        "TCPI_OPT_ECN" => 8,
+        "TCPI_OPT_ECN_SEEN" => 16,
+        "TCPI_OPT_SYN_DATA" => 32,
+        "TCP_INFINITE_SSTHRESH" => 0x7fff_ffff,
         "TCP_CA_Open" => 0,
         "TCP_CA_Disorder" => 1,
         "TCP_CA_CWR" => 2,

@@ -1,15 +1,14 @@
 //! The stack under test: a host, its only interface, and the time. Packets go in and come out by hand.
 
-use super::conversation::{Conversation, Frame, Outgoing, v4};
+use super::conversation::{Conversation, Frame, Outgoing};
 use super::errno::errno;
 use super::fault::Faults;
 use super::setup::{NIC, START, Setup};
 use super::{OUTBOUND_SALT, TCP};
 use crate::decode::Decoded;
 use core::net::SocketAddr;
-use stack_core::{EndpointId, Endpoints, Error, Instant, RxPacket, TransportCx};
+use stack_core::{EndpointId, Endpoints, Error, Families, Instant, RxPacket, TransportCx};
 use stack_host::Host;
-use stack_wire::ethernet::EtherType;
 use std::collections::VecDeque;
 
 /// Packets that the host is asked for at once.
@@ -23,6 +22,8 @@ pub(super) struct Machine {
     pub(super) conversation: Conversation,
     /// Sent and not yet expected by a line.
     pub(super) sent: VecDeque<Outgoing>,
+    /// What sockets without a family of their own are made for.
+    pub(super) families: Families,
     ethernet: bool,
     pub(super) faults: Faults,
     /// Packets that the stack has sent, lost ones included.
@@ -35,13 +36,14 @@ impl Machine {
         let ethernet = host.nics().any(|nic| nic.id == NIC && nic.link_address.is_some());
         let conversation = Conversation::new(setup);
         let (sent, faults) = (VecDeque::new(), setup.faults);
-        Self { host, now: START, conversation, sent, ethernet, faults, count: 0 }
+        Self { host, now: START, conversation, sent, families: setup.families, ethernet, faults, count: 0 }
     }
 
     /// A packet from the peer.
     pub(super) fn receive(&mut self, frame: Frame) {
         let mut packet = RxPacket::new(frame.bytes, frame.ether_type, self.now);
         packet.meta.cast = frame.cast;
+        packet.meta.gso_size = frame.gso_size;
         if self.ethernet {
             packet.meta.link_src = frame.link_src;
         }
@@ -68,8 +70,8 @@ impl Machine {
             let (ether_type, link_dst) = (packet.ether_type, packet.link_dst);
             let bytes = packet.to_bytes();
             out.recycle(packet);
-            let ether_type = if ether_type == 0 { EtherType::IPV4 } else { ether_type };
-            let decoded = Decoded::new(ether_type, &bytes);
+            let decoded =
+                if ether_type == 0 { Decoded::ip_packet(&bytes) } else { Decoded::new(ether_type, &bytes) };
             self.count += 1;
             if self.faults.loses(self.count, &decoded) {
                 continue;
@@ -113,8 +115,10 @@ impl Machine {
     fn flow_of(&mut self, protocol: u8, id: EndpointId, remote: Option<SocketAddr>) -> Option<usize> {
         let remote = self.remote(protocol, id).or(remote)?;
         let local = self.endpoints(protocol, |endpoints, _| endpoints.local_address(id)).ok()?;
-        let ip = if local.ip().is_unspecified() { self.conversation.local_ip } else { v4(local.ip()) };
-        Some(self.conversation.flow(protocol, (ip, local.port()), (v4(remote.ip()), remote.port())))
+        let own = local.ip().to_canonical();
+        let ip = if own.is_unspecified() { self.conversation.local_ip } else { own };
+        let peer = (remote.ip().to_canonical(), remote.port());
+        Some(self.conversation.flow(protocol, (ip, local.port()), peer))
     }
 
     /// Makes the flow of a socket the one at hand.

@@ -1,10 +1,12 @@
-//! `setsockopt`: names of Linux as settings of the stack.
+//! Socket options: the names of Linux, and what each is here. [`OPTIONS`] is the whole list: an option that the stack
+//! learns gets its line there.
 
-use super::Stop;
-use super::arguments::number;
+use super::arguments::{first, number};
+use super::{Stop, UDP};
 use crate::pkt::Expr;
 use core::time::Duration;
 use stack_core::SocketOption;
+use trans_tcp::TcpInfo;
 
 /// What a call of `setsockopt` means.
 pub(super) enum OptionCall {
@@ -14,64 +16,190 @@ pub(super) enum OptionCall {
     Nothing,
 }
 
-/// `setsockopt(fd, LEVEL, NAME, value, length)`
-pub(super) fn parse(args: &[Expr]) -> Result<OptionCall, Stop> {
-    let [_, Expr::Word(level), Expr::Word(name), value, ..] = args else {
-        return Err(Stop::Fail("setsockopt wants a file, a level, a name and a value".to_owned()));
-    };
-    let int = || scalar(value);
-    let on = || scalar(value).map(|value| value != 0);
-    let seconds = || Ok(Duration::from_secs(scalar(value)?.max(0) as u64));
-    let size = || Ok(scalar(value)?.max(0) as usize);
-    let byte = || {
-        let value = scalar(value)?;
-        u8::try_from(value).map_err(|_| Stop::Fail(format!("{value} does not fit in {name}")))
-    };
-    Ok(OptionCall::Set(match (level.as_str(), name.as_str()) {
-        ("SOL_SOCKET", "SO_REUSEADDR") => SocketOption::ReuseAddress(on()?),
-        ("SOL_SOCKET", "SO_REUSEPORT") => SocketOption::ReusePort(on()?),
-        ("SOL_SOCKET", "SO_RCVBUF") => SocketOption::ReceiveBuffer(size()?),
-        ("SOL_SOCKET", "SO_SNDBUF") => SocketOption::SendBuffer(size()?),
-        ("SOL_SOCKET", "SO_KEEPALIVE") => SocketOption::KeepAlive(on()?),
-        ("SOL_SOCKET", "SO_BROADCAST") => SocketOption::Broadcast(on()?),
-        ("SOL_SOCKET", "SO_OOBINLINE") => SocketOption::UrgentInline(on()?),
-        ("SOL_SOCKET", "SO_MARK") => SocketOption::Mark(int()? as u32),
-        ("SOL_SOCKET", "SO_LINGER") => SocketOption::Linger(linger(value)?),
-        ("SOL_SOCKET", "SO_PRIORITY") => return Ok(OptionCall::Nothing),
-        (_, "TCP_NODELAY") => SocketOption::NoDelay(on()?),
-        (_, "TCP_KEEPIDLE") => SocketOption::KeepAliveIdle(seconds()?),
-        (_, "TCP_KEEPINTVL") => SocketOption::KeepAliveInterval(seconds()?),
-        (_, "TCP_KEEPCNT") => SocketOption::KeepAliveCount(int()?.max(0) as u32),
-        (_, "TCP_USER_TIMEOUT") => {
-            let millis = int()?.max(0) as u64;
-            SocketOption::UserTimeout((millis > 0).then(|| Duration::from_millis(millis)))
-        }
-        (_, "TCP_MAXSEG") => SocketOption::MaxSegment(int()?.clamp(0, 65_535) as u16),
-        (_, "IP_TTL") => SocketOption::HopLimit(byte()?),
-        (_, "IP_TOS") => SocketOption::TrafficClass(byte()?),
-        _ => return Err(Stop::Skip(format!("the socket option `{name}`"))),
-    }))
+/// What a call of `getsockopt` asks for.
+pub(super) enum Question {
+    /// `SO_ERROR`
+    Error,
+    /// Anything will do.
+    Any,
+    /// Always this.
+    Number(i64),
+    /// Always this constant.
+    Name(&'static str),
+    /// What the connection says of itself.
+    Info(fn(&TcpInfo) -> Expr),
 }
 
-/// `[1]` or `1`.
-fn scalar(value: &Expr) -> Result<i64, Stop> {
-    match value {
-        Expr::Array(values) => values.first().map_or(Ok(0), number),
-        other => number(other),
+/// What `setsockopt` does with an option.
+#[derive(Clone, Copy)]
+enum Set {
+    /// It is this setting of the stack.
+    To(fn(&Value<'_>) -> Result<SocketOption, Stop>),
+    /// It changes nothing that a script can see.
+    Nothing,
+    /// The stack does not have it.
+    Missing,
+}
+
+/// What `getsockopt` answers.
+#[derive(Clone, Copy)]
+enum Get {
+    /// `SO_ERROR`
+    Error,
+    /// The structure is not compared; assertions do that.
+    Any,
+    /// What the connection says.
+    Info(fn(&TcpInfo) -> Expr),
+    /// The stack can't be asked.
+    Missing,
+}
+
+/// Every option that is known by name.
+const OPTIONS: &[(&str, Set, Get)] = &[
+    ("SO_REUSEADDR", Set::To(|v| Ok(SocketOption::ReuseAddress(v.on()?))), Get::Missing),
+    ("SO_REUSEPORT", Set::To(|v| Ok(SocketOption::ReusePort(v.on()?))), Get::Missing),
+    ("SO_RCVBUF", Set::To(|v| Ok(SocketOption::ReceiveBuffer(v.size()?))), Get::Missing),
+    ("SO_RCVBUFFORCE", Set::To(|v| Ok(SocketOption::ReceiveBuffer(v.size()?))), Get::Missing),
+    ("SO_SNDBUF", Set::To(|v| Ok(SocketOption::SendBuffer(v.size()?))), Get::Missing),
+    ("SO_SNDBUFFORCE", Set::To(|v| Ok(SocketOption::SendBuffer(v.size()?))), Get::Missing),
+    ("SO_KEEPALIVE", Set::To(|v| Ok(SocketOption::KeepAlive(v.on()?))), Get::Missing),
+    ("SO_BROADCAST", Set::To(|v| Ok(SocketOption::Broadcast(v.on()?))), Get::Missing),
+    ("SO_OOBINLINE", Set::To(|v| Ok(SocketOption::UrgentInline(v.on()?))), Get::Missing),
+    ("SO_MARK", Set::To(|v| Ok(SocketOption::Mark(v.int()? as u32))), Get::Missing),
+    ("SO_LINGER", Set::To(|v| Ok(SocketOption::Linger(v.linger()?))), Get::Missing),
+    ("SO_ERROR", Set::Missing, Get::Error),
+    ("SO_PRIORITY", Set::Nothing, Get::Missing),
+    ("SO_DEBUG", Set::Nothing, Get::Missing),
+    ("SO_RCVLOWAT", Set::Missing, Get::Missing),
+    ("SO_SNDTIMEO", Set::Missing, Get::Missing),
+    ("SO_RCVTIMEO", Set::Missing, Get::Missing),
+    ("SO_TIMESTAMPING", Set::Missing, Get::Missing),
+    ("SO_MAX_PACING_RATE", Set::Missing, Get::Missing),
+    ("SO_ZEROCOPY", Set::Missing, Get::Missing),
+    ("TCP_NODELAY", Set::To(|v| Ok(SocketOption::NoDelay(v.on()?))), Get::Missing),
+    ("TCP_KEEPIDLE", Set::To(|v| Ok(SocketOption::KeepAliveIdle(v.seconds()?))), Get::Missing),
+    ("TCP_KEEPINTVL", Set::To(|v| Ok(SocketOption::KeepAliveInterval(v.seconds()?))), Get::Missing),
+    ("TCP_KEEPCNT", Set::To(|v| Ok(SocketOption::KeepAliveCount(v.size()? as u32))), Get::Missing),
+    ("TCP_USER_TIMEOUT", Set::To(|v| Ok(SocketOption::UserTimeout(v.millis()?))), Get::Missing),
+    (
+        "TCP_MAXSEG",
+        Set::To(|v| Ok(SocketOption::MaxSegment(v.size()?.min(65_535) as u16))),
+        Get::Info(|info| Expr::Int(info.mss.into())),
+    ),
+    ("TCP_CONGESTION", Set::Missing, Get::Info(|info| Expr::Text(info.congestion.to_owned()))),
+    ("TCP_INFO", Set::Missing, Get::Any),
+    ("TCP_CC_INFO", Set::Missing, Get::Missing),
+    ("TCP_CORK", Set::Missing, Get::Missing),
+    ("TCP_QUICKACK", Set::Missing, Get::Missing),
+    ("TCP_SYNCNT", Set::Missing, Get::Missing),
+    ("TCP_LINGER2", Set::Missing, Get::Missing),
+    ("TCP_DEFER_ACCEPT", Set::Missing, Get::Missing),
+    ("TCP_WINDOW_CLAMP", Set::Missing, Get::Missing),
+    ("TCP_NOTSENT_LOWAT", Set::Missing, Get::Missing),
+    ("TCP_FASTOPEN", Set::Missing, Get::Missing),
+    ("TCP_FASTOPEN_CONNECT", Set::Missing, Get::Missing),
+    ("TCP_FASTOPEN_NO_COOKIE", Set::Missing, Get::Missing),
+    ("TCP_FASTOPEN_KEY", Set::Missing, Get::Missing),
+    ("TCP_THIN_LINEAR_TIMEOUTS", Set::Missing, Get::Missing),
+    ("TCP_TIMESTAMP", Set::Missing, Get::Missing),
+    ("TCP_MD5SIG", Set::Missing, Get::Missing),
+    ("TCP_INQ", Set::Missing, Get::Missing),
+    ("TCP_SAVE_SYN", Set::Missing, Get::Missing),
+    ("IP_TTL", Set::To(|v| Ok(SocketOption::HopLimit(v.byte()?))), Get::Missing),
+    ("IPV6_UNICAST_HOPS", Set::To(|v| Ok(SocketOption::HopLimit(v.byte()?))), Get::Missing),
+    ("IP_TOS", Set::To(|v| Ok(SocketOption::TrafficClass(v.byte()?))), Get::Missing),
+    ("IPV6_TCLASS", Set::To(|v| Ok(SocketOption::TrafficClass(v.byte()?))), Get::Missing),
+    ("IP_RECVERR", Set::To(|v| Ok(SocketOption::ReceiveErrors(v.on()?))), Get::Missing),
+    ("IPV6_RECVERR", Set::To(|v| Ok(SocketOption::ReceiveErrors(v.on()?))), Get::Missing),
+    ("IP_MTU", Set::Missing, Get::Info(|info| Expr::Int(info.path_mtu.into()))),
+    ("IPV6_MTU", Set::Missing, Get::Info(|info| Expr::Int(info.path_mtu.into()))),
+    ("IP_MTU_DISCOVER", Set::Missing, Get::Missing),
+    ("IPV6_MTU_DISCOVER", Set::Missing, Get::Missing),
+];
+
+fn find(name: &str) -> Result<(Set, Get), Stop> {
+    let found = OPTIONS.iter().find(|(known, ..)| *known == name);
+    found.map(|(_, set, get)| (*set, *get)).ok_or_else(|| missing(name))
+}
+
+fn missing(name: &str) -> Stop {
+    Stop::Skip(format!("the socket option `{name}`"))
+}
+
+/// `setsockopt(fd, LEVEL, NAME, value, length)`
+pub(super) fn parse(args: &[Expr]) -> Result<OptionCall, Stop> {
+    let [_, _, Expr::Word(name), value, ..] = args else {
+        return Err(Stop::Skip("setsockopt without the name of an option and a value".to_owned()));
+    };
+    match find(name)?.0 {
+        Set::To(setting) => setting(&Value { name, value }).map(OptionCall::Set),
+        Set::Nothing => Ok(OptionCall::Nothing),
+        Set::Missing => Err(missing(name)),
     }
 }
 
-/// `{onoff=1, linger=5}`
-fn linger(value: &Expr) -> Result<Option<Duration>, Stop> {
-    let Expr::Struct(members) = value else {
-        return Err(Stop::Fail("SO_LINGER wants {onoff=…, linger=…}".to_owned()));
-    };
-    let member = |name: &str| {
-        let found = members.iter().find(|(member, _)| {
-            member.as_deref() == Some(name) || member.as_deref() == Some(&format!("l_{name}"))
-        });
-        found.map_or(Ok(0), |(_, value)| number(value))
-    };
-    let seconds = member("linger")?.max(0) as u64;
-    Ok((member("onoff")? != 0).then(|| Duration::from_secs(seconds)))
+/// What `getsockopt` of an option asks for.
+pub(super) fn question(name: &str, protocol: u8) -> Result<Question, Stop> {
+    match name {
+        "SO_TYPE" if protocol == UDP => return Ok(Question::Name("SOCK_DGRAM")),
+        "SO_TYPE" => return Ok(Question::Name("SOCK_STREAM")),
+        "SO_PROTOCOL" => return Ok(Question::Number(protocol.into())),
+        _ => {}
+    }
+    match find(name)?.1 {
+        Get::Error => Ok(Question::Error),
+        Get::Any => Ok(Question::Any),
+        Get::Info(ask) => Ok(Question::Info(ask)),
+        Get::Missing => Err(Stop::Skip(format!("getsockopt of `{name}`"))),
+    }
+}
+
+/// The value of an option.
+struct Value<'a> {
+    name: &'a str,
+    value: &'a Expr,
+}
+
+impl Value<'_> {
+    /// `[1]` or `1`.
+    fn int(&self) -> Result<i64, Stop> {
+        first(Some(self.value)).as_ref().map_or(Ok(0), number)
+    }
+
+    fn on(&self) -> Result<bool, Stop> {
+        self.int().map(|value| value != 0)
+    }
+
+    fn size(&self) -> Result<usize, Stop> {
+        self.int().map(|value| value.max(0) as usize)
+    }
+
+    fn seconds(&self) -> Result<Duration, Stop> {
+        self.int().map(|value| Duration::from_secs(value.clamp(0, u32::MAX.into()) as u64))
+    }
+
+    /// 0 is no limit of one's own.
+    fn millis(&self) -> Result<Option<Duration>, Stop> {
+        let millis = self.size()? as u64;
+        Ok((millis > 0).then(|| Duration::from_millis(millis.min(u32::MAX.into()))))
+    }
+
+    fn byte(&self) -> Result<u8, Stop> {
+        let value = self.int()?;
+        u8::try_from(value).map_err(|_| Stop::Fail(format!("{value} does not fit in {}", self.name)))
+    }
+
+    /// `{onoff=1, linger=5}`, or with the names of C: `{l_onoff=1, l_linger=5}`.
+    fn linger(&self) -> Result<Option<Duration>, Stop> {
+        let Expr::Struct(members) = self.value else {
+            return Err(Stop::Fail("SO_LINGER wants {onoff=…, linger=…}".to_owned()));
+        };
+        let member = |wanted: &str| {
+            let is = |name: &str| name.strip_prefix("l_").unwrap_or(name) == wanted;
+            let found = members.iter().find(|(name, _)| name.as_deref().is_some_and(is));
+            found.map_or(Ok(0), |(_, value)| number(value))
+        };
+        let seconds = member("linger")?.clamp(0, u32::MAX.into()) as u64;
+        Ok((member("onoff")? != 0).then(|| Duration::from_secs(seconds)))
+    }
 }

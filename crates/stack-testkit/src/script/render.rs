@@ -1,16 +1,17 @@
 //! Packets of the stack as lines, in the numbers of the script.
 
-use super::conversation::{Conversation, Outgoing, v4};
+use super::conversation::{Conversation, Outgoing};
 use super::flow::pattern;
 use super::{INBOUND_SALT, OUTBOUND_SALT};
 use crate::decode::{self, Datagram, Ip, Message, Net, Segment, Transport};
 use crate::pkt::{
-    Arp, Body, Fragment, Icmp, IcmpContent, IcmpRest, IpInfo, Options, Packet, Payload, Tcp, TcpOption,
+    Arp, Body, Ecn, Fragment, Icmp, IcmpContent, IcmpRest, IpInfo, Options, Packet, Payload, Tcp, TcpOption,
 };
 use core::net::Ipv4Addr;
 use stack_packet::LinkAddress;
 use stack_wire::arp::operation;
 use stack_wire::icmpv4::{kind, unreachable};
+use stack_wire::icmpv6;
 use stack_wire::ip::protocol;
 
 impl Conversation {
@@ -31,7 +32,7 @@ impl Conversation {
             match &ip.transport {
                 Transport::Tcp(segment) => self.tcp_line(ip, segment, hint),
                 Transport::Udp(datagram) => self.udp_line(ip, datagram),
-                Transport::Icmp(message) => (self.icmp_line(message, hint), None),
+                Transport::Icmp(message) => (self.icmp_line(ip, message, hint), None),
                 Transport::Other => {
                     let payload = patterned(&ip.payload, OUTBOUND_SALT);
                     (Body::Other { protocol: ip.protocol, payload }, None)
@@ -39,13 +40,14 @@ impl Conversation {
             }
         };
         let info = IpInfo {
-            ecn: Some(ip.tos & 3),
+            ecn: Some(Ecn::of(ip.tos)),
             tos: Some(ip.tos),
+            flow_label: Some(ip.flow_label),
             ttl: Some(ip.ttl),
             dont_fragment: Some(ip.dont_fragment),
             ident: Some(ip.ident),
-            src: Some(v4(ip.src)),
-            dst: Some(v4(ip.dst)),
+            src: Some(ip.src),
+            dst: Some(ip.dst),
             options: Some(ip.options.clone()),
             ..IpInfo::default()
         };
@@ -54,12 +56,12 @@ impl Conversation {
 
     fn tcp_line(&mut self, ip: &Ip, segment: &Segment, hint: Option<&Packet>) -> (Body, Option<(u16, u16)>) {
         let ports = (segment.src_port, segment.dst_port);
-        let index = self.flow(protocol::TCP, (v4(ip.src), segment.src_port), (v4(ip.dst), segment.dst_port));
+        let index = self.flow(protocol::TCP, (ip.src, segment.src_port), (ip.dst, segment.dst_port));
         let hint = hint.and_then(|hint| if let Body::Tcp(tcp) = &hint.body { Some(tcp) } else { None });
         let flow = &mut self.flows[index];
         let has_ack = segment.flags.ack();
         if segment.flags.syn() {
-            flow.isn.learn_syn(segment.seq, has_ack.then_some(segment.ack));
+            flow.isn.learn_syn(segment.seq);
         }
         let seq = flow.isn.outbound_seq(segment.seq);
         let position = seq.wrapping_add(u32::from(segment.flags.syn()));
@@ -94,11 +96,10 @@ impl Conversation {
 
     fn udp_line(&mut self, ip: &Ip, datagram: &Datagram) -> (Body, Option<(u16, u16)>) {
         let ports = (datagram.src_port, datagram.dst_port);
-        let index =
-            self.flow(protocol::UDP, (v4(ip.src), datagram.src_port), (v4(ip.dst), datagram.dst_port));
+        let index = self.flow(protocol::UDP, (ip.src, datagram.src_port), (ip.dst, datagram.dst_port));
         let len = datagram.payload.len();
         // A forwarded datagram has the peer's bytes.
-        let ours = v4(ip.src) == self.local_ip;
+        let ours = ip.src == self.local_ip;
         let expected = if ours { self.flows[index].sent.bytes(0, len) } else { pattern(INBOUND_SALT, len) };
         let payload = if expected == datagram.payload[..] {
             Payload { len: expected.len(), bytes: None }
@@ -108,23 +109,21 @@ impl Conversation {
         (Body::Udp(payload), self.named_ports(protocol::UDP, ports))
     }
 
-    fn icmp_line(&mut self, message: &Message, hint: Option<&Packet>) -> Body {
-        let [a, b, c, d] = message.rest;
-        let is_echo = matches!(message.kind, kind::ECHO_REPLY | kind::ECHO_REQUEST);
-        let rest = match (message.kind, message.code) {
-            (kind::ECHO_REPLY | kind::ECHO_REQUEST, _) => {
-                let ident = self.echo_ident(message.kind, u16::from_be_bytes([a, b]), hint);
-                IcmpRest::Echo { ident, seq: u16::from_be_bytes([c, d]) }
-            }
-            (kind::DESTINATION_UNREACHABLE, unreachable::FRAGMENTATION_NEEDED) => {
-                IcmpRest::Mtu(u16::from_be_bytes([c, d]))
-            }
-            (kind::PARAMETER_PROBLEM, _) => IcmpRest::Pointer(a),
-            (kind::REDIRECT, _) => IcmpRest::Gateway(Ipv4Addr::from(message.rest)),
-            _ => IcmpRest::Unused,
+    fn icmp_line(&mut self, ip: &Ip, message: &Message, hint: Option<&Packet>) -> Body {
+        let v6 = ip.protocol == protocol::ICMPV6;
+        let is_request = message.kind == if v6 { icmpv6::kind::ECHO_REQUEST } else { kind::ECHO_REQUEST };
+        let is_reply = message.kind == if v6 { icmpv6::kind::ECHO_REPLY } else { kind::ECHO_REPLY };
+        let rest = if is_request || is_reply {
+            let [a, b, c, d] = message.rest;
+            let ident = self.echo_ident(is_request, u16::from_be_bytes([a, b]), hint);
+            IcmpRest::Echo { ident, seq: u16::from_be_bytes([c, d]) }
+        } else if v6 {
+            icmpv6_rest(message)
+        } else {
+            icmpv4_rest(message)
         };
-        let content = if is_echo {
-            let salt = if message.kind == kind::ECHO_REPLY { INBOUND_SALT } else { OUTBOUND_SALT };
+        let content = if is_request || is_reply {
+            let salt = if is_reply { INBOUND_SALT } else { OUTBOUND_SALT };
             IcmpContent::Payload(patterned(&message.payload, salt))
         } else {
             match self.find_received(&message.payload) {
@@ -132,12 +131,12 @@ impl Conversation {
                 None => IcmpContent::Payload(given(&message.payload)),
             }
         };
-        Body::Icmp(Icmp { kind: message.kind, code: message.code, rest, content })
+        Body::Icmp(Icmp { v6, kind: message.kind, code: message.code, rest, content })
     }
 
     /// A reply has the request's identifier; a request of the stack gets the script's name for it.
-    fn echo_ident(&mut self, kind: u8, ident: u16, hint: Option<&Packet>) -> u16 {
-        if kind == kind::ECHO_REPLY {
+    fn echo_ident(&mut self, is_request: bool, ident: u16, hint: Option<&Packet>) -> u16 {
+        if !is_request {
             return ident;
         }
         let named = hint.and_then(|hint| match &hint.body {
@@ -156,7 +155,7 @@ impl Conversation {
             None => (hint.map_or(named, |hint| hint.ident), whole()),
         };
         self.fragments.insert(ip.ident, (ident, whole.clone()));
-        let expected = whole_bytes(&whole, v4(ip.src) == self.local_ip);
+        let expected = whole_bytes(&whole, ip.src == self.local_ip);
         let range = expected.get(ip.fragment_offset..ip.fragment_offset + ip.payload.len());
         // What is in the transport header of the first fragment is compared by the reassembled packet's line.
         let header = if ip.fragment_offset == 0 { 8.min(ip.payload.len()) } else { 0 };
@@ -200,6 +199,27 @@ impl Conversation {
             target_link: shown(arp.target_link, usual, says(|arp| arp.target_link)),
             to: Some(to),
         }
+    }
+}
+
+fn icmpv4_rest(message: &Message) -> IcmpRest {
+    let [a, _, c, d] = message.rest;
+    match (message.kind, message.code) {
+        (kind::DESTINATION_UNREACHABLE, unreachable::FRAGMENTATION_NEEDED) => {
+            IcmpRest::Mtu(u16::from_be_bytes([c, d]).into())
+        }
+        (kind::PARAMETER_PROBLEM, _) => IcmpRest::Pointer(a.into()),
+        (kind::REDIRECT, _) => IcmpRest::Gateway(Ipv4Addr::from(message.rest)),
+        _ => IcmpRest::Unused,
+    }
+}
+
+fn icmpv6_rest(message: &Message) -> IcmpRest {
+    let rest = u32::from_be_bytes(message.rest);
+    match message.kind {
+        icmpv6::kind::PACKET_TOO_BIG => IcmpRest::Mtu(rest),
+        icmpv6::kind::PARAMETER_PROBLEM => IcmpRest::Pointer(rest),
+        _ => IcmpRest::Unused,
     }
 }
 

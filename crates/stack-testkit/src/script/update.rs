@@ -1,11 +1,11 @@
 //! A script rewritten to expect what the stack does: packets of the stack with their times. Everything else stays,
 //! comments included, at the times that it had.
 
-use super::compare::Comparison;
+use super::compare::{Comparison, Order};
 use super::conversation::Outgoing;
 use super::runner::{Runner, bare};
 use super::setup::{START, Setup};
-use super::{Outcome, Stop};
+use super::{Options as RunOptions, Outcome, Stop};
 use crate::pkt::{
     Action, Arp, Body, Event, Icmp, IcmpContent, IpInfo, Options, Packet, Script, Seconds, Tcp, When,
 };
@@ -21,7 +21,7 @@ pub fn update(script: &Script) -> Result<String, String> {
         Stop::Fail(message) => format!("{}: cannot be updated: {message}", script.name),
         Stop::Skip(reason) => format!("{}: cannot be updated: not supported: {reason}", script.name),
     };
-    let setup = Setup::new(script, &[]).map_err(report)?;
+    let setup = Setup::new(script, &RunOptions::default()).map_err(report)?;
     let mut update =
         Update { script, runner: Runner::new(script, &setup), edits: Vec::new(), written: START };
     update.run().map_err(report)?;
@@ -122,7 +122,7 @@ impl Update<'_> {
     fn replace(&mut self, event: &Event, sent: &Outgoing) {
         let Action::Outbound(expected) = &event.action else { return };
         let actual = self.runner.machine.conversation.outbound(sent, Some(expected));
-        let holds = Comparison::new(expected, &actual, &sent.decoded).holds();
+        let holds = Comparison::new(expected, &actual, &sent.decoded, Order::Free).holds();
         let in_time = match event.when {
             When::Any => true,
             When::At(at) => START + at == sent.at,
@@ -179,6 +179,7 @@ fn masked(actual: &Packet, expected: &Packet) -> Packet {
     let ip = IpInfo {
         ecn: wanted.ecn.and(found.ecn),
         tos: wanted.tos.and(found.tos),
+        flow_label: wanted.flow_label.and(found.flow_label),
         ttl: wanted.ttl.and(found.ttl),
         dont_fragment: wanted.dont_fragment.and(found.dont_fragment),
         ident: wanted.ident.and(found.ident),

@@ -15,6 +15,8 @@ impl Connection {
         }
         if self.rcv.fin() == Some(self.rcv.nxt) && self.state.receives_data() {
             self.take_fin(env);
+        } else if seg.flags.fin() {
+            self.acks.at_once(); // out of order, even without text: R5681-3.2-a
         }
         Flow::Continue(())
     }
