@@ -139,44 +139,12 @@ impl Setup {
         Ok(setup)
     }
 
-<<<<<<< HEAD:crates/stack-testkit/src/script/setup.rs
-    /// A command: a list of kernel settings, or something that can't be done here.
-    fn command(&mut self, command: &str) -> Result<(), Stop> {
-        for line in command.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let ["sysctl", settings @ ..] = &words[..] else {
-                return Err(Stop::Skip(format!("the command `{line}`")));
-            };
-            for setting in settings.iter().filter(|word| !word.starts_with('-')) {
-                self.sysctl(setting)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn sysctl(&mut self, setting: &str) -> Result<(), Stop> {
-        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let short = name.trim_start_matches("net.ipv4.").trim_start_matches("net/ipv4/");
-        let ours = match short {
-            "tcp_timestamps" => "tcp.timestamps",
-            "tcp_window_scaling" => "tcp.window_scaling",
-            "tcp_sack" => "tcp.sack",
-            "tcp_congestion_control" => "tcp.congestion",
-            "tcp_retries2" => "tcp.data_retries",
-            "tcp_syn_retries" => "tcp.syn_retries",
-            "tcp_synack_retries" => "tcp.syn_ack_retries",
-            "ip_forward" => "forwarding",
-            _ => return Err(Stop::Skip(format!("the kernel setting {setting}"))),
-        };
-        self.set(ours, value).map_err(|Unknown| Stop::Skip(format!("the kernel setting {setting}")))
-=======
     fn use_ipv6(&mut self) {
         let ours = |last| Ipv6Addr::new(0xfd3d, 0xa0b, 0x17d6, last, 0, 0, 0, 1);
         self.local = Ipv6Net::new_assert(ours(0), 48).into();
         self.remote = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into();
         self.gateway = ours(0x8888).into();
         self.families = Families::V6;
->>>>>>> pkt:crates/stack-testkit/src/script/setup/mod.rs
     }
 
     fn set(&mut self, name: &str, value: &str) -> Set<()> {
