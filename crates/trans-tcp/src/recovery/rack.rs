@@ -213,3 +213,96 @@ impl Rack {
 fn sent_after(a: (Instant, SeqNum), b: (Instant, SeqNum)) -> bool {
     a.0 > b.0 || a.0 == b.0 && a.1.after(b.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn at(ms: u32) -> Instant {
+        Instant::from_secs(1) + MS * ms
+    }
+
+    fn circumstances(reordering: Reordering) -> Circumstances {
+        Circumstances { reordering, in_recovery: false, min_rtt: 100 * MS, srtt: 120 * MS }
+    }
+
+    fn window(circumstances: Circumstances) -> Duration {
+        let config = TcpConfig { clock_resolution: Duration::ZERO, ..TcpConfig::default() };
+        circumstances.window(&Scoreboard::default(), &config)
+    }
+
+    fn run(start: u32, sent_at: Instant, again: bool) -> Run {
+        let mut board = Scoreboard::default();
+        board.sent(SeqNum(start), SeqNum(start + 1000), sent_at, Default::default());
+        let mut run = *board.first().unwrap();
+        run.again = again;
+        run
+    }
+
+    // R8985-6.2-b, R8985-6.2-c, R8985-6.2-d
+    #[test]
+    fn the_window_is_in_quarters_of_the_least_round_trip_and_within_the_smoothed_one() {
+        let seen = |quarters| Reordering { seen: true, quarters, ..Reordering::default() };
+        assert_eq!(window(circumstances(Reordering::default())), 25 * MS);
+        assert_eq!(
+            window(Circumstances { in_recovery: true, ..circumstances(Reordering::default()) }),
+            0 * MS
+        );
+        assert_eq!(window(Circumstances { in_recovery: true, ..circumstances(seen(1)) }), 25 * MS);
+        assert_eq!(
+            [2, 4, 5].map(|quarters| window(circumstances(seen(quarters)))),
+            [50 * MS, 100 * MS, 120 * MS]
+        );
+    }
+
+    // R8985-6.2-b
+    #[test]
+    fn duplicates_widen_the_window_once_in_a_round_trip() {
+        let (mut rack, mut reordering) = (Rack::default(), Reordering::default());
+        rack.duplicate(SeqNum(1000), SeqNum(9000), &mut reordering);
+        rack.duplicate(SeqNum(8999), SeqNum(9500), &mut reordering);
+        assert_eq!(reordering.quarters, 2);
+        rack.duplicate(SeqNum(9000), SeqNum(9500), &mut reordering);
+        assert_eq!(reordering.quarters, 3);
+    }
+
+    // R8985-6.2-e
+    #[test]
+    fn after_sixteen_recoveries_without_a_duplicate_the_window_is_small_again() {
+        let mut reordering = Reordering::default();
+        reordering.widen();
+        (0..15).for_each(|_| reordering.recovered());
+        assert_eq!(reordering.quarters, 2);
+        reordering.widen();
+        (0..15).for_each(|_| reordering.recovered());
+        assert_eq!(reordering.quarters, 3, "counted anew");
+        reordering.recovered();
+        assert_eq!(reordering.quarters, 1);
+    }
+
+    // R8985-6.2-f
+    #[test]
+    fn of_what_was_sent_at_the_same_time_the_higher_number_was_sent_later() {
+        let mut rack = Rack::default();
+        rack.begin(SeqNum(0));
+        for start in [3000, 1000] {
+            rack.delivered(&run(start, at(0), false), at(100), None, Echo::default());
+        }
+        assert_eq!(rack.latest, Some((at(0), SeqNum(4000))));
+        rack.delivered(&run(0, at(1), false), at(101), None, Echo::default());
+        assert_eq!(rack.latest, Some((at(1), SeqNum(1000))));
+    }
+
+    // R8985-x-c
+    #[test]
+    fn an_ack_that_comes_too_soon_is_not_of_the_retransmission() {
+        let mut rack = Rack::default();
+        rack.begin(SeqNum(0));
+        rack.delivered(&run(0, at(0), true), at(99), Some(100 * MS), Echo::default());
+        assert_eq!(rack.latest, None);
+        rack.delivered(&run(0, at(0), true), at(100), Some(100 * MS), Echo::default());
+        assert_eq!((rack.latest, rack.rtt), (Some((at(0), SeqNum(1000))), 100 * MS));
+    }
+}
