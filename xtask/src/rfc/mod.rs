@@ -43,8 +43,10 @@ pub(crate) struct Args {
 /// Writes the page, or checks it.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
     if args.check {
-        compare(workspace)?;
-        return if args.no_run { Ok(()) } else { run_tests::all(workspace, &Citations::collect(workspace)) };
+        let compared = compare(workspace);
+        let run =
+            if args.no_run { Ok(()) } else { run_tests::all(workspace, &Citations::collect(workspace)) };
+        return compared.and(run);
     }
     let (table, citations) = (Table::load(&workspace.root)?, Citations::collect(workspace));
     let page = report::page(&table, &citations);
