@@ -311,7 +311,8 @@ mod tests {
             cache.resolve(Instant::ZERO, NIC, address(0xffff_0000), packet(mark));
         }
         let held = &cache.entries[&(NIC, address(0xffff_0000))].1;
-        assert!(held.len() <= MAX_HELD && held.back().unwrap().mark == 199);
+        let (oldest, newest) = (held.front().unwrap().mark, held.back().unwrap().mark);
+        assert_eq!((held.len(), oldest, newest), (MAX_HELD, 200 - MAX_HELD as u32, 199));
     }
 
     #[test]
