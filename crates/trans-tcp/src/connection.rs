@@ -61,6 +61,8 @@ pub(crate) struct Connection {
     pub(crate) scaling: bool,
     /// SACK is used: offered while opening, agreed afterwards (RFC 2018 §2).
     pub(crate) sack: bool,
+    /// Everything that was written has arrived: what is sent next says little about the path.
+    pub(crate) was_idle: bool,
     /// A keepalive probe has to go.
     pub(crate) keep_alive_due: bool,
     pub(crate) keep_alive_probes: u8,
@@ -127,6 +129,7 @@ impl Connection {
             syn_was_lost: false,
             scaling: config.window_scaling,
             sack: config.sack,
+            was_idle: true,
             keep_alive_due: false,
             keep_alive_probes: 0,
             nic,

@@ -128,9 +128,7 @@ impl Shared {
             self.spare_ropes.push(rope);
         }
     }
-}
 
-impl Shared {
     /// A place for what a connection is about to have in flight.
     pub(crate) fn flight(&mut self) -> Box<Flight> {
         self.spare_flights.take()

@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// The spine.
-    fn next_segment(&mut self, env: &Env<'_, '_>) -> Option<Outgoing> {
+    fn next_segment(&mut self, env: &mut Env<'_, '_>) -> Option<Outgoing> {
         if self.state.is_opening() {
             return self.handshake();
         }
@@ -238,7 +238,7 @@ impl Connection {
     }
 
     /// Something is to be sent while nothing is in flight: the algorithm may think the window over (R5681-4.1-a).
-    fn restart_after_idle(&mut self, env: &Env<'_, '_>) {
+    fn restart_after_idle(&mut self, env: &mut Env<'_, '_>) {
         if self.snd.unsent() == 0 {
             return;
         }
@@ -252,16 +252,19 @@ impl Connection {
         if self.window != before {
             self.show_window(env);
         }
+        self.open_flight(env); // it knows the pace
     }
 
     /// The connection's turn is over: timers for what was sent, and for an ACK that may wait.
     fn after_turn(&mut self, env: &mut Env<'_, '_>) {
         self.note_limits();
+        self.release_flight(env);
         self.schedule_retransmission(env);
         if self.acks.owed() == Owed::Later {
             let delay = env.config().delayed_ack;
             self.timers.set_if_off(Timer::DelayedAck, env.now + delay); // R9293-MUST-40
         }
+        self.was_idle |= self.snd.outstanding() == 0 && self.snd.unsent() == 0;
         if self.recovery.phase == Phase::Open && self.snd.outstanding() == 0 && self.snd.unsent() == 0 {
             self.release_send_buffer(env);
         }

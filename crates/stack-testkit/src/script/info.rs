@@ -3,6 +3,7 @@
 use core::time::Duration;
 use stack_core::{EndpointId, Instant};
 use stack_host::Host;
+use trans_tcp::congestion::Phase;
 use trans_tcp::{State, Tcp, TcpInfo};
 
 /// The value of a name in an assertion; `None` if it is not known, or if there is no TCP socket.
@@ -30,7 +31,10 @@ fn of_connection(info: &TcpInfo, now: Instant, name: &str) -> Option<f64> {
     let segments = |bytes: u32| f64::from(bytes.div_ceil(info.mss.max(1)));
     Some(match name {
         "tcpi_retransmits" | "tcpi_backoff" => f64::from(info.timeouts),
-        "tcpi_options" => f64::from(u8::from(info.timestamps) | u8::from(info.window_scale.is_some()) << 2),
+        "tcpi_options" => {
+            let (timestamps, sack) = (u8::from(info.timestamps), u8::from(info.sack));
+            f64::from(timestamps | sack << 1 | u8::from(info.window_scale.is_some()) << 2)
+        }
         "tcpi_last_data_sent" => age(info.last_data_sent),
         "tcpi_last_ack_recv" => age(info.last_received),
         "tcpi_rcv_wscale" => f64::from(info.window_scale.map_or(0, |(ours, _)| ours)),
@@ -48,6 +52,17 @@ fn of_connection(info: &TcpInfo, now: Instant, name: &str) -> Option<f64> {
         "tcpi_snd_cwnd_bytes" => f64::from(info.cwnd),
         "tcpi_snd_ssthresh_bytes" => f64::from(info.ssthresh),
         "tcpi_unacked" => segments(info.unacked),
+        "tcpi_sacked" => segments(info.sacked),
+        "tcpi_lost" => segments(info.lost),
+        "tcpi_retrans" => segments(info.retrans_out),
+        "tcpi_reord_seen" => f64::from(u8::from(info.reordering.is_some())),
+        "tcpi_dsack_dups" => f64::from(info.dsack_dups),
+        "tcpi_pacing_rate" => info.pacing_rate.map_or(f64::MAX, |rate| rate as f64),
+        "tcpi_ca_state" => f64::from(match info.phase {
+            Phase::Open => u8::from(info.sacked > 0),
+            Phase::Recovery => 3,
+            Phase::Loss => 4,
+        }),
         "tcpi_notsent_bytes" => f64::from(info.not_sent),
         "tcpi_total_retrans" => f64::from(info.retrans),
         "tcpi_bytes_acked" => info.bytes_acked as f64,

@@ -31,12 +31,12 @@ pub struct Cubic {
 impl Cubic {
     pub(super) const NAME: &'static str = "cubic";
 
-    /// §4.6
+    /// R9438-4.6-a
     fn reduced(bytes: u32, mss: u32) -> u32 {
         scale(bytes, BETA_TENTHS, 10).max(mss.saturating_mul(2))
     }
 
-    /// Slow start: returns the bytes that are left for congestion avoidance.
+    /// Slow start (R9438-4.10-a): returns the bytes that are left for congestion avoidance.
     fn slow_start(&mut self, window: &mut Window, ack: &AckSample, bytes: u32) -> u32 {
         if window.ssthresh < u32::MAX {
             return slow_start(window, bytes);

@@ -43,7 +43,7 @@ impl Curve {
         Epoch { start: now, k: time_to_rise(self.w_max - cwnd, mss), w_est: u64::from(cwnd) << 32 }
     }
 
-    /// W_cubic(t) of §4.2, t being the time since the epoch began.
+    /// W_cubic(t) of §4.2 (R9438-4.1-a), t being the time since the epoch began.
     pub(super) fn w_cubic(&self, k: u32, t: Duration, mss: u32) -> u32 {
         let t = t.as_micros().min(u128::from(u32::MAX));
         let distance = t.abs_diff(u128::from(k));
@@ -52,7 +52,7 @@ impl Curve {
         if t < u128::from(k) { self.w_max.saturating_sub(height) } else { self.w_max.saturating_add(height) }
     }
 
-    /// What a congestion event at a window of `cwnd` makes of it; fast convergence (§4.7) leaves room for others when
+    /// What a congestion event at a window of `cwnd` makes of it; fast convergence (R9438-4.7-a) leaves room for others when
     /// the flow did not get as far as the last time.
     pub(super) fn reduce(&mut self, cwnd: u32) {
         let has_shrunk = cwnd < self.w_max;
@@ -62,7 +62,7 @@ impl Curve {
 }
 
 impl Epoch {
-    /// `bytes` of a window of `cwnd` were acknowledged: what Reno would have now. After a reduction Reno is slower until
+    /// `bytes` of a window of `cwnd` were acknowledged: what Reno would have now (R9438-4.3-a). After a reduction Reno is slower until
     /// it has the window back from which it was reduced.
     pub(super) fn grow_as_reno(&mut self, cwnd_prior: u32, bytes: u32, cwnd: u32, mss: u32) -> u32 {
         let alpha = if self.w_est >> 32 < u64::from(cwnd_prior) { ALPHA } else { (1, 1) };

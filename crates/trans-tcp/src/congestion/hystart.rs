@@ -1,4 +1,4 @@
-//! HyStart++: leaving slow start before it overshoots. RFC 9406.
+//! HyStart++: leaving slow start before it overshoots. RFC 9406 (R9406-4-a).
 //!
 //! When the round-trip times of a round are clearly longer than those of the round before, a queue is building up. Then
 //! the window grows four times more slowly for up to five rounds ("conservative slow start"); if the times fall again

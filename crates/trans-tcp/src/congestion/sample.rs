@@ -86,11 +86,13 @@ pub struct AckSample {
 }
 
 impl AckSample {
-    /// Bytes that the window may grow for: none in a recovery, nor while the application was the limit. After a
+    /// Bytes that the window may grow for: none in a recovery, nor while the application was the limit, nor for an ACK
+    /// that only reports something beyond a hole, which may be the first sign of a loss (RFC 5681 §3.1). After a
     /// timeout no more than was in the network, for an ACK may cover what had arrived long before (RFC 3465 §2.3).
     pub fn growth(&self) -> u32 {
         match self.phase {
             _ if !self.cwnd_limited => 0,
+            Phase::Open if self.acked == 0 => 0,
             Phase::Open => self.delivered,
             Phase::Recovery => 0,
             Phase::Loss => self.delivered.min(self.prior_flight),
@@ -166,6 +168,7 @@ mod tests {
         let growth = |phase, cwnd_limited| AckSample { phase, cwnd_limited, ..ack }.growth();
         assert_eq!(growth(Phase::Open, true), 900);
         assert_eq!(growth(Phase::Open, false), 0);
+        assert_eq!(AckSample { acked: 0, ..ack }.growth(), 0);
         assert_eq!(growth(Phase::Recovery, true), 0);
         assert_eq!(growth(Phase::Loss, true), 500);
     }

@@ -1,16 +1,18 @@
 //! Recovery with SACK, from the first run that RACK finds lost until everything that was outstanding then is
-//! acknowledged: RFC 8985 §6, RFC 6675 §5, with the window of RFC 9937.
+//! acknowledged: RFC 8985 §6, RFC 6675 §5 (R6675-5-a, R6675-5-b), with the window of RFC 9937.
 //!
 //! Also the order in which an ACK's news are judged: was the last reduction for nothing, is the recovery over, what is
 //! lost, does a recovery begin, how much may be sent.
 
 use super::Phase;
 use super::delivery::Delivery;
-use super::flight::{Flight, note_lost};
+use super::flight::{Flight, OnLost, note_lost};
+use super::frto::Frto;
 use super::prr::{Prr, Step};
 use super::rack::Circumstances;
 use super::sack::Report;
 use super::undo::Undo;
+use crate::config::TcpConfig;
 use crate::congestion::LossSample;
 use crate::congestion::rate_sample::Snapshot;
 use crate::connection::Connection;
@@ -77,11 +79,7 @@ impl Connection {
         &mut self,
         env: &mut Env<'_, '_>,
         now: Instant,
-        mark: impl FnOnce(
-            &mut Flight,
-            &crate::config::TcpConfig,
-            &mut dyn FnMut(&mut crate::congestion::rate_sample::RateTracker, &super::scoreboard::Run),
-        ),
+        mark: impl FnOnce(&mut Flight, &TcpConfig, &mut OnLost<'_>),
     ) -> u32 {
         let Some(flight) = &mut self.recovery.flight else { return 0 };
         let congestion = self.congestion.get_mut();
@@ -161,7 +159,7 @@ impl Connection {
         self.recovery.phase = Phase::Open;
         self.recovery.reordering.recovered();
         if let Some(flight) = &mut self.recovery.flight {
-            flight.frto = super::frto::Frto::Off;
+            flight.frto = Frto::Off;
             flight.first_resent = Instant::FAR_FUTURE;
         }
         env.emit(|| TcpEvent::RecoveryEnds);

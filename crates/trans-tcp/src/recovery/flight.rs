@@ -87,7 +87,6 @@ impl Flight {
         self.rack.begin(una);
         self.rate = RateTracker::default();
         (self.rate.delivered, self.rate.lost) = (delivered, lost);
-        self.rate.on_app_limited(0);
         self.first_resent = Instant::FAR_FUTURE;
     }
 
@@ -121,16 +120,23 @@ impl Connection {
         self.recovery.flight.as_ref().map_or(0, |flight| flight.board.retransmitted())
     }
 
-    /// A segment with sequence numbers up to `end` goes out; SND.NXT is still as it was.
-    pub(crate) fn record_sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, end: SeqNum) {
-        let (una, nxt, pipe) = (self.snd.una, self.snd.nxt, self.pipe());
-        let (delivered, lost) = (self.stats.bytes_acked, self.total_lost);
+    /// Something is about to be in flight.
+    pub(crate) fn open_flight(&mut self, env: &mut Env<'_, '_>) {
         if self.recovery.flight.is_none() {
             let mut flight = env.shared.flight();
-            flight.begin(una, delivered, lost);
+            flight.begin(self.snd.una, self.stats.bytes_acked, self.total_lost);
+            if core::mem::take(&mut self.was_idle) {
+                flight.rate.on_app_limited(0);
+            }
             self.recovery.flight = Some(flight);
             self.update_pace(env);
         }
+    }
+
+    /// A segment with sequence numbers up to `end` goes out; SND.NXT is still as it was.
+    pub(crate) fn record_sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, end: SeqNum) {
+        let (una, nxt, pipe) = (self.snd.una, self.snd.nxt, self.pipe());
+        self.open_flight(env);
         let Some(flight) = &mut self.recovery.flight else { return };
         let Flight { board, rack, rate, prr, pacing, .. } = &mut **flight;
         let octets = end.distance_from(segment.seq);
@@ -183,6 +189,9 @@ impl Connection {
     }
 }
 
+/// Who wants to know of each run that counts as lost, and what the tracker of the rate knows then.
+pub(super) type OnLost<'a> = dyn FnMut(&mut RateTracker, &Run) + 'a;
+
 /// Takes note of a run that counts as lost now.
 pub(super) fn note_lost(rate: &mut RateTracker, sample: &mut LossSample, run: &Run) {
     rate.on_lost(run.len());
@@ -210,5 +219,43 @@ impl Pool {
             flight.clear();
             self.spare.push(flight);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_timer_runs() {
+        let at = Instant::from_millis;
+        let timeout = Deadlines { timeout: at(200), ..Deadlines::default() };
+        assert_eq!(timeout.next(), (Timer::Retransmit, at(200)));
+        let probed = Deadlines { probe: at(100), ..timeout };
+        assert_eq!(probed.next(), (Timer::LossProbe, at(100)));
+        assert_eq!(
+            Deadlines { probe: at(300), ..timeout }.next(),
+            (Timer::LossProbe, at(200)),
+            "in its place"
+        );
+        assert_eq!(Deadlines { reordering: at(50), ..probed }.next(), (Timer::Reordering, at(50)));
+        assert_eq!(Deadlines { reordering: at(250), ..timeout }.next(), (Timer::Retransmit, at(200)));
+        assert_eq!(Deadlines { pace: at(10), ..probed }.next(), (Timer::Pace, at(10)));
+        assert_eq!(Deadlines::default().next(), (Timer::Retransmit, Instant::FAR_FUTURE));
+    }
+
+    #[test]
+    fn boxes_are_used_again_empty_and_not_kept_without_bound() {
+        let mut pool = Pool::default();
+        let mut flight = pool.take();
+        flight.board.sent(SeqNum(0), SeqNum(10), Instant::ZERO, Default::default());
+        (flight.probe_due, flight.frto) = (true, Frto::Probing);
+        let place: *const Flight = &*flight;
+        pool.give(flight);
+        let again = pool.take();
+        assert_eq!(place, &*again as *const Flight);
+        assert!(again.board.first().is_none() && !again.probe_due && again.frto == Frto::Off);
+        (0..2 * Pool::MAX).for_each(|_| pool.give(Box::default()));
+        assert_eq!(pool.spare.len(), Pool::MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! F-RTO: was the timeout spurious? RFC 5682 §3, the variant for SACK.
+//! F-RTO: was the timeout spurious? RFC 5682 §3 (R5682-2-a), the variant for SACK.
 //!
 //! After a timeout only the first segment goes again. If what the next ACKs show to have arrived was never sent a
 //! second time, the peer was slow and nothing was lost: the timeout is taken back. To learn that in time, the second

@@ -7,6 +7,7 @@
 //! no peer that keeps what it reports would acknowledge so little (R6675-5.1-a, R2018-8-a).
 
 use super::Phase;
+use super::flight::Flight;
 use super::frto::Frto;
 use super::scoreboard::Fate;
 use super::tlp::LossProbe;
@@ -86,7 +87,7 @@ impl Connection {
             flight.resend_first = true;
             flight.probe_due = false;
             flight.deadlines.probe = Instant::FAR_FUTURE;
-            let super::flight::Flight { board, rack, rate, .. } = flight;
+            let Flight { board, rack, rate, .. } = flight;
             if sack {
                 rack.detect_on_timeout(board, now, &circumstances, config, |run| lost(rate, run));
             } else {
@@ -132,7 +133,7 @@ impl Connection {
     }
 }
 
-impl super::flight::Flight {
+impl Flight {
     fn is_reneged(&self) -> bool {
         self.board.first().is_some_and(|first| first.fate == Fate::Sacked)
     }

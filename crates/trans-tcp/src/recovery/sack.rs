@@ -27,6 +27,7 @@ impl Report {
         if seg.sack.is_empty() {
             return report;
         }
+        let (is_old, una) = (seg.ack.before(una), una.max(seg.ack));
         let blocks = seg.sack.as_slice();
         for (index, block) in blocks.iter().enumerate() {
             let (left, right) = (block.left, block.right);
@@ -42,8 +43,7 @@ impl Report {
                 report.insert(left, right);
             } else {
                 // An ACK that was overtaken reports what is acknowledged by now; that is no mistake.
-                report.ignored +=
-                    u8::from(!(left.before(right) && right.before_eq(nxt) && seg.ack.before(una)));
+                report.ignored += u8::from(!(left.before(right) && right.before_eq(nxt) && is_old));
             }
         }
         report

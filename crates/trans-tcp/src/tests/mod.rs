@@ -2,6 +2,7 @@
 //! virtual time. The scenarios are in files by mechanism.
 
 mod host;
+mod line;
 mod script;
 mod world;
 
@@ -13,6 +14,7 @@ mod loss;
 mod network;
 mod open;
 mod options;
+mod pacing;
 mod reset;
 mod sack;
 mod turns;

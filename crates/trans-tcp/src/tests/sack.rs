@@ -507,3 +507,23 @@ fn urgent_text_goes_again_as_urgent() {
     s.advance(30);
     s.expect(".U 1:1001 ack 1 urg 3100");
 }
+
+#[test]
+fn every_ack_of_a_part_of_a_super_packet_is_a_sample() {
+    let mut s = Script::connecting(config());
+    s.node.services.max_gso = 65_535;
+    s.node.services.generation += 1;
+    s.skip();
+    s.advance(100);
+    s.inject("S. 0:0 ack 1 win 65535 <mss 1000,sack>");
+    s.skip();
+    s.write(10_000).unwrap();
+    s.expect_super("P. 1:10001 ack 1", 1000);
+    let mut before = s.info().srtt;
+    for part in 1..=5 {
+        s.advance(if part == 1 { 120 } else { 10 });
+        s.inject(&format!(". 1:1 ack {}", part * 2000 + 1));
+        assert!(s.info().srtt > before, "part {part}");
+        before = s.info().srtt;
+    }
+}

@@ -5,6 +5,7 @@
 //! `<>` says that there are no options. Text is a pattern of its position and always compared.
 
 use super::host::Node;
+use super::line::{LETTERS, Line};
 use crate::congestion::Algorithm;
 use crate::{State, TcpConfig, TcpCounters, TcpInfo};
 use alloc::collections::VecDeque;
@@ -29,83 +30,6 @@ const PEER_ISS: u32 = u32::MAX - 1500;
 pub(super) fn text(from: u32, len: u32) -> Vec<u8> {
     (from..from + len).map(|i| (i % 251) as u8).collect()
 }
-
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Line {
-    flags: String,
-    seq: u32,
-    end: u32,
-    ack: Option<u32>,
-    win: Option<u32>,
-    urg: Option<u32>,
-    options: Option<String>,
-}
-
-impl Line {
-    fn parse(line: &str) -> Self {
-        let (line, options) = match line.split_once('<') {
-            Some((line, options)) => (line, Some(options.trim_end_matches('>').to_string())),
-            None => (line, None),
-        };
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (seq, end) = words[1].split_once(':').expect("seq:end");
-        let number = |text: &str| text.parse::<i64>().expect("a number") as u32;
-        let value =
-            |name| words.iter().position(|word| *word == name).map(|position| number(words[position + 1]));
-        Self {
-            flags: words[0].to_string(),
-            seq: number(seq),
-            end: number(end),
-            ack: value("ack"),
-            win: value("win"),
-            urg: value("urg"),
-            options,
-        }
-    }
-
-    /// Whether what is said here holds for `seen`.
-    fn holds(&self, seen: &Self) -> bool {
-        let same = |a: &Option<u32>, b: &Option<u32>| a.is_none() || a == b;
-        let options = match (&self.options, &seen.options) {
-            (None, _) => true,
-            (Some(a), Some(b)) if a.contains("ts *") => {
-                let a = a.replace("ts *", "");
-                b.starts_with(a.trim_end_matches(',')) && b.contains("ts ")
-            }
-            (a, b) => a == b,
-        };
-        self.flags == seen.flags
-            && (self.seq, self.end) == (seen.seq, seen.end)
-            && same(&self.ack, &seen.ack)
-            && same(&self.win, &seen.win)
-            && same(&self.urg, &seen.urg)
-            && options
-    }
-}
-
-impl core::fmt::Display for Line {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} {}:{}", self.flags, self.seq, self.end)?;
-        for (name, value) in [("ack", self.ack), ("win", self.win), ("urg", self.urg)] {
-            if let Some(value) = value {
-                write!(f, " {name} {value}")?;
-            }
-        }
-        write!(f, " <{}>", self.options.as_deref().unwrap_or_default())
-    }
-}
-
-const LETTERS: [(Flags, char); 9] = [
-    (Flags::SYN, 'S'),
-    (Flags::FIN, 'F'),
-    (Flags::RST, 'R'),
-    (Flags::PSH, 'P'),
-    (Flags::ACK, '.'),
-    (Flags::URG, 'U'),
-    (Flags::ECE, 'E'),
-    (Flags::CWR, 'W'),
-    (Flags::AE, 'e'),
-];
 
 pub(super) struct Script {
     pub(super) node: Node,

@@ -5,7 +5,7 @@ use crate::congestion::{Window, pacing};
 use core::time::Duration;
 
 /// Percent of the bandwidth that are used, so that queues shrink on average: 100 − `PacingMarginPercent`.
-const PACING_PERCENT: u64 = 99;
+pub(super) const PACING_PERCENT: u64 = 99;
 /// The round trip of a flow that knows of none.
 const NOMINAL_RTT: Duration = Duration::from_millis(1);
 /// Bursts that must be allowed in flight: one here, one on the way, one at the peer (§5.5.8.1).

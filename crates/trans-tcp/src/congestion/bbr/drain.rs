@@ -16,6 +16,7 @@ impl Bbr {
     pub(super) fn check_drain_done(&mut self, ack: &AckSample) {
         let rounds = self.model.round_count.wrapping_sub(self.probe_bw.drain_start_round);
         if self.state == State::Drain && (ack.flight <= self.inflight(100) || rounds > MAX_ROUNDS) {
+            self.model.end_holding_back();
             self.start_probe_bw_down();
         }
     }

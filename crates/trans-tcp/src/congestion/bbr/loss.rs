@@ -3,10 +3,15 @@
 //! While probing, a loss rate above two percent means that too much was in flight: the long-term bound is where the rate
 //! crossed the threshold, and the probe ends. Else each round with losses lowers the short-term bounds.
 //!
-//! Other than in the draft, only losses of what was sent in Up are judged, not of what Refill sent. With the first
-//! segments of Refill no more is in flight than while cruising; where segments are lost at random, their loss rate says
-//! nothing about the probe, and a bound taken from them falls from probe to probe (3 % on 100 Mbit/s × 50 ms: 34 Mbit/s
-//! instead of 48 over half a minute). It delays an answer by a round trip at most.
+//! Where this differs from the draft, so that losses that are no sign of congestion cost less:
+//!
+//! - Only losses of what was sent in Up are judged, not of what Refill sent. With the first segments of Refill no more is in
+//!   flight than while cruising; their loss rate says nothing about the probe, and a bound taken from them falls from probe
+//!   to probe. It delays an answer by a round trip at most.
+//! - Startup is left because of losses only in a round in which the rate did not grow (`startup.rs`).
+//! - The short-term bounds go down to what was delivered as if the flow had not sent a percent below them: a round with X %
+//!   of losses lowers them by X %, as §5.3.3.8.3 says, and not by one more.
+//! - What is measured of Drain and ProbeRTT, when the flow sent half of what it could, lowers no bound.
 
 use super::model::BETA_TENTHS;
 use super::{Bbr, Cycle, Sample, State};
@@ -48,11 +53,12 @@ impl Sample {
 
 impl Bbr {
     /// `UpdateCongestionSignals`, but for the bandwidth.
-    pub(super) fn update_congestion_signals(&mut self, window: &Window) {
+    pub(super) fn update_congestion_signals(&mut self, window: &Window, rs: &Sample) {
         if !self.model.loss_round_start {
             return;
         }
-        if self.model.is_loss_in_round && !self.state.is_probing_bw() {
+        let counts = !self.state.is_probing_bw() && self.model.is_at_full_rate(rs);
+        if self.model.is_loss_in_round && counts {
             self.model.adapt_lower_bounds(window.cwnd);
         }
         self.model.is_loss_in_round = false;

@@ -179,7 +179,7 @@ impl Bbr {
         self.model.update_latest_delivery_signals(rs);
         self.model.update_max_bw(rs);
         self.probe_bw.rounds_since_up += u32::from(self.model.round_start);
-        self.update_congestion_signals(window);
+        self.update_congestion_signals(window, rs);
         self.update_ack_aggregation(window, ack);
         self.full.check(self.model.round_start, rs);
         self.check_startup_done(ack, rs);

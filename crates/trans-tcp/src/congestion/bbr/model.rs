@@ -4,6 +4,7 @@
 //! Two time scales. The long-term bounds (`max_bw`, `inflight_longterm`) are what the path can do; only probes change
 //! them. The short-term bounds hold from a loss until the next probe.
 
+use super::control::PACING_PERCENT;
 use super::{Sample, UNBOUNDED};
 
 /// What is left of a short-term bound after a round with losses, in tenths: `Beta`.
@@ -28,6 +29,10 @@ pub(super) struct Model {
     loss_round_delivered: u64,
     pub(super) loss_round_start: bool,
     pub(super) is_loss_in_round: bool,
+    /// `C.delivered` when the flow held itself back last, and when the first of what it sent after that arrived; `u64::MAX`
+    /// until then.
+    held_back_until: u64,
+    at_full_rate_since: u64,
 }
 
 impl Default for Model {
@@ -47,6 +52,8 @@ impl Default for Model {
             loss_round_delivered: 0,
             loss_round_start: false,
             is_loss_in_round: false,
+            held_back_until: 0,
+            at_full_rate_since: 0,
         }
     }
 }
@@ -86,6 +93,20 @@ impl Model {
         if self.loss_round_start {
             self.loss_round_delivered = self.delivered;
         }
+        if self.at_full_rate_since == u64::MAX && rs.prior_delivered >= self.held_back_until {
+            self.at_full_rate_since = self.delivered;
+        }
+    }
+
+    /// The flow held itself back until now: what it measures of that time says nothing about the path.
+    pub(super) fn end_holding_back(&mut self) {
+        (self.held_back_until, self.at_full_rate_since) = (self.delivered, u64::MAX);
+    }
+
+    /// Whether the sample is of a round trip in which the flow sent as fast as it may, and so was the one before: rates of
+    /// sending go back that far.
+    pub(super) fn is_at_full_rate(&self, rs: &Sample) -> bool {
+        rs.prior_delivered >= self.at_full_rate_since
     }
 
     /// At its end.
@@ -118,9 +139,12 @@ impl Model {
         if self.inflight_shortterm == UNBOUNDED {
             self.inflight_shortterm = cwnd;
         }
-        self.bw_shortterm = self.bw_latest.max(tenths(self.bw_shortterm, BETA_TENTHS));
-        let inflight = tenths(u64::from(self.inflight_shortterm), BETA_TENTHS) as u32;
-        self.inflight_shortterm = self.inflight_latest.max(inflight);
+        let bw = without_margin(self.bw_latest).min(self.bw_shortterm);
+        self.bw_shortterm = bw.max(tenths(self.bw_shortterm, BETA_TENTHS));
+        let inflight =
+            without_margin(u64::from(self.inflight_latest)).min(u64::from(self.inflight_shortterm));
+        self.inflight_shortterm =
+            inflight.max(tenths(u64::from(self.inflight_shortterm), BETA_TENTHS)) as u32;
     }
 
     pub(super) fn reset_short_term(&mut self) {
@@ -130,6 +154,11 @@ impl Model {
     pub(super) fn bound_bw(&mut self) {
         self.bw = self.max_bw().min(self.bw_shortterm);
     }
+}
+
+/// What would have been delivered if the flow had sent as fast as the bandwidth, and not a percent more slowly.
+fn without_margin(delivered: u64) -> u64 {
+    (u128::from(delivered) * 100 / u128::from(PACING_PERCENT)) as u64
 }
 
 fn tenths(whole: u64, part: u32) -> u64 {

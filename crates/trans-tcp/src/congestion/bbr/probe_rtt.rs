@@ -100,6 +100,7 @@ impl Bbr {
     /// The clock of ProbeBW starts anew; in flight is less than enough, so there is nothing to drain.
     fn exit_probe_rtt(&mut self) {
         self.model.reset_short_term();
+        self.model.end_holding_back();
         if self.full.reached {
             self.start_probe_bw_down();
             self.start_probe_bw_cruise();

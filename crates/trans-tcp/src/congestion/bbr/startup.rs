@@ -70,13 +70,15 @@ impl Bbr {
         }
     }
 
-    /// §5.3.1.3. Rounds of losses begin with the first one, so one that ends in a recovery lay in it.
+    /// §5.3.1.3, but only if the rate does not grow any more: on a path that loses at random it is not full when it has
+    /// lost enough segments. Rounds of losses begin with the first one, so one that ends in a recovery lay in it.
     fn has_lost_too_much(&self, ack: &AckSample, rs: &Sample) -> bool {
         if ack.phase != Phase::Recovery {
             return false;
         }
         let enough = self.model.loss_round_start && self.full.losses_in_round >= FULL_LOSSES;
-        (enough || !ack.has_sack) && rs.is_inflight_too_high()
+        let may_be_full = self.full.rounds > 0 || rs.is_app_limited; // of the latter the rate tells nothing
+        (enough || !ack.has_sack) && rs.is_inflight_too_high() && may_be_full
     }
 
     /// The pipe is full, as losses or marks say; what was delivered in a round is what fits.

@@ -250,10 +250,10 @@ fn a_probe_that_loses_too_much_ends_and_goes_on_if_it_did_not() {
     assert_eq!((bbr.state, bbr.model.inflight_longterm, window.cwnd), (ProbeBw(Refill), UNBOUNDED, before));
 }
 
-/// A.2
+/// A.2; but not while the rate grows.
 #[test]
 fn six_losses_in_a_round_of_recovery_end_startup() {
-    for (ranges, ends) in [(6, true), (5, false)] {
+    for (ranges, is_app_limited, ends) in [(6, true, true), (5, true, false), (6, false, false)] {
         let (mut bbr, mut window) = (Bbr::new(1), Window::new(100 * MSS));
         let mut rate = RateSample {
             delivered: 200_000,
@@ -261,7 +261,7 @@ fn six_losses_in_a_round_of_recovery_end_startup() {
             interval: RTT,
             tx_in_flight: 100 * MSS,
             lost: 0,
-            is_app_limited: true,
+            is_app_limited,
         };
         let ack = |now, phase, rate| AckSample {
             phase,
@@ -280,12 +280,66 @@ fn six_losses_in_a_round_of_recovery_end_startup() {
         assert_eq!(bbr.state, Startup, "the round is not over");
         (rate.delivered, rate.prior_delivered) = (400_000, 200_000);
         bbr.on_ack(&mut window, &ack(Instant::from_secs(3), Phase::Recovery, rate));
-        assert_eq!((bbr.state == Startup, bbr.full.reached), (!ends, ends), "{ranges} ranges");
+        assert_eq!(
+            (bbr.state == Startup, bbr.full.reached),
+            (!ends, ends),
+            "{ranges} ranges, {is_app_limited}"
+        );
         if ends {
             bbr.on_spurious(&mut window);
             assert_eq!((bbr.state, bbr.model.inflight_longterm), (Startup, UNBOUNDED));
         }
     }
+}
+
+#[test]
+fn what_is_measured_while_the_flow_holds_back_lowers_no_bound() {
+    let mut model = Model::default();
+    model.delivered = 1000;
+    let sample = |prior_delivered| Sample {
+        delivery_rate: 1,
+        delivered: 1,
+        prior_delivered,
+        tx_in_flight: 1,
+        lost: 0,
+        is_app_limited: false,
+        has_sack: true,
+    };
+    assert!(model.is_at_full_rate(&sample(0)));
+    model.end_holding_back();
+    // What was sent before the end, what was sent in the round after it, and what was sent after that.
+    for (prior, delivered, counts) in
+        [(900, 1500, false), (1000, 2000, false), (1999, 2500, false), (2000, 3000, true)]
+    {
+        model.delivered = delivered;
+        model.update_latest_delivery_signals(&sample(prior));
+        assert_eq!(model.is_at_full_rate(&sample(prior)), counts, "{prior}");
+    }
+}
+
+#[test]
+fn a_round_with_losses_lowers_the_bounds_by_what_was_lost() {
+    let mut model = Model::default();
+    let mut round = |delivery_rate, delivered: u32| {
+        let rs = Sample {
+            delivery_rate,
+            delivered,
+            prior_delivered: u64::MAX,
+            tx_in_flight: 0,
+            lost: 1,
+            is_app_limited: false,
+            has_sack: true,
+        };
+        model.reset_congestion_signals();
+        model.update_max_bw(&rs);
+        model.update_latest_delivery_signals(&rs);
+        model.adapt_lower_bounds(100_000);
+        (model.bw_shortterm, model.inflight_shortterm)
+    };
+    assert_eq!(round(100_000, 100_000), (100_000, 100_000), "never upwards");
+    // A percent lost, and sent a percent more slowly.
+    assert_eq!(round(98_010, 98_010), (99_000, 99_000));
+    assert_eq!(round(10, 10), (69_300, 69_300), "and no faster than CUBIC");
 }
 
 #[test]

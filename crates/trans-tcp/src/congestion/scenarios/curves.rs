@@ -84,7 +84,7 @@ fn cubic_alone() {
 fn bbr_alone() {
     let expected = "
   s cwnd lost Mbit/s
-  2  863   93   84.3
+  2  866   93   84.3
   4  866   93   99.3
   6  866   93   92.9
   8  866   93   99.1
