@@ -40,6 +40,7 @@ folders! {
     tcp_data: "tcp/data",
     tcp_delayed_ack: "tcp/delayed-ack",
     tcp_icmp_errors: "tcp/icmp-errors",
+    tcp_ipv6: "tcp/ipv6",
     tcp_keepalive: "tcp/keepalive",
     tcp_linger: "tcp/linger",
     tcp_listen: "tcp/listen",

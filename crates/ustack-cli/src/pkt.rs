@@ -19,11 +19,11 @@ const CANNOT_PARSE: u8 = 2;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    ustack pkt testdata/scripts/tcp                   a folder and all below it\n  \
-    ustack pkt --profile linux tcp_basic_server.pkt   a script that was written for Linux\n  \
-    ustack pkt --ip-version ipv6 open.pkt             the same packets over IPv6\n  \
-    ustack pkt --set tcp.no_delay=on nagle.pkt        with another setting: what does the script prove?\n  \
-    ustack pkt --json scripts/ > report.json\n\n\
+    ustack pkt testdata/scripts/tcp              a folder and all below it\n  \
+    ustack pkt --profile linux basic_server.pkt  a script written for Linux\n  \
+    ustack pkt --ip-version ipv6 open.pkt        the same packets over IPv6\n  \
+    ustack pkt --set tcp.no_delay=on nagle.pkt   what does the script prove?\n  \
+    ustack pkt --json scripts/                   for other programs\n\n\
     The last line is `N passed, M failed, K skipped`. Scripts that cannot be parsed count as failed.\n\n\
     Exit status: 0 all that ran passed, and something ran; 1 a script failed; 2 a script could not be read or parsed, or \
     wrong options; 77 all were skipped.")]

@@ -92,30 +92,28 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    /// The stack's timestamp for a script's.
+    /// The stack's timestamp for a script's; the last one of that name.
     pub(super) fn packet_stamp(&self, script: u32) -> u32 {
         if script == 0 {
             return 0;
         }
-        let found = self.known.iter().find(|(known, _)| *known == script);
+        let found = self.known.iter().rev().find(|(known, _)| *known == script);
         let (known, packet) = found.or(self.base()).copied().unwrap_or((0, 0));
         packet.wrapping_add(script.wrapping_sub(known))
     }
 
-    /// The script's timestamp for one of the stack, which the script calls `hint` if it is a new one.
+    /// The script's timestamp for one of the stack: what it calls it, unless it states the length of a tick.
     pub(super) fn script_stamp(&mut self, packet: u32, hint: Option<u32>) -> u32 {
         if packet == 0 {
             return 0;
         }
-        if let Some((script, _)) = self.known.iter().find(|(_, known)| *known == packet) {
-            return *script;
-        }
         let linear =
             self.base().map_or(100, |(script, known)| script.wrapping_add(packet.wrapping_sub(*known)));
-        let fresh = hint.filter(|hint| self.known.iter().all(|(known, _)| known != hint));
         let may_learn = self.known.is_empty() || !self.exact;
-        let script = fresh.filter(|_| may_learn).unwrap_or(linear);
-        self.known.push((script, packet));
+        let script = hint.filter(|_| may_learn).unwrap_or(linear);
+        if self.known.last() != Some(&(script, packet)) {
+            self.known.push((script, packet));
+        }
         script
     }
 
@@ -203,7 +201,9 @@ mod tests {
             (loose.packet_stamp(100), loose.packet_stamp(110), loose.packet_stamp(0)),
             (1_000, 1_777, 0)
         );
-        assert_eq!(loose.script_stamp(1_900, Some(110)), 233);
+        // A name that is used again means the last one, as in packetdrill.
+        assert_eq!((loose.script_stamp(1_900, Some(110)), loose.packet_stamp(110)), (110, 1_900));
+        assert_eq!(loose.script_stamp(1_950, None), 160);
         let mut exact = Stamps { exact: true, ..Stamps::default() };
         assert_eq!(exact.script_stamp(1_000, Some(100)), 100);
         assert_eq!(exact.script_stamp(1_777, Some(110)), 877);
