@@ -1,8 +1,8 @@
 //! Where ids of requirements are cited: in code, in Rust tests, in packet scripts.
 //!
 //! An id is a word such as `R9293-MUST-20` or `R5681-3.1-a`. In a test it counts for the test function that it stands
-//! in, or above; in a script for the script. One that stands among tests but in none of them, in a helper say, shows
-//! nothing: that is a mistake.
+//! in, or above; in a script for the script. What stands among tests but in none of them, in a helper say, counts for
+//! nothing.
 
 use std::fs;
 use std::path::Path;
@@ -34,8 +34,6 @@ pub(crate) enum Kind {
     Code,
     Test(TestName),
     Script,
-    /// Among tests, but in none of them.
-    Astray,
 }
 
 impl Citations {
@@ -63,7 +61,7 @@ impl Citations {
 
     /// What shows it.
     pub(crate) fn tests_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Place> {
-        self.of(id).filter(|place| matches!(place.kind, Kind::Test(_) | Kind::Script))
+        self.of(id).filter(|place| place.kind != Kind::Code)
     }
 
     fn of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Place> {
@@ -94,8 +92,7 @@ impl Citations {
                 let kind = match source.part(at) {
                     Part::Code => Kind::Code,
                     Part::Test(inner) => Kind::Test(file.test(&inner)),
-                    Part::Astray if is_comment_with(line, id) => Kind::Astray,
-                    Part::Astray => continue, // data of tests: a script that is written, say
+                    Part::Neither => continue,
                 };
                 self.places.push(Place { id: id.to_owned(), file: path.to_owned(), line: at + 1, kind });
             }
@@ -110,10 +107,6 @@ impl Citations {
             }
         }
     }
-}
-
-fn is_comment_with(line: &str, id: &str) -> bool {
-    line.split_once("//").is_some_and(|(_, comment)| comment.contains(id))
 }
 
 fn read(path: &Path) -> String {
@@ -151,27 +144,21 @@ mod tests {
 
     #[test]
     fn a_citation_counts_for_what_it_stands_in() {
-        let text = "x(); // R1122-a\n#[cfg(test)]\nmod tests {\n    // R1122-b\n    const TEXT: &str = \"R1122-d\";\n\n    \
+        let text = "x(); // R1122-a\n#[cfg(test)]\nmod tests {\n    // R1122-b\n    const LEN: u8 = 1;\n\n    \
                     /// R1122-c\n    #[test]\n    fn one() {}\n}\n";
         let package = Package::lib("net-x");
         let mut citations = Citations::default();
         let file = File::of(&package, "src/a.rs").unwrap();
         citations.add_source("crates/net-x/src/a.rs", &file, &Source::new(text, false));
         citations.add_script("testdata/scripts/a.pkt", "// a script\n// R1122-a\n");
-        let found: Vec<(&str, usize, bool)> = citations
-            .places
-            .iter()
-            .map(|place| (place.id.as_str(), place.line, place.kind == Kind::Astray))
-            .collect();
+        let found: Vec<(&str, usize, &Kind)> =
+            citations.places.iter().map(|place| (place.id.as_str(), place.line, &place.kind)).collect();
+        let test = Kind::Test(file.test("tests::one"));
         assert_eq!(
             found,
-            [("R1122-a", 1, false), ("R1122-b", 4, true), ("R1122-c", 7, false), ("R1122-a", 2, false)]
+            [("R1122-a", 1, &Kind::Code), ("R1122-c", 7, &test), ("R1122-a", 2, &Kind::Script)]
         );
-        let tests =
-            |id: &'static str| citations.tests_of(id).map(|place| place.kind.clone()).collect::<Vec<_>>();
-        assert_eq!(tests("R1122-a"), [Kind::Script]);
-        assert_eq!(tests("R1122-b"), []);
-        assert_eq!(tests("R1122-c"), [Kind::Test(file.test("tests::one"))]);
-        assert_eq!(citations.code_of("R1122-a").count(), 1);
+        let counts = |id: &'static str| (citations.code_of(id).count(), citations.tests_of(id).count());
+        assert_eq!([counts("R1122-a"), counts("R1122-b"), counts("R1122-c")], [(1, 1), (0, 0), (0, 1)]);
     }
 }

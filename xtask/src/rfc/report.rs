@@ -85,7 +85,7 @@ fn row(page: &mut String, table: &Table, citations: &Citations, requirement: &Re
     let code = named(citations.code_of(id), |place| format!("`{}:{}`", place.file, place.line));
     let tests = named(citations.tests_of(id), |place| match &place.kind {
         Kind::Test(test) => format!("`{test}`"),
-        Kind::Script | Kind::Code | Kind::Astray => format!("`{}`", place.file),
+        Kind::Script | Kind::Code => format!("`{}`", place.file),
     });
     let mut word = status(table, citations, requirement).word().to_owned();
     if let Some(deviation) = table.deviation(id) {

@@ -10,7 +10,7 @@ pub(crate) enum Part {
     /// A test, with the modules inside the file: `tests::name`.
     Test(String),
     /// Among tests, but in none.
-    Astray,
+    Neither,
 }
 
 /// The lines of a file, and where among them its tests are.
@@ -38,7 +38,7 @@ impl<'a> Source<'a> {
             return Part::Code;
         }
         let test = self.below_comments(at).or_else(|| self.around(at)).and_then(|line| self.test_at(line));
-        test.map_or(Part::Astray, |name| Part::Test(self.with_modules(at, name)))
+        test.map_or(Part::Neither, |name| Part::Test(self.with_modules(at, name)))
     }
 
     /// The line of the function that the comments and attributes from here on belong to.
@@ -224,8 +224,8 @@ mod tests {
         let source = Source::new(SOURCE, false);
         assert_eq!(parts(&source, "fn code"), [Part::Code]);
         assert_eq!(parts(&source, "mod testing"), [Part::Code]);
-        assert_eq!(parts(&source, "shown"), [Part::Astray]);
-        assert_eq!(parts(&source, "const BETWEEN"), [Part::Astray]);
+        assert_eq!(parts(&source, "shown"), [Part::Neither]);
+        assert_eq!(parts(&source, "const BETWEEN"), [Part::Neither]);
         assert_eq!(parts(&source, "fn one"), [test("tests::one")]);
         let (one, two, three) = (test("tests::one"), test("tests::two"), test("tests::deeper::three"));
         assert_eq!(parts(&source, "inside"), [one.clone(), two.clone(), three]);
@@ -238,7 +238,7 @@ mod tests {
         let text = "macro_rules! both {\n    ($($name:ident)*) => { $(#[test] fn $name() {})* };\n}\n\nboth! {\n    \
                     one\n}\n\n/// Above.\nfn one<F: Family>() {\n    inside();\n}\n\nfn other() {\n    inside();\n}\n";
         let source = Source::new(text, true);
-        assert_eq!(parts(&source, "inside"), [test("one"), Part::Astray]);
+        assert_eq!(parts(&source, "inside"), [test("one"), Part::Neither]);
         assert_eq!(parts(&source, "/// Above"), [test("one")]);
     }
 

@@ -1,4 +1,4 @@
-//! Proportional rate reduction: RFC 9937 (R6937-3-a). How much may be sent for each ACK of a recovery, so that the window has
+//! Proportional rate reduction: RFC 9937 (R9937-6.2-a). How much may be sent for each ACK of a recovery, so that the window has
 //! come down to the threshold at its end, neither with a pause nor with a burst.
 //!
 //! While more is in flight than the threshold, for each octet delivered the share `ssthresh / RecoverFS` of one is sent;
