@@ -39,7 +39,8 @@
 //! | 5961 | blind attacks | `arrive/`, `challenge_ack` |
 //! | 6298 | round-trip times, timeouts | `rtt`, `recovery/rto` |
 //! | 6528, 7323 §5.4 | initial sequence numbers, timestamp offsets | `isn` |
-//! | 6582, 3042 | NewReno | `recovery/newreno` |
+//! | 2018, 2883, 6675, 8985, 9937, 5682, 3708, 4015, 6582, 3042 | loss recovery, a file for each mechanism | `recovery/` |
+//! | 2018 §4, 2883 §4 | which SACK blocks our ACKs carry | `selective_ack` |
 //! | 7323 | timestamps, PAWS, window scale | `timestamps`, `sender`, `window` |
 //!
 //! Super-packets go through in both directions: an inbound one is one segment whose text is as long as many, an
@@ -58,7 +59,12 @@
 //! | requirement | here | reason |
 //! | --- | --- | --- |
 //! | R9293-SHLD-19: an ACK at least every second full segment | one ACK a batch | receive offload does the same to peers; R9293-MUST-58, R9293-MUST-59 ask for it |
-//! | R5681-3.2-a: a duplicate ACK for each segment ahead | at most three a batch | that is what a fast retransmit needs |
+//! | R5681-3.2-a: a duplicate ACK for each segment ahead | at most three a batch; with SACK as many as tell all blocks | that is what a fast retransmit needs |
+//! | R2018-8-a: after a timeout nothing that was reported counts | it counts, unless the first segment is among it | RFC 8985 §6.3; what arrived would go again |
+//! | RFC 6298 §5.7, §5.3: the timer restarts with ACKs of new data | with SACK also when the first segment goes again | RFC 6675 §5 recommends it, RFC 8985 §8 has one timer for all |
+//! | RFC 7323 appendix G: samples weigh as if every second segment were acknowledged | by what they acknowledge of the flight | peers acknowledge whole batches |
+//! | R8985-7-a: a probe two round trips after the last ACK | not before 10 ms | on the shortest paths a peer's scheduling takes longer than the way |
+//! | RFC 9937 §6.2: the first retransmission goes if nothing else may | also if less than a segment may | shares are bytes here |
 //! | R5681-3.1-c: slow start adds a segment an ACK at most | adds what the ACK acknowledges | super-packets and one ACK a batch would starve the flow; splitting ACKs gains nothing |
 //! | R6298-2.4-a: RTO of a second at least | 200 ms | as all that are in use; [`TcpConfig::min_rto`] |
 //! | R9293-MUST-13: TIME-WAIT for twice the MSL of two minutes | 60 s | as Linux and BSD; [`TcpConfig::time_wait`] |

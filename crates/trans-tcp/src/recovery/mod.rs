@@ -26,8 +26,6 @@ pub(crate) mod rack;
 pub(crate) mod rto;
 pub(crate) mod sack;
 pub(crate) mod scoreboard;
-#[cfg(test)]
-mod scoreboard_model;
 pub(crate) mod tlp;
 pub(crate) mod undo;
 

@@ -18,4 +18,5 @@ mod pacing;
 mod reset;
 mod sack;
 mod turns;
+mod undo;
 mod window;

@@ -311,14 +311,6 @@ impl Script {
         self.out.pop_front().map(|(_, line, _)| line.to_string())
     }
 
-    /// Whether something is kept about data in flight.
-    pub(super) fn flight_is_there(&self) -> bool {
-        match self.node.tcp.sockets.get(self.id) {
-            Some(crate::tcp::Socket::Connection(connection)) => connection.recovery.flight.is_some(),
-            _ => false,
-        }
-    }
-
     /// Milliseconds since the beginning.
     pub(super) fn ms(&self) -> u64 {
         (self.node.now - self.start).as_millis() as u64

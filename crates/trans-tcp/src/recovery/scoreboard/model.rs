@@ -1,6 +1,6 @@
 //! The scoreboard against a model that keeps a record for every octet, and its behaviour at the edges.
 
-use super::scoreboard::{Fate, MAX_RUNS, Run, Scoreboard};
+use super::{Fate, MAX_RUNS, Run, Scoreboard};
 use crate::congestion::rate_sample::Snapshot;
 use alloc::vec::Vec;
 use proptest::prelude::*;
