@@ -19,7 +19,7 @@ not this page. `cargo xtask rfc --check` runs the named tests and fails on a MUS
 A row names at most two places of code and two tests; a test of Rust stands in the form of nextest, `package path`, a
 script with its file. *tested*: a test fails when the behaviour is broken. *done*: the code cites it, but no test does.
 *deviates*: we do otherwise, on purpose. *not applicable*: it asks nothing of a stack like this. *not yet*: still to be
-built. *open*: nothing cites it; no MUST and no SHOULD of RFC 9293 may stay so.
+built, in whole or in part. *open*: nothing cites it; no MUST and no SHOULD of RFC 9293 may stay so.
 ";
 
 /// The whole page.
