@@ -13,6 +13,7 @@ impl TcpConfig {
     ///   bookkeeping), where this stack starts.
     /// - `tcp_syn_retries` 6, `tcp_synack_retries` 5, `tcp_retries2` 15, RTO from 200 ms to 120 s, keepalive
     ///   7200/75/9, `tcp_fin_timeout` 60.
+    /// - CUBIC, unpaced: Linux leaves that to the `fq` queue.
     ///
     /// Options have Linux's order in any case: MSS, SACK permitted, timestamps, NOP, window scale.
     pub fn linux() -> Self {
@@ -27,6 +28,7 @@ impl TcpConfig {
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(120),
             reset_ends_time_wait: true,
+            pacing: false,
             ..Self::default()
         }
     }

@@ -10,10 +10,13 @@ use crate::state::{Event, State};
 
 impl Connection {
     pub(super) fn process_fin(&mut self, env: &mut Env<'_, '_>, seg: &Segment) -> Flow {
-        if seg.flags.fin() && self.state.receives_data() {
+        if !self.state.receives_data() {
+            return Flow::Continue(());
+        }
+        if seg.flags.fin() {
             self.rcv.saw_fin(seg.text_end());
         }
-        if self.rcv.fin() == Some(self.rcv.nxt) && self.state.receives_data() {
+        if self.rcv.fin() == Some(self.rcv.nxt) {
             self.take_fin(env);
         } else if seg.flags.fin() {
             self.acks.at_once(); // out of order, even without text: R5681-3.2-a
