@@ -74,6 +74,15 @@ fn forwarding_sends_on_what_is_not_ours() {
     assert_eq!(host.counters().forwarded, 1);
 }
 
+// R1122-3.2.2.2-a
+#[test]
+fn nobody_is_told_of_a_shorter_way() {
+    let mut host = router();
+    receive(&mut host, 1, packet("10.0.0.2", "10.0.0.3", 7, b"back"));
+    let sent: Vec<u8> = sent(&mut host, 1).into_iter().map(|(_, _, protocol, _)| protocol).collect();
+    assert_eq!(sent, [TOY], "the packet itself and no redirect");
+}
+
 // R1812-4.3.3.1-a, R1812-5.3.1-a, R4443-3.2-a
 #[test]
 fn forwarding_tells_the_sender_what_is_wrong() {
