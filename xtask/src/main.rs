@@ -13,6 +13,7 @@ mod deps;
 mod features;
 mod impair;
 mod new;
+mod rfc;
 mod run;
 mod test;
 mod tidy;
@@ -51,6 +52,8 @@ enum Chore {
     Deps(deps::Args),
     /// Check the form of sources and documents
     Tidy,
+    /// Write docs/compliance.md: each requirement of an RFC with its code, test and status
+    Rfc(rfc::Args),
     /// Build the facade with its features alone, left out, none and all
     Features,
     /// Let real programs and the kernel talk to our stack, in network namespaces
@@ -84,6 +87,7 @@ fn dispatch(chore: Chore) -> Result<(), String> {
         Chore::Ci(args) => ci::run(&Workspace::load()?, &args),
         Chore::Test(args) => test::run(&Workspace::load()?, &args),
         Chore::Deps(args) => deps::run(&Workspace::load()?, &args),
+        Chore::Rfc(args) => rfc::run(&Workspace::load()?, &args),
         Chore::Tidy => tidy::run(&Workspace::load()?),
         Chore::Features => features::run(&Workspace::load()?),
         Chore::Wire(args) => wire::run(&Workspace::load()?, &args),
