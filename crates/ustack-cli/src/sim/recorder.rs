@@ -58,7 +58,7 @@ impl Recorder {
         Ok(())
     }
 
-    fn write(&mut self, at: Instant, rest: std::fmt::Arguments<'_>) {
+    fn write(&mut self, at: Instant, rest: fmt::Arguments<'_>) {
         let Some(file) = self.events.as_mut().filter(|_| self.failed.is_none()) else { return };
         self.failed = writeln!(file, "{{\"t\":{:.9},{rest}}}", seconds(at)).err();
     }
