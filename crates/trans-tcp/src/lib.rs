@@ -76,10 +76,13 @@
 //! | R7323-5.3-a: PAWS rejects every old timestamp | not those of bare ACKs up to an RTO old | ACKs overtake each other, and their SACK blocks are news; Linux does the same |
 //! | RFC 9293 §3.10.7.4: a reset ends TIME-WAIT | ignored | R1337-a; [`TcpConfig::reset_ends_time_wait`] |
 //! | R9293-SHLD-25: unreachable messages are soft errors | they end a connect at once | it is not a connection yet, and nobody wants to wait six minutes (RFC 5461) |
-//! | R9293-SHLD-8: ECN | accepted from peers, not spoken | to come |
+//! | R9293-SHLD-8: ECN | accepted from peers, not spoken | to come: the state machines are in [`ecn`] and [`accurate_ecn`] |
+//! | R5681-4.1-a: a long pause ends with the restart window | not with BBR | it paces what it sends at the bandwidth that it knows (draft-ietf-ccwg-bbr §5.4) |
+//! | draft-ietf-ccwg-bbr: when losses bound the model | four exceptions | losses that are no sign of congestion cost less; `congestion/bbr/loss.rs` |
+//! | RFC 9768 §3.2.2.5.2: ACE may have gone round | not if peers' ACKs are always of so many packets, or ACE has not moved | one ACK a batch is what this and other stacks send |
 //!
-//! Deliberately not here: sockets that wait (the shell's), demultiplexing and ports (the host's). Not here yet: SACK,
-//! RACK-TLP, CUBIC, ECN, Fast Open, SYN cookies, buffer autotuning, PLPMTUD.
+//! Deliberately not here: sockets that wait (the shell's), demultiplexing and ports (the host's). Not here yet: ECN on the
+//! wire, Fast Open, SYN cookies, buffer autotuning, PLPMTUD.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]

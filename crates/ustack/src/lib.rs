@@ -130,6 +130,8 @@ pub use net_ipv6::{Ipv6, Ipv6Config};
 #[cfg(feature = "icmp")]
 pub use trans_icmp::{EchoReply, EchoReport, Icmp, IcmpConfig, IcmpCounters};
 #[cfg(feature = "tcp")]
+pub use trans_tcp::congestion::{Algorithm as Congestion, UnknownAlgorithm};
+#[cfg(feature = "tcp")]
 pub use trans_tcp::{CloseReason, State as TcpState, Tcp, TcpConfig, TcpCounters, TcpEntry, TcpInfo};
 #[cfg(feature = "udp")]
 pub use trans_udp::{Udp, UdpConfig, UdpCounters};

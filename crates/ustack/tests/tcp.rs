@@ -8,7 +8,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 use ustack::link::channel::ChannelConfig;
 use ustack::net::{TcpListener, TcpStream};
-use ustack::{ConnectError, Stack};
+use ustack::{Congestion, ConnectError, Stack};
 
 fn serve_echo(stack: &Stack, address: &str, connections: usize) -> std::thread::JoinHandle<()> {
     let listener = TcpListener::bind(stack, address).unwrap();
@@ -271,8 +271,13 @@ fn two_threads_read_one_connection() {
 fn information_and_settings() {
     let (a, b) = two_stacks(ChannelConfig::default());
     let listener = TcpListener::bind(&b, "[::]:7").unwrap();
+    listener.set_congestion("reno".parse().unwrap()).unwrap();
     let mut client = TcpStream::connect(&a, "10.0.0.2:7").unwrap();
     let (mut server, _) = listener.accept().unwrap();
+    client.set_congestion("bbr".parse().unwrap()).unwrap();
+    assert_eq!((client.info().unwrap().congestion, server.info().unwrap().congestion), ("bbr", "reno"));
+    let unknown = "vegas".parse::<Congestion>().unwrap_err();
+    assert!(unknown.to_string().contains("there are reno, cubic and bbr"), "{unknown}");
     client.set_nodelay(true).unwrap();
     client.set_ttl(9).unwrap();
     assert!(client.nodelay().unwrap());

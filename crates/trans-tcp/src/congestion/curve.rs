@@ -43,7 +43,7 @@ impl Curve {
         Epoch { start: now, k: time_to_rise(self.w_max - cwnd, mss), w_est: u64::from(cwnd) << 32 }
     }
 
-    /// W_cubic(t) of §4.2, t being the time since the epoch began.
+    /// W_cubic(t) of §4.2 (R9438-4.1-a), t being the time since the epoch began.
     pub(super) fn w_cubic(&self, k: u32, t: Duration, mss: u32) -> u32 {
         let t = t.as_micros().min(u128::from(u32::MAX));
         let distance = t.abs_diff(u128::from(k));
@@ -52,7 +52,7 @@ impl Curve {
         if t < u128::from(k) { self.w_max.saturating_sub(height) } else { self.w_max.saturating_add(height) }
     }
 
-    /// What a congestion event at a window of `cwnd` makes of it; fast convergence (§4.7) leaves room for others when
+    /// What a congestion event at a window of `cwnd` makes of it; fast convergence (R9438-4.7-a) leaves room for others when
     /// the flow did not get as far as the last time.
     pub(super) fn reduce(&mut self, cwnd: u32) {
         let has_shrunk = cwnd < self.w_max;
@@ -62,7 +62,7 @@ impl Curve {
 }
 
 impl Epoch {
-    /// `bytes` of a window of `cwnd` were acknowledged: what Reno would have now. After a reduction Reno is slower until
+    /// `bytes` of a window of `cwnd` were acknowledged: what Reno would have now (R9438-4.3-a). After a reduction Reno is slower until
     /// it has the window back from which it was reduced.
     pub(super) fn grow_as_reno(&mut self, cwnd_prior: u32, bytes: u32, cwnd: u32, mss: u32) -> u32 {
         let alpha = if self.w_est >> 32 < u64::from(cwnd_prior) { ALPHA } else { (1, 1) };
@@ -112,7 +112,6 @@ mod tests {
         assert_eq!(cube_root(u128::from(u32::MAX).pow(3) - 1), u32::MAX - 1);
     }
 
-    // R9438-4.1-a, R9438-5.1-a
     #[test]
     fn the_curve_of_rfc_9438() {
         // A loss at 100 segments: it begins at 70, K = (30 / 0.4)^(1/3) = 4.217163 s.
@@ -131,7 +130,6 @@ mod tests {
         assert_eq!(curve.w_cubic(u32::MAX, Duration::ZERO, u32::MAX), 0);
     }
 
-    // R9438-4.10-c
     #[test]
     fn a_curve_that_begins_at_its_top_only_rises() {
         let mut curve = Curve { w_max: 50 * MSS, ..Curve::default() };
@@ -139,7 +137,6 @@ mod tests {
         assert_eq!(curve.w_max, 80 * MSS);
     }
 
-    // R9438-4.7-a
     #[test]
     fn fast_convergence_leaves_room_when_the_window_shrinks() {
         let mut curve = Curve::default();
@@ -151,7 +148,6 @@ mod tests {
         assert_eq!([100, 80, 90, 70].map(w_max_after), [100, 68, 90, 59]);
     }
 
-    // R9438-4.3-a, R9438-4.3-c
     #[test]
     fn reno_gains_nine_seventeenths_of_a_segment_a_round_then_a_whole_one() {
         let growth = |alpha| reno_growth(alpha, 70 * MSS, 70 * MSS, MSS) as f64 / 2f64.powi(32);

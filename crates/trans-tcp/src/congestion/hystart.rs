@@ -1,4 +1,4 @@
-//! HyStart++: leaving slow start before it overshoots. RFC 9406.
+//! HyStart++: leaving slow start before it overshoots. RFC 9406 (R9406-4-a).
 //!
 //! When the round-trip times of a round are clearly longer than those of the round before, a queue is building up. Then
 //! the window grows four times more slowly for up to five rounds ("conservative slow start"); if the times fall again
@@ -149,7 +149,6 @@ mod tests {
         }
     }
 
-    // R9406-4.2-d, R9406-4.2-f, R9406-4-a
     #[test]
     fn a_queue_that_stays_ends_slow_start_after_five_slow_rounds() {
         let mut flow = Flow::default();
@@ -164,7 +163,6 @@ mod tests {
         assert!(ended);
     }
 
-    // R9406-4.2-e
     #[test]
     fn jitter_lets_slow_start_go_on() {
         let mut flow = Flow::default();
@@ -176,7 +174,6 @@ mod tests {
         assert_eq!(flow.round(62).0, 7_750, "and it may begin again");
     }
 
-    // R9406-4.2-c
     #[test]
     fn thresholds_lie_between_4_and_16_ms() {
         for (last, rise, is_queue) in
@@ -188,7 +185,6 @@ mod tests {
         }
     }
 
-    // R9406-4.2-c
     #[test]
     fn seven_samples_say_nothing() {
         let mut hystart = HyStart { last_round_min: 10_000, ..HyStart::default() };
@@ -198,7 +194,6 @@ mod tests {
         assert!(hystart.in_css());
     }
 
-    // R9406-4.2-a
     #[test]
     fn one_ack_lets_an_unpaced_flow_grow_by_eight_segments() {
         let ack = AckSample::of(Instant::ZERO, 20_000);

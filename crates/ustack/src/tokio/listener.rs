@@ -12,6 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use trans_tcp::Tcp;
+use trans_tcp::congestion::Algorithm as Congestion;
 
 /// A TCP socket that listens.
 pub struct TcpListener {
@@ -65,6 +66,17 @@ impl TcpListener {
     /// None; the signature is tokio's.
     pub fn ttl(&self) -> io::Result<u32> {
         Ok(self.socket.ttl())
+    }
+
+    /// Chooses the congestion control of connections accepted later (`TCP_CONGESTION`).
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn set_congestion(&self, algorithm: Congestion) -> io::Result<()> {
+        io_result(
+            "choose the congestion control",
+            self.socket.call(|tcp, cx, id| tcp.set_congestion(cx, id, algorithm)),
+        )
     }
 
     /// Changes any other setting; connections accepted later inherit it.

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use trans_tcp::congestion::Algorithm as Congestion;
 use trans_tcp::{Tcp, TcpInfo};
 
 /// A TCP connection. Dropping it closes the connection, which then ends in an orderly way by itself.
@@ -218,6 +219,18 @@ impl TcpStream {
     /// None; the signature is tokio's.
     pub fn nodelay(&self) -> io::Result<bool> {
         Ok(self.socket.settings().no_delay)
+    }
+
+    /// Chooses the congestion control (`TCP_CONGESTION`), at any time: `stream.set_congestion("bbr".parse()?)`. The names are
+    /// [`Congestion::AVAILABLE`].
+    ///
+    /// # Errors
+    /// There is no connection any more.
+    pub fn set_congestion(&self, algorithm: Congestion) -> io::Result<()> {
+        io_result(
+            "choose the congestion control",
+            self.socket.call(|tcp, cx, id| tcp.set_congestion(cx, id, algorithm)),
+        )
     }
 
     /// What dropping the connection does with data that the peer has not acknowledged: `None` sends it in the

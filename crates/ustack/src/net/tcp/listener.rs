@@ -12,6 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use trans_tcp::Tcp;
+use trans_tcp::congestion::Algorithm as Congestion;
 
 /// A TCP socket that listens. All methods take `&self`; several threads may accept from one listener.
 pub struct TcpListener {
@@ -81,6 +82,17 @@ impl TcpListener {
     /// None; the signature is std's.
     pub fn ttl(&self) -> io::Result<u32> {
         Ok(self.socket.ttl())
+    }
+
+    /// Chooses the congestion control of connections accepted later (`TCP_CONGESTION`).
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn set_congestion(&self, algorithm: Congestion) -> io::Result<()> {
+        io_result(
+            "choose the congestion control",
+            self.socket.call(|tcp, cx, id| tcp.set_congestion(cx, id, algorithm)),
+        )
     }
 
     /// Changes any other setting; connections accepted later inherit it.

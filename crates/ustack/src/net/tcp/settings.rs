@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use trans_tcp::TcpInfo;
+use trans_tcp::congestion::Algorithm as Congestion;
 
 impl TcpStream {
     /// Our address.
@@ -95,6 +96,18 @@ impl TcpStream {
     /// None; the signature is std's.
     pub fn nodelay(&self) -> io::Result<bool> {
         Ok(self.socket.settings().no_delay)
+    }
+
+    /// Chooses the congestion control (`TCP_CONGESTION`), at any time: `stream.set_congestion("bbr".parse()?)`. The names are
+    /// [`Congestion::AVAILABLE`].
+    ///
+    /// # Errors
+    /// There is no connection any more.
+    pub fn set_congestion(&self, algorithm: Congestion) -> io::Result<()> {
+        io_result(
+            "choose the congestion control",
+            self.socket.call(|tcp, cx, id| tcp.set_congestion(cx, id, algorithm)),
+        )
     }
 
     /// What dropping the last handle does with data that the peer has not acknowledged: `None` sends it in the
