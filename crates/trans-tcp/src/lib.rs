@@ -20,13 +20,16 @@
 //! | --- | --- | --- |
 //! | 9293 §3.3.2 | states and the ways between them | `state` |
 //! | 9293 §3.10.7 | segment arrives: the spine, and a file for each check | `arrive/` |
-//! | 9293 §3.9.1 | the sockets' typed interface | `socket`, `connect`, `transfer`, `settings`, `info` |
+//! | 9293 §3.9.1 | the sockets' typed interface | `socket`, `connect`, `transfer`, `settings`, `socket_option`, `info`, `bulk` |
 //! | 9293 §3.10.2 to 3.10.5 | the application's calls on a connection | `stream` |
 //! | 9293 §3.10.7.2 | listeners, half-open peers | `listener`, `handshake`, `syn_queue` |
+//! | 4987 §3.6 | SYN cookies | `syn_cookie` |
+//! | 7413 | Fast Open: keys, cookies; connections | `fastopen`, `early` |
 //! | 9293 §3.6.1, 1337, 6191 | TIME-WAIT | `time_wait` |
 //! | 9293 §3.8 | what to send now: the spine; building it; whose turn it is | `transmit`, `emit`, `turns` |
 //! | 9293 §3.3.1 | send and receive variables and buffers | `sender`, `receiver`, `reassembly` |
-//! | 9293 §3.7.4, §3.8.6.2 | Nagle, silly windows, the window offered | `nagle`, `window` |
+//! | 9293 §3.7.4, §3.8.6.2 | Nagle, `TCP_CORK`, silly windows, the window offered | `nagle`, `cork`, `window` |
+//! | – | buffers that tune themselves; what all may hold together | `autotune`, `memory` |
 //! | 9293 §3.8.6.1 | closed windows | `persist` |
 //! | 9293 §3.8.6.3 | delayed ACKs | `delayed_ack` |
 //! | 9293 §3.8.4 | keepalive | `keepalive` |
@@ -74,6 +77,8 @@
 //! | R9293-SHLD-14: the window's right edge stays | may go back by less than a unit of the scale, when a buffer is over-full | RFC 7323 §2.4; else one-octet segments would fill memory without bound |
 //! | R9293-MUST-37: answered probes keep a connection | not one that the application has closed: 15 probes, then a reset | a peer could hold our memory for ever (sockstress) |
 //! | R7323-5.3-a: PAWS rejects every old timestamp | not those of bare ACKs up to an RTO old | ACKs overtake each other, and their SACK blocks are news; Linux does the same |
+//! | R2018-8: what a SACK has reported is kept | dropped when the memory of all connections is used up | the RFC allows it in need, and text in order must find room; `memory` |
+//! | R9293-MUST-61: PSH with the last segment that is sent | not on a SYN with text | Linux does the same, and middleboxes drop less |
 //! | RFC 9293 §3.10.7.4: a reset ends TIME-WAIT | ignored | R1337-a; [`TcpConfig::reset_ends_time_wait`] |
 //! | R9293-SHLD-25: unreachable messages are soft errors | they end a connect at once | it is not a connection yet, and nobody wants to wait six minutes (RFC 5461) |
 //! | R9293-SHLD-8: ECN | accepted from peers, not spoken | to come: the state machines are in [`ecn`] and [`accurate_ecn`] |
@@ -82,7 +87,7 @@
 //! | RFC 9768 §3.2.2.5.2: ACE may have gone round | not if peers' ACKs are always of so many packets, or ACE has not moved | one ACK a batch is what this and other stacks send |
 //!
 //! Deliberately not here: sockets that wait (the shell's), demultiplexing and ports (the host's). Not here yet: ECN on the
-//! wire, Fast Open, SYN cookies, buffer autotuning, PLPMTUD.
+//! wire, PLPMTUD; Fast Open without cookies, and its black holes behind the SYN.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]

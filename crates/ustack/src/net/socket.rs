@@ -9,7 +9,8 @@ use crate::driver::caller;
 use crate::lock::lock;
 use crate::stack::Stack;
 use stack_core::{
-    EndpointId, Endpoints, Error, Families, Interest, SocketOption, TransportCx, TransportProtocol,
+    EndpointId, Endpoints, Error, Families, Interest, OptionName, SocketOption, TransportCx,
+    TransportProtocol,
 };
 use std::io;
 use std::marker::PhantomData;
@@ -46,9 +47,6 @@ pub(crate) struct Socket<T: Sockets> {
 pub(crate) struct Settings {
     pub(crate) read_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
-    pub(crate) hop_limit: Option<u32>,
-    pub(crate) linger: Option<Duration>,
-    pub(crate) no_delay: bool,
     pub(crate) broadcast: bool,
 }
 
@@ -186,16 +184,22 @@ impl<T: Sockets> Socket<T> {
         self.call(|protocol, cx, id| protocol.set_option(cx, id, option))
     }
 
+    pub(crate) fn option(&self, name: OptionName) -> Result<SocketOption, Error> {
+        self.call(|protocol, _, id| protocol.option(id, name))
+    }
+
     pub(crate) fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         let hop_limit = u8::try_from(ttl).map_err(|_| Error::InvalidArgument);
         let set = hop_limit.and_then(|hop_limit| self.set_option(SocketOption::HopLimit(hop_limit)));
-        super::io_result("set the TTL", set)?;
-        self.change_settings(|settings| settings.hop_limit = Some(ttl));
-        Ok(())
+        super::io_result("set the TTL", set)
     }
 
+    /// 0 is the network layer's default.
     pub(crate) fn ttl(&self) -> u32 {
-        self.settings().hop_limit.unwrap_or(DEFAULT_TTL)
+        match self.option(OptionName::HopLimit) {
+            Ok(SocketOption::HopLimit(limit @ 1..)) => u32::from(limit),
+            _ => DEFAULT_TTL,
+        }
     }
 
     pub(crate) fn take_error(&self) -> Result<Option<Error>, Error> {

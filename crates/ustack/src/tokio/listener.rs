@@ -12,12 +12,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use trans_tcp::Tcp;
-use trans_tcp::congestion::Algorithm as Congestion;
 
 /// A TCP socket that listens.
 pub struct TcpListener {
     socket: Socket<Tcp>,
 }
+
+crate::net::tcp::options::listener_settings!(TcpListener);
 
 impl TcpListener {
     /// Listens on an address of `stack`. Port 0 picks one; `[::]` takes IPv4 peers as well.
@@ -68,18 +69,7 @@ impl TcpListener {
         Ok(self.socket.ttl())
     }
 
-    /// Chooses the congestion control of connections accepted later (`TCP_CONGESTION`).
-    ///
-    /// # Errors
-    /// The socket is gone.
-    pub fn set_congestion(&self, algorithm: Congestion) -> io::Result<()> {
-        io_result(
-            "choose the congestion control",
-            self.socket.call(|tcp, cx, id| tcp.set_congestion(cx, id, algorithm)),
-        )
-    }
-
-    /// Changes any other setting; connections accepted later inherit it.
+    /// Changes any setting, by its name in the contract; connections accepted later inherit it.
     ///
     /// # Errors
     /// The protocol does not have it, or refuses the value.

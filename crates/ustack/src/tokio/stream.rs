@@ -5,7 +5,7 @@ use super::{is_ready, poll_io};
 use crate::error::{ConnectError, SocketError};
 use crate::net::blocks::Blocks;
 use crate::net::socket::{Socket, Sockets};
-use crate::net::tcp::connect::{outcome, start};
+use crate::net::tcp::connect::{How, outcome, start};
 use crate::net::tcp::payload::{Outgoing, gather};
 use crate::net::{ToSocketAddr, io_result};
 use crate::stack::Stack;
@@ -15,9 +15,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use trans_tcp::congestion::Algorithm as Congestion;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use trans_tcp::{Tcp, TcpInfo};
 
 /// A TCP connection. Dropping it closes the connection, which then ends in an orderly way by itself.
@@ -25,13 +23,15 @@ pub struct TcpStream {
     socket: Socket<Tcp>,
 }
 
+crate::net::tcp::options::connection_settings!(TcpStream);
+
 impl TcpStream {
     /// Connects to `remote` from an address and port of the stack's choice. Dropping the future gives the connect up.
     ///
     /// # Errors
     /// Why not, with what to look at.
     pub async fn connect(stack: &Stack, remote: impl ToSocketAddr) -> Result<Self, ConnectError> {
-        Self::connect_with(stack, None, remote.to_socket_addr()?).await
+        Ok(Self::start(stack, remote.to_socket_addr()?, How::default()).await?.0)
     }
 
     /// Connects from this local address; port 0 picks one.
@@ -43,18 +43,44 @@ impl TcpStream {
         local: impl ToSocketAddr,
         remote: impl ToSocketAddr,
     ) -> Result<Self, ConnectError> {
-        Self::connect_with(stack, Some(local.to_socket_addr()?), remote.to_socket_addr()?).await
+        let how = How { local: Some(local.to_socket_addr()?), ..How::default() };
+        Ok(Self::start(stack, remote.to_socket_addr()?, how).await?.0)
     }
 
-    async fn connect_with(
+    /// Connects with these settings from the beginning: those that the SYN shows, or that it depends on.
+    ///
+    /// # Errors
+    /// Why not, with what to look at.
+    pub async fn connect_with(
         stack: &Stack,
-        local: Option<SocketAddr>,
-        remote: SocketAddr,
+        remote: impl ToSocketAddr,
+        options: &[SocketOption],
     ) -> Result<Self, ConnectError> {
-        let socket = start(stack, local, remote)?;
+        let how = How { options, ..How::default() };
+        Ok(Self::start(stack, remote.to_socket_addr()?, how).await?.0)
+    }
+
+    /// Connects, and writes all of `data`: in the SYN, as far as the peer has allowed that before (TCP Fast Open,
+    /// RFC 7413). The peer may see it twice: use it for what may be done twice.
+    ///
+    /// # Errors
+    /// A [`ConnectError`], or why the connection ended before all was written.
+    pub async fn connect_with_data(
+        stack: &Stack,
+        remote: impl ToSocketAddr,
+        data: &[u8],
+    ) -> io::Result<Self> {
+        let remote = remote.to_socket_addr().map_err(ConnectError::from)?;
+        let (mut stream, written) = Self::start(stack, remote, How { data, ..How::default() }).await?;
+        stream.write_all(data.get(written..).unwrap_or_default()).await?;
+        Ok(stream)
+    }
+
+    async fn start(stack: &Stack, remote: SocketAddr, how: How<'_>) -> Result<(Self, usize), ConnectError> {
+        let (socket, written) = start(stack, remote, how)?;
         let connected = socket.wait(Interest::Writable, outcome(remote)).await;
         connected.map_err(|error| ConnectError::new(remote, error, Tcp::NAME))?;
-        Ok(Self { socket })
+        Ok((Self { socket }, written))
     }
 
     pub(super) fn adopt(stack: Stack, id: EndpointId) -> Self {
@@ -203,55 +229,6 @@ impl TcpStream {
         io_result("look at the connection", self.socket.call(|tcp, _, id| tcp.info(id)))
     }
 
-    /// Whether small segments are sent at once (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    /// There is no connection any more.
-    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
-        self.set_option(SocketOption::NoDelay(on))?;
-        self.socket.change_settings(|settings| settings.no_delay = on);
-        Ok(())
-    }
-
-    /// Whether small segments are sent at once.
-    ///
-    /// # Errors
-    /// None; the signature is tokio's.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        Ok(self.socket.settings().no_delay)
-    }
-
-    /// Chooses the congestion control (`TCP_CONGESTION`), at any time: `stream.set_congestion("bbr".parse()?)`. The names are
-    /// [`Congestion::AVAILABLE`].
-    ///
-    /// # Errors
-    /// There is no connection any more.
-    pub fn set_congestion(&self, algorithm: Congestion) -> io::Result<()> {
-        io_result(
-            "choose the congestion control",
-            self.socket.call(|tcp, cx, id| tcp.set_congestion(cx, id, algorithm)),
-        )
-    }
-
-    /// What dropping the connection does with data that the peer has not acknowledged: `None` sends it in the
-    /// background; zero throws it away and resets the connection (`SO_LINGER`).
-    ///
-    /// # Errors
-    /// There is no connection any more.
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.set_option(SocketOption::Linger(linger))?;
-        self.socket.change_settings(|settings| settings.linger = linger);
-        Ok(())
-    }
-
-    /// What dropping the connection does with data that the peer has not acknowledged.
-    ///
-    /// # Errors
-    /// None; the signature is tokio's.
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        Ok(self.socket.settings().linger)
-    }
-
     /// TTL or hop limit, 1 to 255.
     ///
     /// # Errors
@@ -268,7 +245,7 @@ impl TcpStream {
         Ok(self.socket.ttl())
     }
 
-    /// Changes any other setting: keepalive, buffers, user timeout, traffic class ...
+    /// Changes any setting, by its name in the contract.
     ///
     /// # Errors
     /// The protocol does not have it, or refuses the value.

@@ -25,24 +25,40 @@ pub(crate) fn listen(stack: &Stack, local: SocketAddr) -> Result<Socket<Tcp>, Bi
     Ok(socket)
 }
 
-/// A socket whose connect has been started.
+/// How to connect, besides where to.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct How<'a> {
+    /// From where; the stack's choice if `None`.
+    pub(crate) local: Option<SocketAddr>,
+    /// Settings to begin with.
+    pub(crate) options: &'a [SocketOption],
+    /// What to send as early as possible.
+    pub(crate) data: &'a [u8],
+}
+
+/// A socket whose connect has been started, and how many bytes of the data it takes along.
 pub(crate) fn start(
     stack: &Stack,
-    local: Option<SocketAddr>,
     remote: SocketAddr,
-) -> Result<Socket<Tcp>, ConnectError> {
+    how: How<'_>,
+) -> Result<(Socket<Tcp>, usize), ConnectError> {
     let refuse = |error| ConnectError::new(remote, error, Tcp::NAME);
     let socket = Socket::<Tcp>::create(stack, Families::of(remote.ip())).map_err(refuse)?;
     let started = socket.call(|tcp, cx, id| {
-        local.map_or(Ok(()), |local| tcp.bind(cx, id, local))?;
-        match tcp.connect(cx, id, remote) {
-            Err(Error::ConnectStarted) => Ok(()),
+        how.options.iter().try_for_each(|option| tcp.set_option(cx, id, *option))?;
+        how.local.map_or(Ok(()), |local| tcp.bind(cx, id, local))?;
+        let started = match how.data {
+            [] => tcp.connect(cx, id, remote).map(|()| 0),
+            data => tcp.connect_with_data(cx, id, remote, data),
+        };
+        match started {
+            Err(Error::ConnectStarted) => Ok(0),
             result => result,
         }
     });
-    started.map_err(refuse)?;
+    let written = started.map_err(refuse)?;
     tracing::debug!(%remote, "connecting");
-    Ok(socket)
+    Ok((socket, written))
 }
 
 /// Whether a connect that was started has ended, and how; [`Error::WouldBlock`] while it has not.

@@ -12,12 +12,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use trans_tcp::Tcp;
-use trans_tcp::congestion::Algorithm as Congestion;
 
 /// A TCP socket that listens. All methods take `&self`; several threads may accept from one listener.
 pub struct TcpListener {
     socket: Arc<Socket<Tcp>>,
 }
+
+crate::net::tcp::options::listener_settings!(TcpListener);
 
 impl TcpListener {
     /// Listens on an address of `stack`. Port 0 picks one; `[::]` takes IPv4 peers as well.
@@ -84,18 +85,7 @@ impl TcpListener {
         Ok(self.socket.ttl())
     }
 
-    /// Chooses the congestion control of connections accepted later (`TCP_CONGESTION`).
-    ///
-    /// # Errors
-    /// The socket is gone.
-    pub fn set_congestion(&self, algorithm: Congestion) -> io::Result<()> {
-        io_result(
-            "choose the congestion control",
-            self.socket.call(|tcp, cx, id| tcp.set_congestion(cx, id, algorithm)),
-        )
-    }
-
-    /// Changes any other setting; connections accepted later inherit it.
+    /// Changes any setting, by its name in the contract; connections accepted later inherit it.
     ///
     /// # Errors
     /// The protocol does not have it, or refuses the value.

@@ -2,6 +2,7 @@
 
 pub(crate) mod connect;
 mod listener;
+pub(crate) mod options;
 pub(crate) mod payload;
 mod settings;
 mod stream;

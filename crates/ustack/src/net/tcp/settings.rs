@@ -8,7 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use trans_tcp::TcpInfo;
-use trans_tcp::congestion::Algorithm as Congestion;
+
+crate::net::tcp::options::connection_settings!(TcpStream);
 
 impl TcpStream {
     /// Our address.
@@ -80,55 +81,6 @@ impl TcpStream {
         Ok(())
     }
 
-    /// Whether small segments are sent at once (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    /// There is no connection any more.
-    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
-        self.set_option(SocketOption::NoDelay(on))?;
-        self.socket.change_settings(|settings| settings.no_delay = on);
-        Ok(())
-    }
-
-    /// Whether small segments are sent at once.
-    ///
-    /// # Errors
-    /// None; the signature is std's.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        Ok(self.socket.settings().no_delay)
-    }
-
-    /// Chooses the congestion control (`TCP_CONGESTION`), at any time: `stream.set_congestion("bbr".parse()?)`. The names are
-    /// [`Congestion::AVAILABLE`].
-    ///
-    /// # Errors
-    /// There is no connection any more.
-    pub fn set_congestion(&self, algorithm: Congestion) -> io::Result<()> {
-        io_result(
-            "choose the congestion control",
-            self.socket.call(|tcp, cx, id| tcp.set_congestion(cx, id, algorithm)),
-        )
-    }
-
-    /// What dropping the last handle does with data that the peer has not acknowledged: `None` sends it in the
-    /// background; zero throws it away and resets the connection (`SO_LINGER`).
-    ///
-    /// # Errors
-    /// There is no connection any more.
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.set_option(SocketOption::Linger(linger))?;
-        self.socket.change_settings(|settings| settings.linger = linger);
-        Ok(())
-    }
-
-    /// What dropping the last handle does with data that the peer has not acknowledged.
-    ///
-    /// # Errors
-    /// None; the signature is std's.
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        Ok(self.socket.settings().linger)
-    }
-
     /// TTL or hop limit, 1 to 255.
     ///
     /// # Errors
@@ -145,7 +97,7 @@ impl TcpStream {
         Ok(self.socket.ttl())
     }
 
-    /// Changes any other setting: keepalive, buffers, user timeout, traffic class ...
+    /// Changes any setting, by its name in the contract.
     ///
     /// # Errors
     /// The protocol does not have it, or refuses the value.

@@ -1,6 +1,6 @@
 //! A connection: making it, reading, writing, ending.
 
-use super::connect::{outcome, start};
+use super::connect::{How, outcome, start};
 use super::payload::{Outgoing, SMALL, gather};
 use crate::error::ConnectError;
 use crate::net::address::ToSocketAddr;
@@ -9,7 +9,7 @@ use crate::net::io_result;
 use crate::net::socket::{Socket, Sockets};
 use crate::stack::Stack;
 use bytes::Bytes;
-use stack_core::{EndpointId, Error, Interest};
+use stack_core::{EndpointId, Error, Interest, SocketOption};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl TcpStream {
     /// # Errors
     /// Why not, with what to look at.
     pub fn connect(stack: &Stack, remote: impl ToSocketAddr) -> Result<Self, ConnectError> {
-        Self::connect_with(stack, None, remote.to_socket_addr()?, None)
+        Ok(Self::start(stack, remote.to_socket_addr()?, How::default(), None)?.0)
     }
 
     /// Connects from this local address; port 0 picks one.
@@ -40,7 +40,8 @@ impl TcpStream {
         local: impl ToSocketAddr,
         remote: impl ToSocketAddr,
     ) -> Result<Self, ConnectError> {
-        Self::connect_with(stack, Some(local.to_socket_addr()?), remote.to_socket_addr()?, None)
+        let how = How { local: Some(local.to_socket_addr()?), ..How::default() };
+        Ok(Self::start(stack, remote.to_socket_addr()?, how, None)?.0)
     }
 
     /// Connects, and gives up after `timeout`.
@@ -52,21 +53,46 @@ impl TcpStream {
         remote: &SocketAddr,
         timeout: Duration,
     ) -> Result<Self, ConnectError> {
-        Self::connect_with(stack, None, *remote, Some(timeout))
+        Ok(Self::start(stack, *remote, How::default(), Some(timeout))?.0)
     }
 
-    fn connect_with(
+    /// Connects with these settings from the beginning: those that the SYN shows, or that it depends on.
+    ///
+    /// # Errors
+    /// Why not, with what to look at.
+    pub fn connect_with(
         stack: &Stack,
-        local: Option<SocketAddr>,
-        remote: SocketAddr,
-        timeout: Option<Duration>,
+        remote: impl ToSocketAddr,
+        options: &[SocketOption],
     ) -> Result<Self, ConnectError> {
-        let socket = start(stack, local, remote)?;
+        let how = How { options, ..How::default() };
+        Ok(Self::start(stack, remote.to_socket_addr()?, how, None)?.0)
+    }
+
+    /// Connects, and writes all of `data`: in the SYN, as far as the peer has allowed that before (TCP Fast Open,
+    /// RFC 7413). The peer may see it twice: use it for what may be done twice.
+    ///
+    /// # Errors
+    /// A [`ConnectError`], or why the connection ended before all was written.
+    pub fn connect_with_data(stack: &Stack, remote: impl ToSocketAddr, data: &[u8]) -> io::Result<Self> {
+        let remote = remote.to_socket_addr().map_err(ConnectError::from)?;
+        let (mut stream, written) = Self::start(stack, remote, How { data, ..How::default() }, None)?;
+        stream.write_all(data.get(written..).unwrap_or_default())?;
+        Ok(stream)
+    }
+
+    fn start(
+        stack: &Stack,
+        remote: SocketAddr,
+        how: How<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<(Self, usize), ConnectError> {
+        let (socket, written) = start(stack, remote, how)?;
         socket.block(Interest::Writable, timeout, outcome(remote)).map_err(|error| match error {
             Error::WouldBlock => ConnectError::TimedOut { remote },
             error => ConnectError::new(remote, error, Tcp::NAME),
         })?;
-        Ok(Self { socket: Arc::new(socket) })
+        Ok((Self { socket: Arc::new(socket) }, written))
     }
 
     pub(super) fn adopt(stack: Stack, id: EndpointId) -> Self {
