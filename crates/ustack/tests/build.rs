@@ -73,7 +73,9 @@ fn a_refused_interface_leaves_nothing_behind() {
 
 #[test]
 fn addresses_subnets_and_routes_as_the_seed_has_them() {
-    let stack = Stack::builder().default_protocols().nic(nic().name("one")).build().unwrap();
+    // Without the other end the link is gone, and with it, sooner or later, the interface.
+    let (ours, _theirs) = pair(ChannelConfig::default());
+    let stack = Stack::builder().default_protocols().nic(NicConfig::new(ours).name("one")).build().unwrap();
     let one = NicId(1);
     assert_eq!(stack.add_address(one, "10.0.0.1/24".parse().unwrap()), Ok(()));
     assert_eq!(stack.add_address(one, "10.0.0.1/24".parse().unwrap()), Err(Error::DuplicateAddress));
