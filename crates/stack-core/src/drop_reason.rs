@@ -128,6 +128,10 @@ drop_reasons! {
     TcpDuplicate = "tcp-duplicate",
     /// TCP: too much out-of-order data.
     TcpReassemblyFull = "tcp-reassembly-full",
+    /// TCP: the memory of all connections is used up.
+    TcpNoMemory = "tcp-no-memory",
+    /// TCP: an ACK without data, while the listener waits for data.
+    TcpDeferred = "tcp-deferred",
     /// TCP: data for a connection that reads no more.
     TcpAfterClose = "tcp-after-close",
     /// TCP: a segment for a connection in TIME-WAIT.

@@ -3,11 +3,9 @@
 //! Endpoints belong to their protocol and are named by [`EndpointId`], so that an idle one costs bytes, not objects.
 //! No call waits: what can't be done now is [`Error::WouldBlock`], and a waker tells when to try again.
 
-use crate::{EndpointId, Error, Families, TransportCx};
-use core::net::{IpAddr, SocketAddr};
+use crate::{EndpointId, Error, Families, OptionName, SocketOption, TransportCx};
+use core::net::SocketAddr;
 use core::task::Waker;
-use core::time::Duration;
-use stack_packet::NicId;
 
 /// Which side of a connection to end.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -46,62 +44,6 @@ pub struct Readiness {
     pub error: bool,
 }
 
-/// A setting of a socket. Protocols answer [`Error::NotSupported`] to what they don't have.
-#[derive(Clone, Copy, PartialEq, Debug)]
-#[non_exhaustive]
-pub enum SocketOption {
-    /// Receive buffer, in bytes of payload (`SO_RCVBUF`).
-    ReceiveBuffer(usize),
-    /// Send buffer, in bytes (`SO_SNDBUF`).
-    SendBuffer(usize),
-    /// Bind although a connection in TIME-WAIT has the port (`SO_REUSEADDR`).
-    ReuseAddress(bool),
-    /// Share the port with others that allow it (`SO_REUSEPORT`).
-    ReusePort(bool),
-    /// Allow broadcast destinations (`SO_BROADCAST`).
-    Broadcast(bool),
-    /// Only this interface (`SO_BINDTODEVICE`).
-    BindToNic(Option<NicId>),
-    /// Mark of outbound packets (`SO_MARK`).
-    Mark(u32),
-    /// Hop limit of outbound unicast packets (`IP_TTL`, `IPV6_UNICAST_HOPS`).
-    HopLimit(u8),
-    /// Hop limit of outbound multicast packets (`IP_MULTICAST_TTL`).
-    MulticastHopLimit(u8),
-    /// Whether our own multicast comes back to us (`IP_MULTICAST_LOOP`).
-    MulticastLoop(bool),
-    /// Interface of outbound multicast where the destination names none (`IP_MULTICAST_IF`).
-    MulticastNic(Option<NicId>),
-    /// Forbid fragments: what is larger than the path is [`Error::MessageTooLarge`] (`IP_MTU_DISCOVER`, `IPV6_DONTFRAG`).
-    DontFragment(bool),
-    /// Keep errors about sent packets, with who reported them, for the protocol's error queue (`IP_RECVERR`).
-    ReceiveErrors(bool),
-    /// Traffic class of outbound packets; the ECN bits are the protocol's (`IP_TOS`, `IPV6_TCLASS`).
-    TrafficClass(u8),
-    /// Receive a group on an interface (`IP_ADD_MEMBERSHIP`).
-    JoinGroup(IpAddr, Option<NicId>),
-    /// Stop to (`IP_DROP_MEMBERSHIP`).
-    LeaveGroup(IpAddr, Option<NicId>),
-    /// What closing does with unsent data (`SO_LINGER`).
-    Linger(Option<Duration>),
-    /// Send small segments at once (`TCP_NODELAY`).
-    NoDelay(bool),
-    /// Probe an idle peer (`SO_KEEPALIVE`).
-    KeepAlive(bool),
-    /// Idle time before the first probe (`TCP_KEEPIDLE`).
-    KeepAliveIdle(Duration),
-    /// Time between probes (`TCP_KEEPINTVL`).
-    KeepAliveInterval(Duration),
-    /// Unanswered probes that end the connection (`TCP_KEEPCNT`).
-    KeepAliveCount(u32),
-    /// How long data may stay unacknowledged (`TCP_USER_TIMEOUT`); `None` for the default.
-    UserTimeout(Option<Duration>),
-    /// Largest segment to send and to announce (`TCP_MAXSEG`).
-    MaxSegment(u16),
-    /// Deliver urgent data in the stream (`SO_OOBINLINE`).
-    UrgentInline(bool),
-}
-
 /// The sockets of a transport protocol.
 pub trait Endpoints {
     /// A new, unbound socket.
@@ -121,6 +63,22 @@ pub trait Endpoints {
     /// # Errors
     /// [`Error::ConnectStarted`] if the answer comes later; [`Error::NoRoute`] and those of `bind` at once.
     fn connect(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, remote: SocketAddr) -> Result<(), Error>;
+
+    /// Connects it and sends data with the first packet, if the peer allows that; returns how many bytes were queued
+    /// (`MSG_FASTOPEN`).
+    ///
+    /// # Errors
+    /// [`Error::ConnectStarted`] if nothing was queued; [`Error::NotSupported`]; those of `connect`.
+    fn connect_with_data(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        remote: SocketAddr,
+        data: &[u8],
+    ) -> Result<usize, Error> {
+        let _ = (cx, id, remote, data);
+        Err(Error::NotSupported)
+    }
 
     /// Lets peers connect; again, it changes the backlog.
     ///
@@ -201,6 +159,15 @@ pub trait Endpoints {
         id: EndpointId,
         option: SocketOption,
     ) -> Result<(), Error>;
+
+    /// What a setting is now.
+    ///
+    /// # Errors
+    /// [`Error::NotSupported`] for what the protocol does not have, or can't tell; [`Error::UnknownEndpoint`].
+    fn option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
+        let _ = (id, name);
+        Err(Error::NotSupported)
+    }
 
     /// Takes the pending error (`SO_ERROR`).
     fn take_error(&mut self, id: EndpointId) -> Option<Error>;

@@ -17,7 +17,7 @@
 //! | [`LinkEndpoint`], [`LinkReceive`], [`LinkTransmit`] | `link-*` | `link.rs` |
 //! | [`NetworkProtocol`], [`NetworkEndpoint`], [`LinkAddressResolver`] | `net-*` | `network.rs` |
 //! | [`TransportProtocol`] | `trans-*` | `transport.rs` |
-//! | [`Endpoints`] | `trans-*`: what sockets, script runners and a C API drive | `endpoint.rs` |
+//! | [`Endpoints`] | `trans-*`: what sockets, script runners and a C API drive | `endpoint.rs`, `socket_option.rs` |
 //! | [`NetServices`], [`LinkAddressCache`], [`TransportServices`] | the host | `context.rs` |
 //! | [`Tap`], [`Hook`] | captures, packet sockets; filters, NAT | `policy.rs` |
 //! | [`PortRegistry`], [`PathMtuStore`] | the host, or maps that shards share | `registry.rs` |
@@ -52,6 +52,7 @@ mod network;
 mod policy;
 mod registry;
 mod route;
+mod socket_option;
 mod source;
 mod transport;
 
@@ -61,7 +62,7 @@ pub use context::{
 };
 pub use drop_reason::DropReason;
 pub use effect::{DeliveryError, Effect, ErrorKind, ErrorOrigin, NeighborUpdate};
-pub use endpoint::{Endpoints, Interest, Readiness, Shutdown, SocketOption};
+pub use endpoint::{Endpoints, Interest, Readiness, Shutdown};
 pub use error::{Error, LinkError};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use link::{LinkCapabilities, LinkDrops, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
@@ -69,6 +70,7 @@ pub use network::{LinkAddressResolver, NetworkEndpoint, NetworkProtocol, Verdict
 pub use policy::{Hook, HookVerdict, Tap, TapPoint, TappedPacket};
 pub use registry::{PathMtuStore, PortRegistry, PortRequest};
 pub use route::{CachedRoute, RouteQuery};
+pub use socket_option::{OptionName, SocketOption};
 pub use source::{Clock, Rng};
 pub use stack_packet::{
     Cast, Checksum, Hop, Instant, IpMeta, LinkAddress, NicId, RxBatch, RxMeta, RxPacket, Token, TxBatch,

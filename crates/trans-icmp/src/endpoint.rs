@@ -10,7 +10,8 @@ use crate::{Family, Icmp};
 use core::net::SocketAddr;
 use core::task::Waker;
 use stack_core::{
-    EndpointId, Endpoints, Error, Families, Interest, Readiness, Shutdown, SocketOption, TransportCx,
+    EndpointId, Endpoints, Error, Families, Interest, OptionName, Readiness, Shutdown, SocketOption,
+    TransportCx,
 };
 
 impl<F: Family> Endpoints for Icmp<F> {
@@ -122,6 +123,10 @@ impl<F: Family> Endpoints for Icmp<F> {
         option: SocketOption,
     ) -> Result<(), Error> {
         self.change_option(cx, id, option)
+    }
+
+    fn option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
+        self.read_option(id, name)
     }
 
     fn take_error(&mut self, id: EndpointId) -> Option<Error> {

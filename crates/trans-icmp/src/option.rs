@@ -1,9 +1,26 @@
 //! The settings of a socket; they hold from the next request on.
 
 use crate::{Family, Icmp};
-use stack_core::{EndpointId, Error, SocketOption, TransportCx};
+use stack_core::{EndpointId, Error, OptionName, SocketOption, TransportCx};
 
 impl<F: Family> Icmp<F> {
+    pub(crate) fn read_option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
+        let options = &self.sockets.open(id)?.options;
+        Ok(match name {
+            OptionName::Broadcast => SocketOption::Broadcast(options.broadcast),
+            OptionName::BindToNic => SocketOption::BindToNic(options.nic),
+            OptionName::Mark => SocketOption::Mark(options.mark),
+            OptionName::HopLimit => SocketOption::HopLimit(options.hop_limit),
+            OptionName::MulticastHopLimit => SocketOption::MulticastHopLimit(options.multicast_hop_limit),
+            OptionName::MulticastLoop => SocketOption::MulticastLoop(options.multicast_loop),
+            OptionName::MulticastNic => SocketOption::MulticastNic(options.multicast_nic),
+            OptionName::DontFragment => SocketOption::DontFragment(options.dont_fragment),
+            OptionName::ReceiveErrors => SocketOption::ReceiveErrors(options.receive_errors),
+            OptionName::TrafficClass => SocketOption::TrafficClass(options.traffic_class),
+            _ => return Err(Error::NotSupported),
+        })
+    }
+
     pub(crate) fn change_option(
         &mut self,
         cx: &mut TransportCx<'_>,

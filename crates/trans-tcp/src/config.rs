@@ -1,7 +1,10 @@
-//! What the whole stack's TCP is set to, and what a single socket can change. Each default says where it comes from.
+//! What the whole stack's TCP is set to. Each default says where it comes from; what a single socket can change is in
+//! `settings.rs`.
 
 use crate::congestion::Algorithm;
 use crate::event::Probe;
+use crate::memory::MemoryLimits;
+use crate::syn_cookie::SynCookies;
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
@@ -9,19 +12,30 @@ use core::time::Duration;
 /// Settings of one TCP. Sockets begin with its buffers and timeouts and may change their own.
 #[derive(Clone)]
 pub struct TcpConfig {
-    /// Receive buffer of a new socket, in bytes. 1 MiB: 80 Mbit/s over 100 ms.
+    /// Receive buffer of a new socket, in bytes. 1 MiB: 80 Mbit/s over 100 ms, and it grows.
     pub receive_buffer: usize,
-    /// Largest receive buffer that a socket may ask for, in bytes; the window scale is chosen for it.
+    /// Largest receive buffer, by growth or because a socket asks for it, in bytes; the window scale is chosen for it.
     /// 32 MiB: more than 1 Gbit/s over 200 ms, and within the 1 GiB of RFC 7323 §2.3.
     pub receive_buffer_max: usize,
-    /// Send buffer of a new socket, in bytes. 1 MiB.
+    /// Send buffer of a new socket, in bytes. 1 MiB, and it grows.
     pub send_buffer: usize,
-    /// Largest send buffer that a socket may ask for, in bytes. 32 MiB.
+    /// Largest send buffer, by growth or because a socket asks for it, in bytes. 32 MiB.
     pub send_buffer_max: usize,
+    /// Let buffers grow to their maxima as the path and the application need it, on sockets that set no size. On.
+    pub autotune: bool,
+    /// Memory behind the buffers of all connections together.
+    pub memory: MemoryLimits,
     /// Sockets of all kinds that can be there at a time. 2^20.
     pub max_sockets: usize,
     /// Half-open peers of all listeners together. 2^16: 6 MiB of records.
     pub max_half_open: usize,
+    /// When SYNs are answered without keeping anything (RFC 4987 §3.6). When a listener's half-open peers are too many.
+    pub syn_cookies: SynCookies,
+    /// Key of Fast Open cookies, for hosts that have to take each other's (RFC 7413 §6.3.4); it does not change. None:
+    /// keys are drawn at random.
+    pub fast_open_key: Option<u128>,
+    /// How long a key of Fast Open cookies is used; the previous one stays valid for as long again. An hour.
+    pub fast_open_key_period: Duration,
     /// TIME-WAIT records; beyond that, connections skip the state. 2^16 (Linux scales `tcp_max_tw_buckets` alike).
     pub max_time_wait: usize,
     /// RTO before the first sample. 1 s (R6298-2.1-a).
@@ -100,8 +114,13 @@ impl Default for TcpConfig {
             receive_buffer_max: 32 << 20,
             send_buffer: 1 << 20,
             send_buffer_max: 32 << 20,
+            autotune: true,
+            memory: MemoryLimits::default(),
             max_sockets: 1 << 20,
             max_half_open: 1 << 16,
+            syn_cookies: SynCookies::WhenFull,
+            fast_open_key: None,
+            fast_open_key_period: Duration::from_secs(3600),
             max_time_wait: 1 << 16,
             initial_rto: Duration::from_secs(1),
             min_rto: Duration::from_millis(200),
@@ -148,58 +167,6 @@ impl fmt::Debug for TcpConfig {
 
 /// Smallest buffer of either direction, in bytes: a window of a few segments.
 pub(crate) const MIN_BUFFER: usize = 4096;
-
-/// What one socket has set; a listener hands it on to its connections.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    pub(crate) receive_buffer: u32,
-    pub(crate) send_buffer: u32,
-    pub(crate) mark: u32,
-    pub(crate) congestion: Algorithm,
-    /// Milliseconds; `None` leaves it to the number of retries.
-    pub(crate) user_timeout: Option<u32>,
-    /// Milliseconds; `Some(0)` resets on close.
-    pub(crate) linger: Option<u32>,
-    /// Milliseconds.
-    pub(crate) keep_alive_idle: u32,
-    /// Milliseconds.
-    pub(crate) keep_alive_interval: u32,
-    /// Largest segment to announce and to send; 0 where none is set.
-    pub(crate) max_segment: u16,
-    pub(crate) keep_alive_count: u8,
-    /// 0 for the default of the network layer (R9293-MUST-49).
-    pub(crate) hop_limit: u8,
-    /// R9293-MUST-48; the two ECN bits are always clear.
-    pub(crate) traffic_class: u8,
-    pub(crate) keep_alive: bool,
-    pub(crate) no_delay: bool,
-    pub(crate) reuse_address: bool,
-    pub(crate) reuse_port: bool,
-}
-
-impl Settings {
-    /// What a new socket begins with.
-    pub(crate) fn new(config: &TcpConfig) -> Self {
-        Self {
-            receive_buffer: clamp_buffer(config.receive_buffer, config.receive_buffer_max),
-            send_buffer: clamp_buffer(config.send_buffer, config.send_buffer_max),
-            mark: 0,
-            congestion: config.congestion,
-            user_timeout: None,
-            linger: None,
-            keep_alive_idle: millis(config.keep_alive_idle),
-            keep_alive_interval: millis(config.keep_alive_interval),
-            max_segment: 0,
-            keep_alive_count: config.keep_alive_count,
-            hop_limit: 0,
-            traffic_class: 0,
-            keep_alive: false, // R9293-MUST-25
-            no_delay: config.no_delay,
-            reuse_address: false,
-            reuse_port: false,
-        }
-    }
-}
 
 /// A buffer size within what is allowed; never more than the largest window of RFC 7323 §2.3.
 pub(crate) fn clamp_buffer(size: usize, max: usize) -> u32 {

@@ -1,10 +1,10 @@
 //! Active open: RFC 9293 §3.9.1.1, RFC 6056. Where to, from which address and port, and a SYN.
 
-use crate::config::Settings;
 use crate::connection::Connection;
 use crate::env::Env;
 use crate::pmtu::Path;
 use crate::reservation::Reservation;
+use crate::settings::Settings;
 use crate::socket::{family_fits, scope_of};
 use crate::state::Event;
 use crate::tcp::{Socket, Tcp};

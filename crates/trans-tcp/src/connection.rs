@@ -4,13 +4,16 @@
 //! Memory: everything in here is there for an idle connection too, so ropes, reassembly and congestion state are
 //! boxed, empty ropes go back to a pool, and settings are shared.
 
+use crate::bulk::Bulk;
 use crate::challenge_ack::ChallengeClock;
-use crate::config::Settings;
 use crate::congestion::{Controller, Window, initial_window};
 use crate::delayed_ack::DelayedAck;
 use crate::env::{Control, Env, Reply};
 use crate::error::CloseReason;
 use crate::event::TcpEvent;
+use crate::fastopen::FastOpen;
+use crate::info::millis_of;
+use crate::memory::Level;
 use crate::persist::Persist;
 use crate::pmtu::{Path, default_mss};
 use crate::receiver::Receiver;
@@ -19,10 +22,12 @@ use crate::reservation::Reservation;
 use crate::rtt::Estimator;
 use crate::segment::Segment;
 use crate::sender::Sender;
+use crate::settings::Settings;
 use crate::state::{Event, State};
 use crate::timers::{Timer, Timers};
 use crate::timestamps::Timestamps;
 use crate::tuple::Tuple;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::task::Waker;
 use stack_core::{Error, Instant, NicId, RouteQuery};
@@ -37,9 +42,8 @@ pub(crate) struct Stats {
     pub(crate) segs_out: u32,
     pub(crate) data_segs_in: u32,
     pub(crate) data_segs_out: u32,
-    pub(crate) retrans: u32,
-    /// Segments that the peer got twice, as it says.
-    pub(crate) dsack_dups: u32,
+    /// Milliseconds of the clock's origin when text arrived last.
+    pub(crate) last_data: u32,
 }
 
 /// One connection.
@@ -66,6 +70,14 @@ pub(crate) struct Connection {
     /// A keepalive probe has to go.
     pub(crate) keep_alive_due: bool,
     pub(crate) keep_alive_probes: u8,
+    /// What the cork held back goes now.
+    pub(crate) cork_expired: bool,
+    /// The application could have written more than there was room for.
+    pub(crate) wants_room: bool,
+    /// Whether text goes, or went, with the SYN.
+    pub(crate) fast_open: FastOpen,
+    /// How scarce the memory of the stack is.
+    pub(crate) level: Level,
     pub(crate) nic: Option<NicId>,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) path: Path,
@@ -90,9 +102,10 @@ pub(crate) struct Connection {
     /// What the round robin still owes it, in bytes.
     pub(crate) credit: i32,
     pub(crate) last_sent: Instant,
-    pub(crate) last_received: Instant,
-    /// Milliseconds of the last time that the neighbour was confirmed.
-    pub(crate) confirmed: u32,
+    /// Milliseconds of the clock's origin when a segment arrived last.
+    pub(crate) last_received: u32,
+    /// The second in which the neighbour was confirmed last, modulo 2^16; 0 if never.
+    pub(crate) confirmed: u16,
     pub(crate) read_waker: Option<Waker>,
     pub(crate) write_waker: Option<Waker>,
     /// Waits to be taken by the application.
@@ -101,8 +114,7 @@ pub(crate) struct Connection {
     pub(crate) soft_error: Option<Error>,
     pub(crate) close_reason: Option<CloseReason>,
     pub(crate) stats: Stats,
-    /// Octets that counted as lost so far, modulo 2^32.
-    pub(crate) total_lost: u32,
+    pub(crate) bulk: Option<Box<Bulk>>,
 }
 
 impl Connection {
@@ -132,6 +144,10 @@ impl Connection {
             was_idle: true,
             keep_alive_due: false,
             keep_alive_probes: 0,
+            cork_expired: false,
+            wants_room: false,
+            fast_open: FastOpen::Off,
+            level: env.shared.memory.level(),
             nic,
             reservation: None,
             path: Path::UNKNOWN,
@@ -152,7 +168,7 @@ impl Connection {
             mss: default_mss(&tuple),
             credit: 0,
             last_sent: env.now,
-            last_received: env.now,
+            last_received: millis_of(env.now),
             confirmed: 0,
             read_waker: None,
             write_waker: None,
@@ -160,7 +176,7 @@ impl Connection {
             soft_error: None,
             close_reason: None,
             stats: Stats::default(),
-            total_lost: 0,
+            bulk: None,
         }
     }
 
@@ -205,13 +221,15 @@ impl Connection {
         if self.syn_was_lost {
             self.rtt.after_lost_syn();
         }
-        let segments = env.config().initial_window;
-        self.window.cwnd = initial_window(segments, self.mss(), self.syn_was_lost);
-        self.recovery = Recovery::new(self.snd.una - 1);
+        if self.fast_open != FastOpen::Serving {
+            let segments = env.config().initial_window;
+            self.window.cwnd = initial_window(segments, self.mss(), self.syn_was_lost);
+            self.recovery = Recovery::new(self.snd.una - 1);
+        }
         self.syn_due = false;
         self.timers.clear(Timer::Retransmit);
         self.event(env, Event::Open);
-        self.last_received = env.now;
+        self.last_received = millis_of(env.now);
         self.start_keep_alive(env.now);
         env.cx.wake(&mut self.write_waker);
         if self.snd.has_fin() {
@@ -234,6 +252,9 @@ impl Connection {
         self.timers.clear_all();
         self.abandon_flight(env);
         self.snd.buffer = None;
+        if !matches!(self.fast_open, FastOpen::Off | FastOpen::Serving) {
+            env.shared.fast_open.end(env.id);
+        }
         self.wake_all(env);
     }
 
@@ -320,9 +341,11 @@ impl Connection {
         announced.saturating_sub(options).max(1)
     }
 
-    /// Largest window that the path allows to offer.
+    /// Largest window that the path, the application and the stack's memory allow to offer.
     pub(crate) fn window_limit(&self) -> u32 {
-        self.path.window_limit(self.receive_mss())
+        let clamp = self.settings.window_clamp;
+        let clamp = if clamp == 0 { u32::MAX } else { clamp };
+        self.path.window_limit(self.receive_mss()).min(clamp).min(self.window_of_level())
     }
 
     /// Shows the window to the probe.

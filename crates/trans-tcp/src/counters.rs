@@ -46,6 +46,28 @@ counters! {
     listen_drops = "ListenDrops",
     /// SYNs dropped because too many peers were half open.
     req_q_full_drop = "TCPReqQFullDrop",
+    /// SYNs that were answered with a cookie.
+    syncookies_sent = "SyncookiesSent",
+    /// ACKs that brought one back.
+    syncookies_recv = "SyncookiesRecv",
+    /// ACKs that should have, and did not.
+    syncookies_failed = "SyncookiesFailed",
+    /// ACKs without data that a listener left in its queue of half-open peers, because it waits for data.
+    defer_accept_drop = "TCPDeferAcceptDrop",
+    /// Connects whose SYN brought data that the peer took.
+    fast_open_active = "TCPFastOpenActive",
+    /// Connects whose SYN brought data that the peer did not take.
+    fast_open_active_fail = "TCPFastOpenActiveFail",
+    /// Connections that were made by a SYN with data.
+    fast_open_passive = "TCPFastOpenPassive",
+    /// SYNs with a Fast Open cookie that was not good.
+    fast_open_passive_fail = "TCPFastOpenPassiveFail",
+    /// SYNs with data and a good cookie that went the usual way, because too many were under way.
+    fast_open_listen_overflow = "TCPFastOpenListenOverflow",
+    /// SYNs that asked for a Fast Open cookie.
+    fast_open_cookie_reqd = "TCPFastOpenCookieReqd",
+    /// Times that a destination was given up for Fast Open, because SYNs got lost.
+    fast_open_blackhole = "TCPFastOpenBlackhole",
     /// Retransmission timeouts.
     timeouts = "TCPTimeouts",
     /// SYNs and SYN-ACKs retransmitted.
@@ -100,6 +122,12 @@ counters! {
     ofo_drop = "TCPOFODrop",
     /// Times that a receive queue was copied together to let go of memory.
     rcv_collapsed = "TCPRcvCollapsed",
+    /// Times that the memory of all connections got scarce.
+    memory_pressures = "TCPMemoryPressures",
+    /// Out-of-order queues dropped for want of memory.
+    ofo_pruned = "OfoPruned",
+    /// Segments in order dropped for want of memory.
+    rcv_q_drop = "TCPRcvQDrop",
     /// Challenge ACKs sent.
     challenge_ack = "TCPChallengeACK",
     /// SYNs on synchronized connections.

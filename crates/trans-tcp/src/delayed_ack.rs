@@ -19,7 +19,7 @@ pub(crate) struct DelayedAck {
     now: bool,
     /// Segments beyond a gap.
     duplicates: u8,
-    /// Full-sized segments that are still acknowledged at once.
+    /// Full-sized segments that are still acknowledged at once; above [`QUICK`], small ones as well.
     quick: u8,
 }
 
@@ -46,7 +46,7 @@ impl DelayedAck {
         self.pending = true;
         if unacked >= 2 * full {
             self.now = true; // R9293-SHLD-19, R5681-4.2-a
-        } else if self.quick > 0 && len >= full {
+        } else if self.quick > QUICK || self.quick > 0 && len >= full {
             self.quick -= 1;
             self.now = true;
         }
@@ -69,6 +69,18 @@ impl DelayedAck {
     /// An ACK is due without delay: a gap was filled, a FIN or an unacceptable segment came, the window moved.
     pub(crate) fn at_once(&mut self) {
         (self.pending, self.now) = (true, true);
+    }
+
+    /// The application wants ACKs at once for a while, of small segments, too; or delayed ones from now on
+    /// (`TCP_QUICKACK`).
+    pub(crate) fn set_quick(&mut self, on: bool) {
+        self.quick = if on { 2 * QUICK } else { 0 };
+        self.now |= on && self.pending;
+    }
+
+    /// Whether segments are acknowledged at once.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick > 0
     }
 
     /// The application answers what it reads: ACKs ride on the answers.

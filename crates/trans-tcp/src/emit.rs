@@ -19,13 +19,14 @@ impl Connection {
     pub(crate) fn emit(&mut self, env: &mut Env<'_, '_>, out: &mut TxBatch, next: Outgoing) -> bool {
         let mss = self.mss();
         let packet = out.slot();
-        let len = self.snd.fill(next.seq, next.len, mss, packet);
+        let text = next.seq + u32::from(next.flags.syn());
+        let len = self.snd.fill(text, next.len, mss, packet);
         let mut flags = next.flags;
         if len < next.len {
             flags = flags & !Flags::FIN;
         }
-        let end = next.seq + len;
-        if len > 0 && end == self.snd.text_end() {
+        let end = text + len;
+        if len > 0 && end == self.snd.text_end() && !flags.syn() {
             flags |= Flags::PSH; // R9293-MUST-61, R9293-SHLD-27
         }
         let urgent = self.snd.urgent_pointer(next.seq).filter(|_| !flags.syn());
@@ -34,12 +35,18 @@ impl Connection {
         }
         let was_closed = self.rcv.offers_nothing();
         let sack_room = if len == 0 { MAX_OPTIONS_LEN as u32 } else { mss.saturating_sub(len) };
-        let header = Header { seq: next.seq, flags, urgent: urgent.unwrap_or(0), sack_room };
+        let header = Header {
+            seq: next.seq,
+            flags,
+            urgent: urgent.unwrap_or(0),
+            sack_room,
+            fast_open: self.fast_open_option(env, flags),
+        };
         if len == 0 && next.len > 0 || !self.write_header(env.now, header, packet) {
             out.cancel();
             return false;
         }
-        if len > mss {
+        if len > mss && !flags.syn() {
             packet.gso_size = self.mss;
         }
         self.credit = self.credit.saturating_sub(packet.len() as i32);
@@ -140,7 +147,9 @@ impl Connection {
         end: SeqNum,
         cause: Cause,
     ) {
-        self.stats.retrans = self.stats.retrans.wrapping_add(segments);
+        let losses = self.losses_mut();
+        losses.retrans = losses.retrans.wrapping_add(segments);
+        losses.bytes_retrans += u64::from(end.distance_from(segment.seq));
         let is_opening = self.state.is_opening();
         let (counters, count) = (env.counters(), u64::from(segments));
         counters.retrans_segs += count;

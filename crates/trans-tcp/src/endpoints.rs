@@ -4,7 +4,8 @@ use crate::tcp::Tcp;
 use core::net::SocketAddr;
 use core::task::Waker;
 use stack_core::{
-    EndpointId, Endpoints, Error, Families, Interest, Readiness, Shutdown, SocketOption, TransportCx,
+    EndpointId, Endpoints, Error, Families, Interest, OptionName, Readiness, Shutdown, SocketOption,
+    TransportCx,
 };
 
 impl Endpoints for Tcp {
@@ -18,6 +19,16 @@ impl Endpoints for Tcp {
 
     fn connect(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, remote: SocketAddr) -> Result<(), Error> {
         Tcp::connect(self, cx, id, remote)
+    }
+
+    fn connect_with_data(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        remote: SocketAddr,
+        data: &[u8],
+    ) -> Result<usize, Error> {
+        Tcp::connect_with_data(self, cx, id, remote, data)
     }
 
     fn listen(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, backlog: usize) -> Result<(), Error> {
@@ -83,6 +94,10 @@ impl Endpoints for Tcp {
         option: SocketOption,
     ) -> Result<(), Error> {
         Tcp::set_option(self, cx, id, option)
+    }
+
+    fn option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
+        Tcp::option(self, id, name)
     }
 
     fn take_error(&mut self, id: EndpointId) -> Option<Error> {

@@ -2,21 +2,27 @@
 //! of one TCP share. Connections never see each other.
 
 use crate::challenge_ack::ChallengeBudget;
-use crate::config::{Settings, TcpConfig};
+use crate::config::TcpConfig;
 use crate::counters::TcpCounters;
 use crate::event::TcpEvent;
+use crate::fastopen::{Cookies, Worth};
 use crate::isn::Secrets;
+use crate::memory::Budget;
 use crate::recovery::flight::{Flight, Pool};
 use crate::segment::Segment;
+use crate::settings::Settings;
+use crate::syn_queue::HalfOpen;
 use crate::tuple::Tuple;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use stack_core::{EndpointId, Instant, NicId, RxPacket, TransportCx};
 use stack_packet::Rope;
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::Flags;
+use stack_wire::tcp_options::FastOpenCookie;
 
 /// Control packets that wait for the next transmission; more are dropped, as a network would.
 const MAX_CONTROL: usize = 1024;
@@ -30,6 +36,8 @@ pub(crate) enum Control {
     Reply(Reply),
     /// The SYN-ACK of a half-open peer, built from its record when it is sent.
     SynAck(EndpointId),
+    /// The SYN-ACK of a peer of which nothing is kept.
+    SynCookie(HalfOpen),
 }
 
 /// A segment without text or SYN.
@@ -54,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) counters: TcpCounters,
     pub(crate) challenges: ChallengeBudget,
+    pub(crate) memory: Budget,
+    pub(crate) fast_open: Cookies,
     pub(crate) control: VecDeque<Control>,
     pub(crate) ready: VecDeque<EndpointId>,
     /// The latest time that a call came with.
@@ -70,6 +80,8 @@ impl Shared {
             config,
             counters: TcpCounters::default(),
             challenges: ChallengeBudget::default(),
+            memory: Budget::default(),
+            fast_open: Cookies::default(),
             control: VecDeque::new(),
             ready: VecDeque::new(),
             latest: Instant::ZERO,
@@ -86,9 +98,29 @@ impl Shared {
         cx.now = self.latest;
     }
 
+    /// The latest time that a call came with.
+    pub(crate) fn latest(&self) -> Instant {
+        self.latest
+    }
+
     /// The secrets, drawn at the first need.
     pub(crate) fn secrets(&mut self, cx: &mut TransportCx<'_>) -> Secrets {
         *self.secrets.get_or_insert_with(|| Secrets::new(cx.host))
+    }
+
+    /// The Fast Open cookie of a peer.
+    pub(crate) fn fast_open_cookie(&mut self, cx: &mut TransportCx<'_>, peer: IpAddr) -> FastOpenCookie {
+        self.fast_open.make(cx.now, &self.config, || cx.host.random(), peer)
+    }
+
+    /// What a Fast Open cookie is worth that a peer brings.
+    pub(crate) fn check_fast_open_cookie(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        peer: IpAddr,
+        cookie: &FastOpenCookie,
+    ) -> Worth {
+        self.fast_open.check(cx.now, &self.config, || cx.host.random(), peer, cookie)
     }
 
     /// Queues a control packet; beyond the cap it is dropped and counted.

@@ -1,15 +1,16 @@
 //! Passive open: from a SYN to a half-open record, and from there to a connection. RFC 9293 §3.5, §3.10.7.2.
 
-use crate::config::Settings;
 use crate::connection::Connection;
 use crate::env::{Control, Env, answer_nic};
 use crate::pmtu::{Path, default_mss};
 use crate::segment::Segment;
 use crate::sender::Sender;
+use crate::settings::Settings;
 use crate::state::State;
+use crate::syn_cookie::{self, SynCookies};
 use crate::syn_queue::{HalfOpen, Judgement};
 use crate::tcp::{Socket, Tcp};
-use crate::timestamps::Timestamps;
+use crate::timestamps::{Timestamps, clock};
 use crate::tuple::{Tuple, can_be_peer};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -17,59 +18,98 @@ use stack_core::{DropReason, EndpointId, Instant, RouteQuery, RxPacket, Transpor
 use stack_wire::seq::SeqNum;
 
 impl Tcp {
-    /// A SYN for a listener: a record, and a SYN-ACK soon. `after` is the highest number that an earlier connection of
-    /// this tuple used. ECN bits in the SYN are no obstacle.
+    /// A SYN for a listener: a record, and a SYN-ACK soon; or a cookie, or, with text and a Fast Open cookie, a
+    /// connection. `after` is the highest number that an earlier connection of this tuple used. ECN bits in the SYN are no
+    /// obstacle.
     pub(crate) fn open_half(
         &mut self,
         cx: &mut TransportCx<'_>,
         id: EndpointId,
-        packet: &RxPacket,
+        packet: &mut RxPacket,
         seg: &Segment,
         after: Option<SeqNum>,
     ) -> Result<(), DropReason> {
-        let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);
-        if !can_be_peer(tuple.remote) || tuple.remote_port == 0 {
-            return Err(DropReason::MartianSource); // R9293-MUST-63
-        }
-        let secrets = self.shared.secrets(cx);
-        let Some(Socket::Listener(listener)) = self.sockets.get_mut(id) else {
+        let Some(Socket::Listener(listener)) = self.sockets.get(id) else {
             return Err(DropReason::NoEndpoint);
         };
         if listener.is_full() {
             self.shared.counters.listen_overflows += 1;
             return Err(DropReason::BacklogFull);
         }
-        if listener.half_open > listener.backlog {
+        let is_crowded = listener.half_open > listener.backlog || self.half_open.is_full();
+        let fast_open = listener.settings.fast_open > 0;
+        let mut record = self.record_of_syn(cx, id, packet, seg)?;
+        if let Some(after) = after {
+            record.iss = record.iss.max(after + 0x1_0000);
+        }
+        let cookies = self.shared.config.syn_cookies;
+        let by_cookie = cookies == SynCookies::Always || is_crowded && cookies == SynCookies::WhenFull;
+        if by_cookie && after.is_none() {
+            self.send_cookie(cx, record, seg);
+            return Ok(());
+        }
+        if is_crowded {
             self.shared.counters.req_q_full_drop += 1;
             return Err(DropReason::BacklogFull);
         }
+        let (is_known, gives_cookie) = self.judge_cookie(cx, packet, seg, fast_open);
+        record.gives_cookie = gives_cookie;
+        if is_known && seg.len > 0 && self.open_early(cx, &record, packet, seg) {
+            return Ok(());
+        }
+        self.keep_half_open(cx, record)
+    }
+
+    /// What is to be remembered of a SYN.
+    fn record_of_syn(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        packet: &RxPacket,
+        seg: &Segment,
+    ) -> Result<HalfOpen, DropReason> {
+        let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);
+        if !can_be_peer(tuple.remote) || tuple.remote_port == 0 {
+            return Err(DropReason::MartianSource); // R9293-MUST-63
+        }
+        let secrets = self.shared.secrets(cx);
+        let Some(Socket::Listener(listener)) = self.sockets.get(id) else {
+            return Err(DropReason::NoEndpoint);
+        };
         let nic = listener.nic.or(answer_nic(packet));
         let query = RouteQuery { nic, local: Some(tuple.local), remote: tuple.remote };
         let route = cx.host.route(&query).map_err(|_| DropReason::NoRoute)?;
         let limit = Path::new(&route).window_limit(u32::from(default_mss(&tuple)));
-        let isn = secrets.isn(&tuple, cx.now);
         let config = &self.shared.config;
-        let record = HalfOpen {
+        Ok(HalfOpen {
             tuple,
             peer_mss: seg.mss.unwrap_or_else(|| default_mss(&tuple)), // R9293-MUST-15
             nic,
             listener: id,
-            iss: after.map_or(isn, |after| isn.max(after + 0x1_0000)),
+            iss: secrets.isn(&tuple, cx.now),
             irs: seg.seq,
             ts_recent: seg.timestamps.filter(|_| config.timestamps).map(|(tsval, _)| tsval),
-            sent_at: cx.now,
-            window: listener.settings.receive_buffer.min(limit).min(0xffff) as u16,
+            waits_since: cx.now,
+            window: listener.settings.syn_window(limit),
             shift: seg.window_scale.filter(|_| config.window_scaling).map(|shift| shift.min(14)),
             retries: 0,
             sack: seg.sack_permitted && config.sack,
             queued: true,
-        };
+            acked: false,
+            resent: false,
+            gives_cookie: false,
+        })
+    }
+
+    fn keep_half_open(&mut self, cx: &mut TransportCx<'_>, record: HalfOpen) -> Result<(), DropReason> {
         let half = self.half_open.insert(record).map_err(|_| DropReason::BacklogFull)?;
-        if cx.register(&tuple.identity(nic), half).is_err() {
+        if cx.register(&record.tuple.identity(record.nic), half).is_err() {
             self.half_open.remove(half);
             return Err(DropReason::NoEndpoint);
         }
-        listener.half_open += 1;
+        if let Some(Socket::Listener(listener)) = self.sockets.get_mut(record.listener) {
+            listener.half_open += 1;
+        }
         cx.arm(half, record.deadline(&self.shared));
         self.shared.push_control(Control::SynAck(half));
         Ok(())
@@ -105,7 +145,26 @@ impl Tcp {
                 self.remove_half_open(cx, id);
                 Ok(())
             }
-            Judgement::Complete => self.complete(cx, id, &record, packet, seg),
+            Judgement::Complete if self.defers(id, &record, seg) => Err(DropReason::TcpDeferred),
+            Judgement::Complete => self.complete(cx, Some(id), &record, packet, seg),
+        }
+    }
+
+    /// Whether an ACK is not enough, because the listener waits for data; notes that it came.
+    fn defers(&mut self, id: EndpointId, record: &HalfOpen, seg: &Segment) -> bool {
+        let defer = self.listener_settings(record.listener).map_or(0, |settings| settings.defer_accept);
+        let defers = seg.len == 0 && !seg.flags.fin() && record.retries < defer;
+        if let Some(record) = self.half_open.get_mut(id).filter(|_| defers) {
+            record.acked = true;
+            self.shared.counters.defer_accept_drop += 1;
+        }
+        defers
+    }
+
+    fn listener_settings(&self, listener: EndpointId) -> Option<&Settings> {
+        match self.sockets.get(listener)? {
+            Socket::Listener(listener) => Some(&listener.settings),
+            _ => None,
         }
     }
 
@@ -120,17 +179,18 @@ impl Tcp {
         }
     }
 
-    /// The third ACK: the record becomes a connection, and the segment is its first. Data in it is not lost.
-    fn complete(
+    /// The third ACK: the record becomes a connection, and the segment is its first. Data in it is not lost. `half` is
+    /// `None` if the record comes out of a cookie.
+    pub(crate) fn complete(
         &mut self,
         cx: &mut TransportCx<'_>,
-        half: EndpointId,
+        half: Option<EndpointId>,
         record: &HalfOpen,
         packet: &mut RxPacket,
         seg: &mut Segment,
     ) -> Result<(), DropReason> {
         let Some(Socket::Listener(listener)) = self.sockets.get(record.listener) else {
-            self.remove_half_open(cx, half);
+            half.into_iter().for_each(|half| self.remove_half_open(cx, half));
             return Err(DropReason::NoEndpoint);
         };
         if listener.is_full() {
@@ -138,19 +198,23 @@ impl Tcp {
             return Err(DropReason::BacklogFull);
         }
         let settings = listener.settings.clone();
-        let mut connection = {
-            let mut env = Env::new(half, cx, &mut self.shared);
-            Box::new(Connection::from_half_open(&mut env, record, settings))
-        };
-        connection.refresh_path(&mut Env::new(half, cx, &mut self.shared));
+        let mut env = Env::new(half.unwrap_or(record.listener), cx, &mut self.shared);
+        let mut connection = Box::new(Connection::from_half_open(&mut env, record, settings));
+        connection.refresh_path(&mut env);
         let socket = Socket::Connection(connection);
         let id = self.sockets.insert(socket).map_err(|_| DropReason::BacklogFull)?;
-        cx.replace(&record.tuple.identity(record.nic), half, id);
-        self.half_open.remove(half);
-        cx.arm(half, Instant::FAR_FUTURE);
+        let identity = record.tuple.identity(record.nic);
+        if let Some(half) = half {
+            cx.replace(&identity, half, id);
+            self.half_open.remove(half);
+            cx.arm(half, Instant::FAR_FUTURE);
+        } else if cx.register(&identity, id).is_err() {
+            self.sockets.remove(id);
+            return Err(DropReason::NoEndpoint);
+        }
         self.shared.counters.passive_opens += 1;
         if let Some(Socket::Listener(listener)) = self.sockets.get_mut(record.listener) {
-            listener.half_open -= 1;
+            listener.half_open -= usize::from(half.is_some());
             listener.accepted.push_back(id);
             cx.wake(&mut listener.waker);
         }
@@ -175,15 +239,22 @@ impl Tcp {
         if deadline > cx.now {
             return cx.arm(id, deadline);
         }
-        if record.retries >= self.shared.config.syn_ack_retries {
+        let listener = record.listener;
+        let defer = self.listener_settings(listener).map_or(0, |settings| settings.defer_accept);
+        let Some(record) = self.half_open.get_mut(id) else { return };
+        if record.retries >= self.shared.config.syn_ack_retries.max(defer) {
             self.shared.counters.attempt_fails += 1;
             return self.remove_half_open(cx, id);
         }
         record.retries += 1;
-        record.sent_at = cx.now;
+        record.waits_since = cx.now;
         let deadline = record.deadline(&self.shared);
+        let repeats = record.repeats(defer);
+        record.resent |= repeats && !record.acked;
         cx.arm(id, deadline);
-        self.queue_syn_ack(id);
+        if repeats {
+            self.queue_syn_ack(id);
+        }
     }
 
     fn queue_syn_ack(&mut self, id: EndpointId) {
@@ -194,9 +265,72 @@ impl Tcp {
     }
 }
 
+impl Tcp {
+    /// Answers a SYN without keeping anything of it.
+    fn send_cookie(&mut self, cx: &mut TransportCx<'_>, record: HalfOpen, seg: &Segment) {
+        let secrets = self.shared.secrets(cx);
+        let (index, peer_mss) = syn_cookie::carried_mss(record.peer_mss);
+        let tick = syn_cookie::tick(cx.now);
+        let iss = secrets.syn_cookie(&record.tuple, seg.seq, index, tick);
+        // Without timestamps there is nowhere to keep these.
+        let keeps = record.ts_recent.is_some();
+        let shift = record.shift.filter(|_| keeps);
+        let record = HalfOpen { iss, peer_mss, shift, sack: record.sack && keeps, ..record };
+        self.shared.counters.syncookies_sent += 1;
+        self.shared.push_control(Control::SynCookie(record));
+        if let Some(Socket::Listener(listener)) = self.sockets.get_mut(record.listener) {
+            listener.cookie_at = Some(cx.now);
+        }
+    }
+
+    /// The record that an ACK brings back, if it acknowledges a cookie of ours.
+    pub(crate) fn record_of_cookie(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        packet: &RxPacket,
+        seg: &Segment,
+    ) -> Option<HalfOpen> {
+        let Some(Socket::Listener(listener)) = self.sockets.get(id) else { return None };
+        let recently =
+            listener.cookie_at.is_some_and(|at| cx.now.saturating_since(at) < syn_cookie::LIFETIME);
+        if !recently || seg.flags.syn() {
+            return None;
+        }
+        let record = self.checked_cookie(cx, id, packet, seg);
+        let counters = &mut self.shared.counters;
+        counters.syncookies_recv += u64::from(record.is_some());
+        counters.syncookies_failed += u64::from(record.is_none());
+        record
+    }
+
+    fn checked_cookie(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        packet: &RxPacket,
+        seg: &Segment,
+    ) -> Option<HalfOpen> {
+        let secrets = self.shared.secrets(cx);
+        let (irs, iss) = (seg.seq - 1, seg.ack - 1);
+        let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);
+        let peer_mss = secrets.check_syn_cookie(&tuple, irs, iss, syn_cookie::tick(cx.now))?;
+        let record = self.record_of_syn(cx, id, packet, seg).ok()?;
+        let (shift, sack) = match seg.timestamps.filter(|_| record.ts_recent.is_some()) {
+            Some((_, tsecr)) => {
+                let offset = secrets.timestamp_offset(&tuple);
+                syn_cookie::carried_options(clock(cx.now, 0), tsecr.wrapping_sub(offset))?
+            }
+            None => (None, false),
+        };
+        // A record that timed out would not be measured either: when the SYN-ACK went is not known.
+        Some(HalfOpen { irs, iss, peer_mss, shift, sack, retries: 1, ..record })
+    }
+}
+
 impl Connection {
     /// A record whose handshake is about to be completed, as a connection in SYN-RECEIVED.
-    fn from_half_open(env: &mut Env<'_, '_>, record: &HalfOpen, settings: Arc<Settings>) -> Self {
+    pub(crate) fn from_half_open(env: &mut Env<'_, '_>, record: &HalfOpen, settings: Arc<Settings>) -> Self {
         let mut connection = Self::new(env, record.tuple, record.nic, settings);
         let offset = env.shared.secrets(env.cx).timestamp_offset(&record.tuple);
         connection.state = State::SynReceived;
@@ -214,8 +348,9 @@ impl Connection {
         connection.rcv.opened(record.irs, u32::from(record.window));
         connection.ts = Timestamps::new(record.ts_recent.is_some(), offset);
         connection.ts.start(record.ts_recent.unwrap_or(0), env.now);
-        connection.syn_was_lost = record.retries > 0;
-        connection.last_sent = record.sent_at;
+        connection.syn_was_lost = record.resent;
+        // Only of a SYN-ACK that was sent once is it known when.
+        connection.last_sent = if record.retries == 0 { record.waits_since } else { Instant::ZERO };
         connection
     }
 }

@@ -1,7 +1,9 @@
 //! What can be asked about a socket: everything that `ss -ti` shows, as far as it exists here.
 
 use crate::congestion::Phase;
+use crate::connection::Connection;
 use crate::error::CloseReason;
+use crate::fastopen::FastOpen;
 use crate::state::State;
 use crate::tcp::{Socket, Tcp};
 use core::net::SocketAddr;
@@ -50,6 +52,30 @@ pub struct TcpInfo {
     pub window_scale: Option<(u8, u8)>,
     /// Timestamps are on.
     pub timestamps: bool,
+    /// Whether text went with the SYN.
+    pub fast_open: FastOpen,
+    /// Longest time that an ACK is delayed now: zero while all are sent at once.
+    pub ato: Duration,
+    /// The MSS that we announced.
+    pub adv_mss: u32,
+    /// The MSS that the peer announced.
+    pub peer_mss: u32,
+    /// Most that may be written and not acknowledged now, in bytes.
+    pub send_buffer: usize,
+    /// Size of the receive buffer now, in bytes.
+    pub receive_buffer: usize,
+    /// Largest window that would be offered now if nothing waited, in bytes.
+    pub rcv_ssthresh: u32,
+    /// Bytes that the application took in its busiest round trip; 0 while little has arrived.
+    pub rcv_space: u32,
+    /// Round-trip time as the receiver sees it; `None` while little has arrived.
+    pub rcv_rtt: Option<Duration>,
+    /// Time with something to send or unacknowledged, from the 64th KiB on.
+    pub busy_time: Duration,
+    /// Of this, limited by the peer's window.
+    pub rwnd_limited: Duration,
+    /// Of this, limited by the size of the send buffer.
+    pub sndbuf_limited: Duration,
     /// SACK is on.
     pub sack: bool,
     /// Where loss recovery is.
@@ -82,6 +108,10 @@ pub struct TcpInfo {
     pub receive_memory: usize,
     /// Bytes that the peer has acknowledged.
     pub bytes_acked: u64,
+    /// Bytes sent, those that were sent again included.
+    pub bytes_sent: u64,
+    /// Bytes sent again.
+    pub bytes_retrans: u64,
     /// Bytes received in order.
     pub bytes_received: u64,
     /// Segments received.
@@ -96,6 +126,8 @@ pub struct TcpInfo {
     pub retrans: u32,
     /// When data was sent last.
     pub last_data_sent: Instant,
+    /// When data was received last; `None` if never.
+    pub last_data_received: Option<Instant>,
     /// When a segment was received last.
     pub last_received: Instant,
     /// What ICMP said last that did not end the connection.
@@ -121,16 +153,39 @@ pub struct TcpEntry {
     pub send_queue: usize,
 }
 
+impl Connection {
+    /// Octets of text that were sent and are not acknowledged.
+    fn text_outstanding(&self) -> u32 {
+        self.snd.buffered() - self.snd.unsent().min(self.snd.buffered())
+    }
+}
+
+/// The clock in milliseconds, as far as 32 bits reach.
+pub(crate) fn millis_of(now: Instant) -> u32 {
+    now.as_millis() as u32
+}
+
+/// The last moment before `now` that had these milliseconds.
+pub(crate) fn instant_of(millis: u32, now: Instant) -> Instant {
+    let age = millis_of(now).wrapping_sub(millis);
+    Instant::from_millis(now.as_millis().saturating_sub(u64::from(age)))
+}
+
 impl Tcp {
     /// The inside of a connection.
     ///
     /// # Errors
     /// [`Error::UnknownEndpoint`], [`Error::NotConnected`] if it is no connection.
     pub fn info(&self, id: EndpointId) -> Result<TcpInfo, Error> {
+        let now = self.shared.latest();
         if self.sockets.get(id).is_none() {
             return Err(Error::UnknownEndpoint);
         }
         let c = self.connection(id).ok_or(Error::NotConnected)?;
+        let bulk = c.bulk.as_ref();
+        let (busy_time, rwnd_limited, sndbuf_limited) =
+            bulk.map_or_else(Default::default, |bulk| bulk.limits.at(now));
+        let losses = c.losses();
         let board = c.recovery.flight.as_ref().map(|flight| &flight.board);
         Ok(TcpInfo {
             local: c.tuple.local_address(),
@@ -152,6 +207,18 @@ impl Tcp {
             rcv_wnd: c.rcv.wnd(),
             window_scale: c.scaling.then_some((c.rcv.scale, c.snd.scale)),
             timestamps: c.ts.on,
+            fast_open: c.fast_open,
+            ato: if c.acks.is_quick() { Duration::ZERO } else { self.shared.config.delayed_ack },
+            adv_mss: u32::from(c.path.receive_mss(&c.tuple, c.settings.max_segment)),
+            peer_mss: u32::from(c.peer_mss),
+            send_buffer: c.send_limit() as usize,
+            receive_buffer: c.rcv.buffer as usize,
+            rcv_ssthresh: c.rcv.buffer.min(c.window_limit()),
+            rcv_space: c.bulk.as_ref().map_or(0, |bulk| bulk.sizing.space()),
+            rcv_rtt: c.bulk.as_ref().and_then(|bulk| bulk.sizing.rtt()),
+            busy_time,
+            rwnd_limited,
+            sndbuf_limited,
             sack: c.sack,
             phase: c.recovery.phase,
             unacked: c.snd.outstanding(),
@@ -160,22 +227,25 @@ impl Tcp {
             retrans_out: c.retransmitted(),
             pipe: c.pipe(),
             reordering: c.recovery.reordering.seen.then_some(c.recovery.reordering.quarters),
-            dsack_dups: c.stats.dsack_dups,
+            dsack_dups: losses.dsack_dups,
             delivered: c.stats.bytes_acked + u64::from(board.map_or(0, |board| board.sacked())),
-            total_lost: c.total_lost,
+            total_lost: losses.total_lost,
             send_queue: c.snd.buffered() as usize,
             not_sent: c.snd.unsent(),
             receive_queue: c.rcv.readable(),
             receive_memory: c.rcv.memory() as usize,
             bytes_acked: c.stats.bytes_acked,
+            bytes_sent: c.stats.bytes_acked + u64::from(c.text_outstanding()) + losses.bytes_retrans,
+            bytes_retrans: losses.bytes_retrans,
             bytes_received: c.rcv.received,
             segs_in: c.stats.segs_in,
             segs_out: c.stats.segs_out,
             data_segs_in: c.stats.data_segs_in,
             data_segs_out: c.stats.data_segs_out,
-            retrans: c.stats.retrans,
+            retrans: losses.retrans,
             last_data_sent: c.last_sent,
-            last_received: c.last_received,
+            last_data_received: c.stats.data_segs_in.gt(&0).then(|| instant_of(c.stats.last_data, now)),
+            last_received: instant_of(c.last_received, now),
             soft_error: c.soft_error,
             close_reason: c.close_reason,
         })

@@ -24,26 +24,34 @@ impl Secrets {
     /// The initial sequence number of a connection that begins now (R9293-SHLD-1, R6528-3-a).
     pub(crate) fn isn(&self, tuple: &Tuple, now: Instant) -> SeqNum {
         let clock = (now.as_micros() / 4) as u32;
-        SeqNum(clock.wrapping_add(self.hash(tuple, b'S') as u32))
+        SeqNum(clock.wrapping_add(self.hash(tuple, b'S', 0) as u32))
     }
 
     /// What is added to the clock in the timestamps towards a peer (R7323-5.4-a). It is the same for each incarnation
     /// of a tuple, so that timestamps go on growing from one to the next (RFC 6191).
     pub(crate) fn timestamp_offset(&self, tuple: &Tuple) -> u32 {
-        self.hash(tuple, b'T') as u32
+        self.hash(tuple, b'T', 0) as u32
     }
 
     /// A hash by which the packets of a flow are told from those of others.
     pub(crate) fn flow_hash(&self, tuple: &Tuple) -> u32 {
-        (self.hash(tuple, b'F') as u32).max(1)
+        (self.hash(tuple, b'F', 0) as u32).max(1)
     }
 
-    fn hash(&self, tuple: &Tuple, purpose: u8) -> u64 {
+    /// The keyed hash of a tuple and `more`, a different one for each purpose.
+    pub(crate) fn hash(&self, tuple: &Tuple, purpose: u8, more: u128) -> u64 {
         let (bytes, len) = tuple.bytes();
         let mut hasher = SipHasher24::new_with_keys(self.key.0, self.key.1);
         hasher.write_u8(purpose);
         hasher.write(bytes.get(..len).unwrap_or_default());
+        hasher.write(&more.to_be_bytes());
         hasher.finish()
+    }
+
+    /// Secrets that everybody knows.
+    #[cfg(test)]
+    pub(crate) fn fixed() -> Self {
+        Self { key: (1, 2) }
     }
 }
 

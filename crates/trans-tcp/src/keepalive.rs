@@ -7,6 +7,7 @@
 use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
+use crate::info::instant_of;
 use crate::timers::Timer;
 use core::time::Duration;
 use stack_core::{Error, Instant};
@@ -24,7 +25,7 @@ impl Connection {
 
     /// The timer went off. Arriving segments don't touch it; it looks back instead.
     pub(crate) fn on_keep_alive_timeout(&mut self, env: &mut Env<'_, '_>) {
-        let idle_since = self.last_received + self.keep_alive_idle();
+        let idle_since = instant_of(self.last_received, env.now) + self.keep_alive_idle();
         let busy = self.snd.outstanding() > 0 || self.snd.unsent() > 0;
         if busy || idle_since > env.now {
             self.keep_alive_probes = 0;

@@ -6,13 +6,14 @@
 //!
 //! `listen(n)` holds n + 1 connections that wait for `accept` and as many half-open peers. When the first queue is
 //! full, SYNs are dropped, and so are the ACKs that would complete a handshake: the SYN-ACK goes again when its timer
-//! says so, and by then there may be room. When the second is full, SYNs are dropped ([`DropReason::BacklogFull`]).
+//! says so, and by then there may be room. When the second is full, SYNs are answered with cookies (`syn_cookie.rs`), or
+//! dropped ([`DropReason::BacklogFull`]) where these are off.
 
-use crate::config::Settings;
 use crate::env::answer_nic;
 use crate::error::CloseReason;
 use crate::reservation::Reservation;
 use crate::segment::Segment;
+use crate::settings::Settings;
 use crate::state::State;
 use crate::tcp::{Socket, Tcp};
 use crate::tuple::Tuple;
@@ -20,7 +21,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::task::Waker;
-use stack_core::{DropReason, EndpointId, EndpointIdentity, Families, NicId, RxPacket, TransportCx};
+use stack_core::{DropReason, EndpointId, EndpointIdentity, Families, Instant, NicId, RxPacket, TransportCx};
 
 /// A listening socket.
 #[derive(Debug)]
@@ -36,6 +37,12 @@ pub(crate) struct Listener {
     pub(crate) half_open: usize,
     /// Connections that wait for `accept`.
     pub(crate) accepted: VecDeque<EndpointId>,
+    /// Of these, and of others, those whose SYN brought text and that are not confirmed (RFC 7413).
+    pub(crate) early: usize,
+    /// When those are forgotten that a reset ended before they were confirmed.
+    pub(crate) forged: VecDeque<Instant>,
+    /// When a SYN was answered with a cookie last.
+    pub(crate) cookie_at: Option<Instant>,
     pub(crate) waker: Option<Waker>,
 }
 
@@ -58,6 +65,14 @@ impl Listener {
         self.accepted.len() > self.backlog
     }
 
+    /// Whether one more connection can be made by its SYN alone.
+    pub(crate) fn admits_early(&mut self, now: Instant) -> bool {
+        while self.forged.front().is_some_and(|until| *until <= now) {
+            self.forged.pop_front();
+        }
+        !self.is_full() && self.early + self.forged.len() < usize::from(self.settings.fast_open)
+    }
+
     /// Whether packets of this tuple are for it.
     fn matches(&self, tuple: &Tuple, nic: NicId) -> bool {
         self.port == tuple.local_port
@@ -69,19 +84,22 @@ impl Listener {
 
 impl Tcp {
     /// LISTEN: resets are ignored, ACKs are answered with a reset, SYNs open, the rest is dropped
-    /// (R9293-3.10.7.2-a). Text in a SYN is left for the peer to send again.
+    /// (R9293-3.10.7.2-a). Text in a SYN is left for the peer to send again, unless it comes with a good cookie.
     pub(crate) fn receive_listen(
         &mut self,
         cx: &mut TransportCx<'_>,
         id: EndpointId,
-        packet: &RxPacket,
-        seg: &Segment,
+        packet: &mut RxPacket,
+        seg: &mut Segment,
     ) -> Result<(), DropReason> {
         let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);
         if seg.flags.rst() {
             return Err(DropReason::TcpBadReset);
         }
         if seg.flags.ack() {
+            if let Some(record) = self.record_of_cookie(cx, id, packet, seg) {
+                return self.complete(cx, None, &record, packet, seg);
+            }
             self.shared.reset_stray(tuple, answer_nic(packet), seg, 0);
             return Err(DropReason::TcpBadAck);
         }
@@ -96,7 +114,7 @@ impl Tcp {
         &mut self,
         cx: &mut TransportCx<'_>,
         id: EndpointId,
-        packet: &RxPacket,
+        packet: &mut RxPacket,
         seg: &Segment,
     ) -> Result<(), DropReason> {
         let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);

@@ -14,6 +14,8 @@ pub(crate) struct Small {
     pub(crate) small_in_flight: bool,
     /// The application asked to send at once, or has closed, or the data is urgent.
     pub(crate) no_delay: bool,
+    /// The application collects: more will come (`TCP_CORK`).
+    pub(crate) corked: bool,
     /// The largest window that the peer ever offered.
     pub(crate) max_wnd: u32,
 }
@@ -22,7 +24,7 @@ impl Small {
     /// Whether it may go (R9293-MUST-38, R9293-SHLD-7).
     pub(crate) fn may_go(&self) -> bool {
         if self.all {
-            return self.no_delay || !self.small_in_flight; // R9293-MUST-17
+            return !self.corked && (self.no_delay || !self.small_in_flight); // R9293-MUST-17
         }
         // Cut short by the window: only if that is half of the best that the peer ever had to offer.
         self.len > 0 && self.len >= self.max_wnd / 2
@@ -35,11 +37,19 @@ mod tests {
 
     #[test]
     fn small_segments() {
-        let s = Small { len: 100, all: true, small_in_flight: false, no_delay: false, max_wnd: 60_000 };
+        let s = Small {
+            len: 100,
+            all: true,
+            small_in_flight: false,
+            no_delay: false,
+            corked: false,
+            max_wnd: 60_000,
+        };
         for (what, small, goes) in [
             ("the first", s, true),
             ("behind another", Small { small_in_flight: true, ..s }, false),
             ("behind another, no delay", Small { small_in_flight: true, no_delay: true, ..s }, true),
+            ("corked", Small { corked: true, no_delay: true, ..s }, false),
             ("cut by a silly window", Small { all: false, no_delay: true, ..s }, false),
             ("cut by half a window", Small { all: false, len: 30_000, ..s }, true),
             ("of a peer with small windows", Small { all: false, max_wnd: 150, ..s }, true),

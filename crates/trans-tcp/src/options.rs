@@ -11,7 +11,7 @@ use stack_wire::checksum::pseudo_header;
 use stack_wire::ip::protocol;
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{CHECKSUM_OFFSET, Emit, Flags, MAX_OPTIONS_LEN};
-use stack_wire::tcp_options::{SackBlocks, TcpOptions, kind};
+use stack_wire::tcp_options::{FastOpenCookie, SackBlocks, TcpOptions, kind};
 
 /// What differs from segment to segment.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Header {
     pub(crate) urgent: u16,
     /// Octets that SACK blocks may take.
     pub(crate) sack_room: u32,
+    /// Of a SYN.
+    pub(crate) fast_open: Option<FastOpenCookie>,
 }
 
 /// What is the same for all packets of a connection.
@@ -71,7 +73,7 @@ impl Connection {
         let window = if syn { self.rcv.syn_window(limit) } else { self.rcv.offer(limit, self.receive_mss()) };
         let mut area = [0; MAX_OPTIONS_LEN];
         let options_len = if syn {
-            self.syn_options(now).write(&mut area)
+            TcpOptions { fast_open: header.fast_open, ..self.syn_options(now) }.write(&mut area)
         } else {
             let blocks = self.sack_blocks(header.sack_room);
             write_plain_options(self.ts.option(now), blocks, &mut area)
@@ -116,6 +118,24 @@ impl Connection {
 /// Octets for SACK blocks and what stands before them.
 pub(crate) fn sack_room(timestamps: bool) -> u32 {
     MAX_OPTIONS_LEN as u32 - if timestamps { crate::pmtu::TIMESTAMP_OPTION } else { 0 }
+}
+
+/// Octets of the options of a SYN.
+pub(crate) fn syn_options_len(
+    scaling: bool,
+    sack: bool,
+    timestamps: bool,
+    cookie: Option<FastOpenCookie>,
+) -> u32 {
+    let options = TcpOptions {
+        mss: Some(0),
+        window_scale: scaling.then_some(0),
+        sack_permitted: sack,
+        timestamps: timestamps.then_some((0, 0)),
+        fast_open: cookie,
+        ..TcpOptions::NONE
+    };
+    options.len() as u32
 }
 
 /// Options of a segment without SYN: mostly none, or the timestamps alone, in the layout of RFC 7323 appendix A.

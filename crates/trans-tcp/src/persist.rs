@@ -32,7 +32,7 @@ impl Connection {
         if self.state.is_opening() {
             return;
         }
-        let waiting = self.snd.unsent() > 0 || self.snd.fin_unsent();
+        let waiting = self.snd.unsent() > 0 && !self.is_held_by_cork() || self.snd.fin_unsent();
         // Data beyond a window that has shrunk to nothing is probed, not timed out: R9293-SHLD-17.
         let closed = self.snd.wnd == 0 && (outstanding || waiting);
         let blocked = waiting && !outstanding;

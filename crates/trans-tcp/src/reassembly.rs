@@ -6,7 +6,7 @@
 //! are copied, so that they don't pin the block that they arrived in.
 
 use alloc::collections::BTreeMap;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use stack_packet::{Range, RangeSet, Rope};
 
 /// Memory of a piece beyond its bytes: tree node, reference, allocation.
@@ -139,6 +139,32 @@ impl Reassembly {
         true
     }
 
+    /// Copies adjacent pieces together, if that lets go of half of the memory; returns whether it did. What it costs
+    /// is paid by the memory that it took to get there, so that a peer can't make it happen often.
+    pub(crate) fn collapse(&mut self) -> bool {
+        let text = self.held.total() as u32;
+        if self.charged < 2 * (text + OVERHEAD * (self.held.len() as u32 + 1)) {
+            return false;
+        }
+        let mut runs: BTreeMap<u64, Piece> = BTreeMap::new();
+        let mut run: Option<(u64, BytesMut)> = None;
+        for (at, piece) in core::mem::take(&mut self.pieces) {
+            match &mut run {
+                Some((start, bytes)) if *start + bytes.len() as u64 == at => {
+                    bytes.extend_from_slice(&piece.bytes)
+                }
+                _ => {
+                    let next = (at, BytesMut::from(&piece.bytes[..]));
+                    runs.extend(run.replace(next).map(finish));
+                }
+            }
+        }
+        runs.extend(run.map(finish));
+        self.charged = runs.values().map(|piece| piece.charge).sum();
+        self.pieces = runs;
+        true
+    }
+
     /// Moves everything that follows `next` without a gap to `queue`. Returns the bytes moved and their charge.
     pub(crate) fn take(&mut self, next: u64, queue: &mut Rope) -> (u32, u32) {
         let (mut moved, mut charge) = (0u32, 0u32);
@@ -188,6 +214,12 @@ impl Reassembly {
             }
         }
     }
+}
+
+/// A run of copied text as a piece of its own.
+fn finish((start, bytes): (u64, BytesMut)) -> (u64, Piece) {
+    let charge = OVERHEAD + bytes.len() as u32;
+    (start, Piece { bytes: bytes.freeze(), charge })
 }
 
 fn charge_of(bytes: &Bytes, pinned: u32) -> u32 {
@@ -266,6 +298,21 @@ mod tests {
         r.insert(1000, block.slice(0..1000), 4096, PLENTY);
         assert!(!block.is_unique());
         assert_eq!(r.charged(), 100 + 4096 + 2 * OVERHEAD);
+    }
+
+    #[test]
+    fn collapsing_lets_go_of_memory_and_keeps_every_byte() {
+        let block = Bytes::from((0..60_000u32).map(|i| i as u8).collect::<Vec<u8>>());
+        let mut r = Reassembly::default();
+        for (start, end) in [(10, 610), (610, 1210), (3000, 3600), (1210, 1811)] {
+            assert!(r.insert(start as u64, block.slice(start..end), 8192, PLENTY));
+        }
+        assert!(r.collapse() && block.is_unique());
+        assert_eq!((r.charged(), r.pieces.len()), (1801 + 600 + 2 * OVERHEAD, 2));
+        assert!(!r.collapse(), "there is nothing to gain");
+        let mut queue = Rope::new();
+        assert_eq!(r.take(10, &mut queue).0, 1801);
+        assert_eq!(&queue.to_bytes()[..], &block[10..1811]);
     }
 
     #[test]

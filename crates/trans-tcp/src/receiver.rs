@@ -154,12 +154,34 @@ impl Receiver {
     /// Keeps octets that are ahead of RCV.NXT. Returns whether there was room for them.
     pub(crate) fn hold(&mut self, seq: SeqNum, piece: Bytes, pinned: u32) -> bool {
         let start = self.offset_of(seq);
-        let budget = self.buffer / 4 * 3;
+        let budget = self.budget_ahead();
         let held = self.reassembly.get_or_insert_default().insert(start, piece, pinned, budget);
         if self.reassembly.as_ref().is_some_and(|r| r.is_empty()) {
             self.reassembly = None;
         }
         held
+    }
+
+    /// Copies text ahead of its time together, if it pins more than twice what it is; returns whether it did.
+    pub(crate) fn collapse_ahead(&mut self) -> bool {
+        self.reassembly.as_mut().is_some_and(|reassembly| reassembly.collapse())
+    }
+
+    /// Whether `pinned` more ahead of its time would be too much.
+    pub(crate) fn is_crowded(&self, pinned: u32) -> bool {
+        let charged = self.reassembly.as_ref().map_or(0, |reassembly| reassembly.charged());
+        charged.saturating_add(pinned) > self.budget_ahead()
+    }
+
+    /// Drops what came ahead of its time: the peer has to send it again, which RFC 2018 §8 allows in need. Returns
+    /// whether there was any.
+    pub(crate) fn prune(&mut self) -> bool {
+        self.reassembly.take().is_some()
+    }
+
+    /// Three quarters of the buffer, so that text in order always finds room.
+    fn budget_ahead(&self) -> u32 {
+        self.buffer / 4 * 3
     }
 
     /// Moves what the gap's end has set free into the queue; returns how many octets.

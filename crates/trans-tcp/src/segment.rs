@@ -5,7 +5,7 @@ use stack_wire::checksum::pseudo_header;
 use stack_wire::ip::protocol;
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{Flags, Tcp};
-use stack_wire::tcp_options::{SackBlocks, TcpOptions};
+use stack_wire::tcp_options::{FastOpenCookie, SackBlocks, TcpOptions};
 
 /// A segment on its way through the checks. Trimming moves `seq`, `skip` and `len`; the packet stays as it is.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Segment {
     pub(crate) sack_permitted: bool,
     /// What the peer holds beyond its acknowledgment; numbers of ours.
     pub(crate) sack: SackBlocks,
+    /// A Fast Open cookie, or the request for one.
+    pub(crate) fast_open: Option<FastOpenCookie>,
     /// Octets of text.
     pub(crate) len: u32,
     /// Octets of text at the front of the packet that have been trimmed off.
@@ -58,6 +60,7 @@ impl Segment {
             window_scale: options.window_scale,
             sack_permitted: options.sack_permitted,
             sack: options.sack,
+            fast_open: options.fast_open,
             len: packet.transport_len().saturating_sub(header_len) as u32,
             skip: 0,
             header_len,
@@ -139,6 +142,7 @@ mod tests {
             window_scale: None,
             sack_permitted: false,
             sack: SackBlocks::new(),
+            fast_open: None,
             len,
             skip: 0,
             header_len: 20,

@@ -198,7 +198,8 @@ impl Sender {
         self.has_fin.then_some(self.fin_seq)
     }
 
-    fn text_start(&self) -> SeqNum {
+    /// The sequence number of the first octet in the buffer.
+    pub(crate) fn text_start(&self) -> SeqNum {
         if self.syn_acked { self.una } else { self.una + 1 }
     }
 }

@@ -112,6 +112,11 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// Whether no more values fit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= self.cap
+    }
+
     /// Values in the slab.
     pub(crate) fn len(&self) -> usize {
         self.len

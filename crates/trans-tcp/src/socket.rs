@@ -3,10 +3,10 @@
 //! No call waits. [`Error::WouldBlock`] says that readiness tells when to try again, through a waker left with
 //! [`Tcp::register`]. All calls take the context of the host, because they may send, arm timers and wake others.
 
-use crate::config::Settings;
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::reservation::Reservation;
+use crate::settings::Settings;
 use crate::state::State;
 use crate::tcp::{Socket, Tcp, unspecified};
 use crate::tuple::can_be_peer;
@@ -99,6 +99,9 @@ impl Tcp {
             backlog,
             half_open: 0,
             accepted: VecDeque::new(),
+            early: 0,
+            forged: VecDeque::new(),
+            cookie_at: None,
             waker: None,
         };
         let taken = |error| if error == Error::DuplicateAddress { Error::PortInUse } else { error };

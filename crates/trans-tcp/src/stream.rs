@@ -3,6 +3,8 @@
 use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
+use crate::fastopen::FastOpen;
+use crate::memory::Level;
 use crate::state::{Event, State};
 use crate::timers::Timer;
 use bytes::Bytes;
@@ -55,12 +57,39 @@ impl Connection {
         if !self.state.accepts_writes() || self.snd.has_fin() {
             return Err(Error::ClosedForSend);
         }
-        Ok(self.settings.send_buffer.saturating_sub(self.snd.buffered()) as usize)
+        let of_buffer = self.send_limit().saturating_sub(self.snd.buffered());
+        let of_unsent = self.settings.not_sent_lowat.saturating_sub(self.snd.unsent());
+        let room = of_buffer.min(of_unsent);
+        self.wants_room = room == 0;
+        Ok(room as usize)
     }
 
-    /// Half of the send buffer is free: worth waking a writer for.
+    /// Half of the send buffer is free, and of what may stay unsent: worth waking a writer for.
     pub(crate) fn has_room(&self) -> bool {
-        self.snd.buffered() <= self.settings.send_buffer / 2
+        self.snd.buffered() <= self.send_limit() / 2 && self.snd.unsent() <= self.settings.not_sent_lowat / 2
+    }
+
+    /// Wakes the writer if there is room for it.
+    pub(crate) fn wake_writer(&mut self, env: &mut Env<'_, '_>) {
+        if (self.wants_room || self.write_waker.is_some()) && self.has_room() {
+            self.wants_room = false;
+            env.cx.wake(&mut self.write_waker);
+        }
+    }
+
+    /// Enough has arrived for a reader: `SO_RCVLOWAT`, but never more than half of the buffer, or a stream would stand
+    /// still.
+    fn has_text(&self) -> bool {
+        let enough = self.settings.receive_lowat.min(self.rcv.buffer / 2);
+        let enough = if self.level == Level::Plenty { enough } else { 1 };
+        self.rcv.readable() >= enough.max(1) as usize
+    }
+
+    /// Wakes the reader if enough has arrived for it.
+    pub(crate) fn wake_reader(&mut self, env: &mut Env<'_, '_>) {
+        if self.has_text() {
+            env.cx.wake(&mut self.read_waker);
+        }
     }
 
     /// Copies what has arrived; 0 at the end of the stream.
@@ -117,6 +146,7 @@ impl Connection {
     }
 
     fn after_read(&mut self, env: &mut Env<'_, '_>) {
+        self.right_size(env.now);
         if let Some(rope) = self.rcv.take_empty_queue() {
             env.shared.give_rope(rope);
         }
@@ -183,10 +213,15 @@ impl Connection {
 
     /// Our FIN is acknowledged; if nobody holds the handle, the peer has only so long to send its own.
     pub(crate) fn start_fin_wait_2(&mut self, env: &mut Env<'_, '_>) {
-        if self.orphan {
-            let deadline = env.now + env.config().fin_wait_2;
-            self.timers.set(Timer::Close, deadline);
+        if !self.orphan {
+            return;
         }
+        if self.settings.fin_wait_2 == 0 {
+            env.counters().abort_on_linger += 1;
+            return self.abort(env, CloseReason::Aborted);
+        }
+        let wait = Duration::from_millis(u64::from(self.settings.fin_wait_2));
+        self.timers.set(Timer::Close, env.now + wait);
     }
 
     /// Time is up for a closed socket.
@@ -205,8 +240,9 @@ impl Connection {
         let read_closed = self.state.peer_is_done() || self.state == State::Closed || self.rcv.discard;
         let error = self.error.is_some();
         Readiness {
-            readable: self.rcv.readable() > 0 || read_closed || error,
-            writable: !opening && (write_closed || self.has_room()) || error,
+            readable: self.has_text() || read_closed || error,
+            writable: (!opening || self.fast_open == FastOpen::Serving) && (write_closed || self.has_room())
+                || error,
             read_closed,
             write_closed,
             urgent: self.rcv.urgent_ahead().is_some(),
@@ -230,7 +266,8 @@ impl Connection {
                 }
                 Timer::KeepAlive => self.on_keep_alive_timeout(env),
                 Timer::User => self.on_user_timeout(env),
-                Timer::Close => self.on_close_timeout(env),
+                Timer::Close | Timer::Cork if !self.orphan => self.on_cork_timeout(),
+                Timer::Close | Timer::Cork => self.on_close_timeout(env),
             }
         }
         self.mark_ready(env);

@@ -2,8 +2,11 @@
 //! RFC 9293 §3.10.7.4 for that state, R9293-MUST-11, RFC 4987.
 //!
 //! A record answers its own segments until an ACK fits; then it becomes a connection, and that segment is the
-//! connection's first. Options that the peer did not offer are not in the SYN-ACK. Leaves out SYN cookies.
+//! connection's first. Options that the peer did not offer are not in the SYN-ACK. A listener may want data before it has a
+//! connection (`TCP_DEFER_ACCEPT`): then ACKs without data are not enough until the deferral is over, and the SYN-ACK goes
+//! once more at its end, so that the peer can confirm. Peers of which nothing is kept are in `syn_cookie.rs`.
 
+use crate::config::TcpConfig;
 use crate::env::{Reply, Shared};
 use crate::options::Envelope;
 use crate::pmtu::Path;
@@ -14,7 +17,7 @@ use core::time::Duration;
 use stack_core::{DropReason, EndpointId, Instant, NicId, TxPacket};
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{Emit, Flags, MAX_OPTIONS_LEN};
-use stack_wire::tcp_options::TcpOptions;
+use stack_wire::tcp_options::{FastOpenCookie, TcpOptions};
 
 /// Shortest time between two SYN-ACKs that repeated SYNs ask for.
 const REPEAT: Duration = Duration::from_millis(500);
@@ -30,8 +33,8 @@ pub(crate) struct HalfOpen {
     pub(crate) irs: SeqNum,
     /// The peer's timestamp; `None` if it has none.
     pub(crate) ts_recent: Option<u32>,
-    /// When the SYN-ACK was sent last.
-    pub(crate) sent_at: Instant,
+    /// When the SYN-ACK was sent last, or a timeout passed without it.
+    pub(crate) waits_since: Instant,
     /// What the SYN-ACK offers.
     pub(crate) window: u16,
     /// The peer's window shift; `None` if it offered none.
@@ -41,6 +44,12 @@ pub(crate) struct HalfOpen {
     pub(crate) sack: bool,
     /// In the control queue.
     pub(crate) queued: bool,
+    /// The peer has confirmed, and the listener waits for data.
+    pub(crate) acked: bool,
+    /// The SYN-ACK brings a Fast Open cookie.
+    pub(crate) gives_cookie: bool,
+    /// The SYN-ACK had to be sent again.
+    pub(crate) resent: bool,
 }
 
 /// What a record makes of a segment.
@@ -105,14 +114,12 @@ impl HalfOpen {
 
     /// Whether a repeated SYN may have its answer now.
     pub(crate) fn may_repeat(&self, now: Instant) -> bool {
-        !self.queued && now.saturating_since(self.sent_at) >= REPEAT
+        !self.queued && now.saturating_since(self.waits_since) >= REPEAT
     }
 
     /// When the SYN-ACK has to go again.
     pub(crate) fn deadline(&self, shared: &Shared) -> Instant {
-        let config = &shared.config;
-        let wait = config.initial_rto.saturating_mul(1 << self.retries.min(16)).min(config.max_rto);
-        self.sent_at + wait
+        self.waits_since + wait(self.retries, &shared.config)
     }
 
     /// The ACK that tells a peer where the handshake is.
@@ -129,22 +136,28 @@ impl HalfOpen {
         }
     }
 
-    /// Writes the SYN-ACK.
+    /// Whether a timeout of the SYN-ACK sends it again: not to a peer that has confirmed, before the deferral ends.
+    pub(crate) fn repeats(&self, defer: u8) -> bool {
+        !self.acked || self.retries >= defer
+    }
+
+    /// Writes the SYN-ACK, with `tsval` for its timestamp.
     pub(crate) fn write_syn_ack(
         &self,
         packet: &mut TxPacket,
-        now: Instant,
-        offset: u32,
+        tsval: u32,
         our_shift: u8,
         envelope: &Envelope<'_>,
         max_segment: u16,
+        cookie: Option<FastOpenCookie>,
     ) -> bool {
         let path: &Path = envelope.path;
         let options = TcpOptions {
             mss: Some(path.receive_mss(&self.tuple, max_segment)),
             window_scale: self.shift.map(|_| our_shift),
             sack_permitted: self.sack,
-            timestamps: self.ts_recent.map(|recent| (clock(now, offset), recent)),
+            timestamps: self.ts_recent.map(|recent| (tsval, recent)),
+            fast_open: cookie,
             ..TcpOptions::NONE
         };
         let mut area = [0; MAX_OPTIONS_LEN];
@@ -163,9 +176,37 @@ impl HalfOpen {
     }
 }
 
+/// Timeouts of a SYN-ACK until `time` is over: how `TCP_DEFER_ACCEPT` counts.
+pub(crate) fn timeouts_within(time: Duration, config: &TcpConfig) -> u8 {
+    let mut timeouts = 0;
+    while timeouts < u8::MAX && time_of_timeouts(timeouts, config) < time {
+        timeouts += 1;
+    }
+    timeouts
+}
+
+/// When the last of so many timeouts comes.
+pub(crate) fn time_of_timeouts(timeouts: u8, config: &TcpConfig) -> Duration {
+    (0..timeouts).map(|retries| wait(retries, config)).sum()
+}
+
+/// How long the SYN-ACK is waited for after `retries` timeouts.
+fn wait(retries: u8, config: &TcpConfig) -> Duration {
+    config.initial_rto.saturating_mul(1 << retries.min(16)).min(config.max_rto)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deferral_is_counted_in_timeouts() {
+        let config = TcpConfig::default();
+        let timeouts = |secs| timeouts_within(Duration::from_secs(secs), &config);
+        assert_eq!((timeouts(0), timeouts(1), timeouts(3), timeouts(4), timeouts(60)), (0, 1, 2, 3, 6));
+        assert_eq!(time_of_timeouts(2, &config), Duration::from_secs(3));
+        assert_eq!(timeouts(1_000_000), u8::MAX);
+    }
 
     #[test]
     fn a_record_is_small() {

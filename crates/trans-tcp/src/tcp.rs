@@ -9,6 +9,8 @@ use crate::connection::Connection;
 use crate::counters::TcpCounters;
 use crate::delayed_ack::Owed;
 use crate::env::{Env, Shared, answer_nic};
+use crate::error::CloseReason;
+use crate::fastopen::FastOpen;
 use crate::listener::Listener;
 use crate::segment::Segment;
 use crate::slab::{Kind, Slab};
@@ -74,6 +76,11 @@ impl Tcp {
         &self.shared.config
     }
 
+    /// Bytes behind the buffers of all connections; see [`TcpConfig::memory`].
+    pub fn memory_used(&self) -> usize {
+        self.shared.memory.used()
+    }
+
     /// Does something with a connection, and then what follows from it for the tables.
     pub(crate) fn with_connection<T>(
         &mut self,
@@ -84,10 +91,23 @@ impl Tcp {
         self.shared.keep_time(cx);
         let Some(Socket::Connection(connection)) = self.sockets.get_mut(id) else { return None };
         let mut env = Env::new(id, cx, &mut self.shared);
+        connection.level = env.shared.memory.level();
+        let before = connection.memory();
         let result = f(connection, &mut env);
+        connection.settle_memory(&mut env, before);
+        connection.relax(&mut env);
+        let ends_early = connection.fast_open == FastOpen::Serving && connection.state != State::SynReceived;
+        if ends_early {
+            let was_reset = connection.close_reason == Some(CloseReason::Reset);
+            connection.fast_open = FastOpen::Served;
+            self.end_early(cx.now, id, was_reset);
+        }
+        let Some(Socket::Connection(connection)) = self.sockets.get_mut(id) else { return Some(result) };
+        let mut env = Env::new(id, cx, &mut self.shared);
         if matches!(connection.state, State::Closed | State::TimeWait) {
             self.settle(cx, id);
         } else {
+            connection.observe_limits(&env);
             connection.rearm(&mut env);
         }
         Some(result)
@@ -119,6 +139,7 @@ impl Tcp {
         }
         let owes_ack = connection.acks.owed() != Owed::Nothing;
         if connection.orphan {
+            connection.return_memory(&mut self.shared.memory, &self.shared.config);
             self.sockets.remove(id);
         }
         if let Some(record_id) = record_id {
@@ -188,7 +209,7 @@ impl TransportProtocol for Tcp {
             Some(Kind::HalfOpen) => self.receive_half_open(cx, endpoint, packet, &mut seg),
             Some(Kind::TimeWait) => self.receive_time_wait(cx, endpoint, packet, &seg),
             Some(Kind::Socket) if matches!(self.sockets.get(endpoint), Some(Socket::Listener(_))) => {
-                self.receive_listen(cx, endpoint, packet, &seg)
+                self.receive_listen(cx, endpoint, packet, &mut seg)
             }
             _ => self
                 .with_connection(cx, endpoint, |connection, env| connection.receive(env, packet, &mut seg))

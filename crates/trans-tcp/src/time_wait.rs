@@ -131,7 +131,7 @@ impl Tcp {
         &mut self,
         cx: &mut TransportCx<'_>,
         id: EndpointId,
-        packet: &RxPacket,
+        packet: &mut RxPacket,
         seg: &Segment,
     ) -> Result<(), DropReason> {
         let record = self.time_wait.get_mut(id).ok_or(DropReason::NoEndpoint)?;

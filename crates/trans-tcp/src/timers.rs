@@ -29,6 +29,9 @@ pub(crate) enum Timer {
     User,
     /// A closed socket has waited long enough: for the peer's FIN in FIN-WAIT-2, or lingering.
     Close,
+    /// The application has collected for long enough. It shares its deadline with [`Timer::Close`]: a closed socket
+    /// collects nothing.
+    Cork,
 }
 
 impl Timer {
@@ -139,7 +142,7 @@ impl Timers {
             Timer::DelayedAck => &mut self.delayed_ack,
             Timer::KeepAlive => &mut self.keep_alive,
             Timer::User => &mut self.user,
-            Timer::Close => &mut self.close,
+            Timer::Close | Timer::Cork => &mut self.close,
         }
     }
 }

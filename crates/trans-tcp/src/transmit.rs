@@ -8,6 +8,7 @@ use crate::connection::Connection;
 use crate::delayed_ack::Owed;
 use crate::env::Env;
 use crate::event::Cause;
+use crate::fastopen::FastOpen;
 use crate::nagle::Small;
 use crate::recovery::Phase;
 use crate::state::State;
@@ -79,7 +80,7 @@ impl Connection {
     /// The spine.
     fn next_segment(&mut self, env: &mut Env<'_, '_>) -> Option<Outgoing> {
         if self.state.is_opening() {
-            return self.handshake();
+            return self.handshake(env).or_else(|| self.early_segment());
         }
         if self.snd.outstanding() == 0 {
             self.restart_after_idle(env);
@@ -94,14 +95,21 @@ impl Connection {
             .or_else(|| self.pure_ack())
     }
 
-    fn handshake(&self) -> Option<Outgoing> {
+    fn handshake(&mut self, env: &Env<'_, '_>) -> Option<Outgoing> {
+        if !self.syn_due {
+            return None;
+        }
+        let len = self.text_of_syn(env);
+        if len > 0 {
+            self.fast_open = FastOpen::Sent;
+        }
         let flags = if self.state == State::SynSent { Flags::SYN } else { Flags::SYN | Flags::ACK };
         let kind = if self.syn_was_lost || self.recovery.timeouts > 0 {
             Sending::Again(Cause::Timeout)
         } else {
             Sending::New
         };
-        self.syn_due.then_some(Outgoing { seq: self.snd.una, len: 0, flags, kind })
+        Some(Outgoing { seq: self.snd.una, len, flags, kind })
     }
 
     /// What is lost; after a timeout that may be spurious, new text first, and then nothing until the peer answers.
@@ -166,7 +174,7 @@ impl Connection {
     }
 
     /// New text, as much as both windows allow, in whole segments where there is more.
-    fn new_data(&self) -> Option<Outgoing> {
+    pub(crate) fn new_data(&self) -> Option<Outgoing> {
         let unsent = self.snd.unsent();
         if unsent == 0 || self.recovery.lost_bytes() > 0 && !self.probes_timeout() {
             return None;
@@ -201,6 +209,7 @@ impl Connection {
             no_delay: self.settings.no_delay
                 || self.snd.has_fin()
                 || self.snd.urgent_pointer(self.snd.nxt).is_some(),
+            corked: self.is_corked() && self.snd.urgent_pointer(self.snd.nxt).is_none(),
             max_wnd: self.snd.max_wnd,
         }
         .may_go()
@@ -218,7 +227,7 @@ impl Connection {
         self.keep_alive_due.then_some(Outgoing { seq, len: 0, flags: Flags::ACK, kind: Sending::Ack })
     }
 
-    fn pure_ack(&self) -> Option<Outgoing> {
+    pub(crate) fn pure_ack(&self) -> Option<Outgoing> {
         let seq = self.snd.acceptable_seq();
         let due = self.acks.owed() == Owed::Now;
         due.then_some(Outgoing { seq, len: 0, flags: Flags::ACK, kind: Sending::Ack })
@@ -264,6 +273,8 @@ impl Connection {
             let delay = env.config().delayed_ack;
             self.timers.set_if_off(Timer::DelayedAck, env.now + delay); // R9293-MUST-40
         }
+        self.schedule_cork(env);
+        self.wake_writer(env);
         self.was_idle |= self.snd.outstanding() == 0 && self.snd.unsent() == 0;
         if self.recovery.phase == Phase::Open && self.snd.outstanding() == 0 && self.snd.unsent() == 0 {
             self.release_send_buffer(env);

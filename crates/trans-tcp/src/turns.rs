@@ -6,7 +6,10 @@
 use crate::env::Control;
 use crate::options::{Envelope, write_reply};
 use crate::pmtu::Path;
+use crate::syn_cookie::carry_options;
+use crate::syn_queue::HalfOpen;
 use crate::tcp::{Socket, Tcp};
+use crate::timestamps::clock;
 use stack_core::{EndpointId, RouteQuery, TransportCx, TxBatch};
 use stack_wire::tcp::Flags;
 
@@ -31,6 +34,7 @@ impl Tcp {
                     written
                 }
                 Control::SynAck(id) => self.transmit_syn_ack(cx, out, id),
+                Control::SynCookie(record) => self.transmit_cookie(cx, out, &record),
             };
             if sent {
                 self.shared.counters.out_segs += 1;
@@ -41,17 +45,38 @@ impl Tcp {
         }
     }
 
-    /// Builds a SYN-ACK from its record; `false` if there is nothing to send.
+    /// Builds the SYN-ACK of a half-open peer; `false` if there is nothing to send.
     fn transmit_syn_ack(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, id: EndpointId) -> bool {
-        let secrets = self.shared.secrets(cx);
-        let packet = out.slot();
         let Some(record) = self.half_open.get_mut(id) else { return false };
         record.queued = false;
+        record.waits_since = cx.now;
+        let record = *record;
+        self.shared.counters.syn_retrans += u64::from(record.retries > 0);
+        let offset = self.shared.secrets(cx).timestamp_offset(&record.tuple);
+        self.write_syn_ack(cx, out, &record, clock(cx.now, offset))
+    }
+
+    /// Builds the SYN-ACK of a peer of which nothing is kept.
+    fn transmit_cookie(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, record: &HalfOpen) -> bool {
+        let offset = self.shared.secrets(cx).timestamp_offset(&record.tuple);
+        let tsval = carry_options(clock(cx.now, 0), record.shift, record.sack);
+        self.write_syn_ack(cx, out, record, tsval.wrapping_add(offset))
+    }
+
+    fn write_syn_ack(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        out: &mut TxBatch,
+        record: &HalfOpen,
+        tsval: u32,
+    ) -> bool {
+        let secrets = self.shared.secrets(cx);
+        let remote = record.tuple.remote;
+        let cookie = record.gives_cookie.then(|| self.shared.fast_open_cookie(cx, remote));
+        let packet = out.slot();
         let Some(Socket::Listener(listener)) = self.sockets.get(record.listener) else { return false };
-        let query =
-            RouteQuery { nic: record.nic, local: Some(record.tuple.local), remote: record.tuple.remote };
+        let query = RouteQuery { nic: record.nic, local: Some(record.tuple.local), remote };
         let Ok(route) = cx.host.route(&query) else { return false };
-        record.sent_at = cx.now;
         let settings = &listener.settings;
         let envelope = Envelope {
             tuple: &record.tuple,
@@ -62,10 +87,8 @@ impl Tcp {
             mark: settings.mark,
             hash: secrets.flow_hash(&record.tuple),
         };
-        let offset = secrets.timestamp_offset(&record.tuple);
         let shift = self.shared.config.window_shift();
-        self.shared.counters.syn_retrans += u64::from(record.retries > 0);
-        record.write_syn_ack(packet, cx.now, offset, shift, &envelope, settings.max_segment)
+        record.write_syn_ack(packet, tsval, shift, &envelope, settings.max_segment, cookie)
     }
 
     /// Deficit round robin over the connections that may have something to send.

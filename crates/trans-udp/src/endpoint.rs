@@ -6,7 +6,8 @@ use crate::{SendOptions, Udp};
 use core::net::SocketAddr;
 use core::task::Waker;
 use stack_core::{
-    EndpointId, Endpoints, Error, Families, Interest, Readiness, Shutdown, SocketOption, TransportCx,
+    EndpointId, Endpoints, Error, Families, Interest, OptionName, Readiness, Shutdown, SocketOption,
+    TransportCx,
 };
 
 impl Endpoints for Udp {
@@ -109,6 +110,10 @@ impl Endpoints for Udp {
         option: SocketOption,
     ) -> Result<(), Error> {
         self.change_option(cx, id, option)
+    }
+
+    fn option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
+        self.read_option(id, name)
     }
 
     fn take_error(&mut self, id: EndpointId) -> Option<Error> {

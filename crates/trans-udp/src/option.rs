@@ -5,9 +5,31 @@
 use crate::Udp;
 use crate::socket::Membership;
 use core::net::IpAddr;
-use stack_core::{EndpointId, Error, NicId, RouteQuery, SocketOption, TransportCx};
+use stack_core::{EndpointId, Error, NicId, OptionName, RouteQuery, SocketOption, TransportCx};
 
 impl Udp {
+    pub(crate) fn read_option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
+        let socket = self.sockets.open(id)?;
+        let options = &socket.options;
+        Ok(match name {
+            OptionName::ReceiveBuffer => SocketOption::ReceiveBuffer(socket.receive.limit()),
+            OptionName::SendBuffer => SocketOption::SendBuffer(socket.send.limit()),
+            OptionName::ReuseAddress => SocketOption::ReuseAddress(options.shared_address),
+            OptionName::ReusePort => SocketOption::ReusePort(options.shared_port),
+            OptionName::Broadcast => SocketOption::Broadcast(options.broadcast),
+            OptionName::BindToNic => SocketOption::BindToNic(options.nic),
+            OptionName::Mark => SocketOption::Mark(options.mark),
+            OptionName::HopLimit => SocketOption::HopLimit(options.hop_limit),
+            OptionName::MulticastHopLimit => SocketOption::MulticastHopLimit(options.multicast_hop_limit),
+            OptionName::MulticastLoop => SocketOption::MulticastLoop(options.multicast_loop),
+            OptionName::MulticastNic => SocketOption::MulticastNic(options.multicast_nic),
+            OptionName::DontFragment => SocketOption::DontFragment(options.dont_fragment),
+            OptionName::ReceiveErrors => SocketOption::ReceiveErrors(options.receive_errors),
+            OptionName::TrafficClass => SocketOption::TrafficClass(options.traffic_class),
+            _ => return Err(Error::NotSupported),
+        })
+    }
+
     pub(crate) fn change_option(
         &mut self,
         cx: &mut TransportCx<'_>,

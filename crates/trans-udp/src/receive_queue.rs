@@ -86,6 +86,10 @@ impl ReceiveQueue {
         Self { queue: VecDeque::new(), charged: 0, limit: limit.max(MIN_BUFFER) }
     }
 
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = limit.max(MIN_BUFFER);
     }

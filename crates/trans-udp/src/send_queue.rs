@@ -57,6 +57,10 @@ impl SendQueue {
         Self { queue: VecDeque::new(), charged: 0, limit: limit.max(MIN_BUFFER), scheduled: false }
     }
 
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = limit.max(MIN_BUFFER);
     }

@@ -75,6 +75,11 @@ impl End {
         }
     }
 
+    /// Bytes that it has read.
+    pub fn bytes_read(&self) -> u64 {
+        self.read
+    }
+
     /// Makes this end a slow reader: it rests for `pause` after each `bytes` bytes.
     pub fn rest_after(&mut self, bytes: u64, pause: Duration) {
         self.rest = Some((bytes, pause));

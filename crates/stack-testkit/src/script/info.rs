@@ -4,7 +4,7 @@ use core::time::Duration;
 use stack_core::{EndpointId, Instant};
 use stack_host::Host;
 use trans_tcp::congestion::Phase;
-use trans_tcp::{State, Tcp, TcpInfo};
+use trans_tcp::{FastOpen, State, Tcp, TcpInfo};
 
 /// The value of a name in an assertion; `None` if it is not known, or if there is no TCP socket.
 pub(super) fn field(host: &Host, now: Instant, endpoint: Option<EndpointId>, name: &str) -> Option<f64> {
@@ -32,8 +32,10 @@ fn of_connection(info: &TcpInfo, now: Instant, name: &str) -> Option<f64> {
     Some(match name {
         "tcpi_retransmits" | "tcpi_backoff" => f64::from(info.timeouts),
         "tcpi_options" => {
-            let (timestamps, sack) = (u8::from(info.timestamps), u8::from(info.sack));
-            f64::from(timestamps | sack << 1 | u8::from(info.window_scale.is_some()) << 2)
+            let syn_data = info.fast_open == FastOpen::Accepted || info.fast_open == FastOpen::Served;
+            let scaled = info.window_scale.is_some();
+            let bits = [(info.timestamps, 1), (info.sack, 2), (scaled, 4), (syn_data, 32)];
+            bits.iter().map(|(on, bit)| if *on { f64::from(*bit) } else { 0.0 }).sum()
         }
         "tcpi_last_data_sent" => age(info.last_data_sent),
         "tcpi_last_ack_recv" => age(info.last_received),
@@ -45,6 +47,17 @@ fn of_connection(info: &TcpInfo, now: Instant, name: &str) -> Option<f64> {
         "tcpi_min_rtt" => micros(info.min_rtt.unwrap_or_default()),
         "tcpi_snd_mss" => f64::from(info.mss),
         "tcpi_rcv_mss" => f64::from(info.rcv_mss),
+        "tcpi_advmss" => f64::from(info.adv_mss),
+        "tcpi_ato" => micros(info.ato),
+        "tcpi_rcv_space" => f64::from(info.rcv_space),
+        "tcpi_rcv_ssthresh" => f64::from(info.rcv_ssthresh),
+        "tcpi_rcv_rtt" => micros(info.rcv_rtt.unwrap_or_default()),
+        "tcpi_busy_time" => micros(info.busy_time),
+        "tcpi_rwnd_limited" => micros(info.rwnd_limited),
+        "tcpi_sndbuf_limited" => micros(info.sndbuf_limited),
+        "tcpi_bytes_sent" => info.bytes_sent as f64,
+        "tcpi_bytes_retrans" => info.bytes_retrans as f64,
+        "tcpi_last_data_recv" => age(info.last_data_received?),
         "tcpi_pmtu" => f64::from(info.path_mtu),
         "tcpi_snd_cwnd" => f64::from(info.cwnd / info.mss.max(1)),
         "tcpi_snd_ssthresh" if info.ssthresh == u32::MAX => f64::from(0x7fff_ffff),

@@ -5,8 +5,9 @@ use super::arguments::{first, number};
 use super::{Stop, UDP};
 use crate::pkt::Expr;
 use core::time::Duration;
-use stack_core::SocketOption;
+use stack_core::{OptionName, SocketOption};
 use trans_tcp::TcpInfo;
+use trans_tcp::congestion::Algorithm;
 
 /// What a call of `setsockopt` means.
 pub(super) enum OptionCall {
@@ -28,6 +29,8 @@ pub(super) enum Question {
     Name(&'static str),
     /// What the connection says of itself.
     Info(fn(&TcpInfo) -> Expr),
+    /// What the socket is set to.
+    Value(OptionName),
 }
 
 /// What `setsockopt` does with an option.
@@ -50,53 +53,103 @@ enum Get {
     Any,
     /// What the connection says.
     Info(fn(&TcpInfo) -> Expr),
+    /// The setting.
+    Value(OptionName),
     /// The stack can't be asked.
     Missing,
 }
 
 /// Every option that is known by name.
 const OPTIONS: &[(&str, Set, Get)] = &[
-    ("SO_REUSEADDR", Set::To(|v| Ok(SocketOption::ReuseAddress(v.on()?))), Get::Missing),
-    ("SO_REUSEPORT", Set::To(|v| Ok(SocketOption::ReusePort(v.on()?))), Get::Missing),
+    (
+        "SO_REUSEADDR",
+        Set::To(|v| Ok(SocketOption::ReuseAddress(v.on()?))),
+        Get::Value(OptionName::ReuseAddress),
+    ),
+    ("SO_REUSEPORT", Set::To(|v| Ok(SocketOption::ReusePort(v.on()?))), Get::Value(OptionName::ReusePort)),
     ("SO_RCVBUF", Set::To(|v| Ok(SocketOption::ReceiveBuffer(v.size()?))), Get::Missing),
     ("SO_RCVBUFFORCE", Set::To(|v| Ok(SocketOption::ReceiveBuffer(v.size()?))), Get::Missing),
     ("SO_SNDBUF", Set::To(|v| Ok(SocketOption::SendBuffer(v.size()?))), Get::Missing),
     ("SO_SNDBUFFORCE", Set::To(|v| Ok(SocketOption::SendBuffer(v.size()?))), Get::Missing),
-    ("SO_KEEPALIVE", Set::To(|v| Ok(SocketOption::KeepAlive(v.on()?))), Get::Missing),
-    ("SO_BROADCAST", Set::To(|v| Ok(SocketOption::Broadcast(v.on()?))), Get::Missing),
-    ("SO_OOBINLINE", Set::To(|v| Ok(SocketOption::UrgentInline(v.on()?))), Get::Missing),
-    ("SO_MARK", Set::To(|v| Ok(SocketOption::Mark(v.int()? as u32))), Get::Missing),
+    ("SO_KEEPALIVE", Set::To(|v| Ok(SocketOption::KeepAlive(v.on()?))), Get::Value(OptionName::KeepAlive)),
+    ("SO_BROADCAST", Set::To(|v| Ok(SocketOption::Broadcast(v.on()?))), Get::Value(OptionName::Broadcast)),
+    (
+        "SO_OOBINLINE",
+        Set::To(|v| Ok(SocketOption::UrgentInline(v.on()?))),
+        Get::Value(OptionName::UrgentInline),
+    ),
+    ("SO_MARK", Set::To(|v| Ok(SocketOption::Mark(v.int()? as u32))), Get::Value(OptionName::Mark)),
     ("SO_LINGER", Set::To(|v| Ok(SocketOption::Linger(v.linger()?))), Get::Missing),
     ("SO_ERROR", Set::Missing, Get::Error),
     ("SO_PRIORITY", Set::Nothing, Get::Missing),
     ("SO_DEBUG", Set::Nothing, Get::Missing),
-    ("SO_RCVLOWAT", Set::Missing, Get::Missing),
+    (
+        "SO_RCVLOWAT",
+        Set::To(|v| Ok(SocketOption::ReceiveLowat(v.size()? as u32))),
+        Get::Value(OptionName::ReceiveLowat),
+    ),
     ("SO_SNDTIMEO", Set::Missing, Get::Missing),
     ("SO_RCVTIMEO", Set::Missing, Get::Missing),
     ("SO_TIMESTAMPING", Set::Missing, Get::Missing),
     ("SO_MAX_PACING_RATE", Set::Missing, Get::Missing),
     ("SO_ZEROCOPY", Set::Missing, Get::Missing),
-    ("TCP_NODELAY", Set::To(|v| Ok(SocketOption::NoDelay(v.on()?))), Get::Missing),
-    ("TCP_KEEPIDLE", Set::To(|v| Ok(SocketOption::KeepAliveIdle(v.seconds()?))), Get::Missing),
-    ("TCP_KEEPINTVL", Set::To(|v| Ok(SocketOption::KeepAliveInterval(v.seconds()?))), Get::Missing),
-    ("TCP_KEEPCNT", Set::To(|v| Ok(SocketOption::KeepAliveCount(v.size()? as u32))), Get::Missing),
-    ("TCP_USER_TIMEOUT", Set::To(|v| Ok(SocketOption::UserTimeout(v.millis()?))), Get::Missing),
+    ("TCP_NODELAY", Set::To(|v| Ok(SocketOption::NoDelay(v.on()?))), Get::Value(OptionName::NoDelay)),
+    (
+        "TCP_KEEPIDLE",
+        Set::To(|v| Ok(SocketOption::KeepAliveIdle(v.seconds()?))),
+        Get::Value(OptionName::KeepAliveIdle),
+    ),
+    (
+        "TCP_KEEPINTVL",
+        Set::To(|v| Ok(SocketOption::KeepAliveInterval(v.seconds()?))),
+        Get::Value(OptionName::KeepAliveInterval),
+    ),
+    (
+        "TCP_KEEPCNT",
+        Set::To(|v| Ok(SocketOption::KeepAliveCount(v.size()? as u32))),
+        Get::Value(OptionName::KeepAliveCount),
+    ),
+    (
+        "TCP_USER_TIMEOUT",
+        Set::To(|v| Ok(SocketOption::UserTimeout(v.millis()?))),
+        Get::Value(OptionName::UserTimeout),
+    ),
     (
         "TCP_MAXSEG",
         Set::To(|v| Ok(SocketOption::MaxSegment(v.size()?.min(65_535) as u16))),
         Get::Info(|info| Expr::Int(info.mss.into())),
     ),
-    ("TCP_CONGESTION", Set::Missing, Get::Info(|info| Expr::Text(info.congestion.to_owned()))),
+    ("TCP_CONGESTION", Set::To(|v| v.congestion()), Get::Info(|info| Expr::Text(info.congestion.to_owned()))),
     ("TCP_INFO", Set::Missing, Get::Any),
     ("TCP_CC_INFO", Set::Missing, Get::Missing),
-    ("TCP_CORK", Set::Missing, Get::Missing),
-    ("TCP_QUICKACK", Set::Missing, Get::Missing),
-    ("TCP_SYNCNT", Set::Missing, Get::Missing),
-    ("TCP_LINGER2", Set::Missing, Get::Missing),
-    ("TCP_DEFER_ACCEPT", Set::Missing, Get::Missing),
-    ("TCP_WINDOW_CLAMP", Set::Missing, Get::Missing),
-    ("TCP_NOTSENT_LOWAT", Set::Missing, Get::Missing),
-    ("TCP_FASTOPEN", Set::Missing, Get::Missing),
+    ("TCP_CORK", Set::To(|v| Ok(SocketOption::Cork(v.on()?))), Get::Value(OptionName::Cork)),
+    ("TCP_QUICKACK", Set::To(|v| Ok(SocketOption::QuickAck(v.on()?))), Get::Value(OptionName::QuickAck)),
+    ("TCP_SYNCNT", Set::To(|v| Ok(SocketOption::SynRetries(v.byte()?))), Get::Value(OptionName::SynRetries)),
+    (
+        "TCP_LINGER2",
+        Set::To(|v| Ok(SocketOption::FinWait2(v.fin_wait_2()?))),
+        Get::Value(OptionName::FinWait2),
+    ),
+    (
+        "TCP_DEFER_ACCEPT",
+        Set::To(|v| Ok(SocketOption::DeferAccept(v.seconds()?))),
+        Get::Value(OptionName::DeferAccept),
+    ),
+    (
+        "TCP_WINDOW_CLAMP",
+        Set::To(|v| Ok(SocketOption::WindowClamp(v.size()? as u32))),
+        Get::Value(OptionName::WindowClamp),
+    ),
+    (
+        "TCP_NOTSENT_LOWAT",
+        Set::To(|v| Ok(SocketOption::NotSentLowat(v.size()? as u32))),
+        Get::Value(OptionName::NotSentLowat),
+    ),
+    (
+        "TCP_FASTOPEN",
+        Set::To(|v| Ok(SocketOption::FastOpen(v.size()?.min(65_535) as u16))),
+        Get::Value(OptionName::FastOpen),
+    ),
     ("TCP_FASTOPEN_CONNECT", Set::Missing, Get::Missing),
     ("TCP_FASTOPEN_NO_COOKIE", Set::Missing, Get::Missing),
     ("TCP_FASTOPEN_KEY", Set::Missing, Get::Missing),
@@ -105,10 +158,18 @@ const OPTIONS: &[(&str, Set, Get)] = &[
     ("TCP_MD5SIG", Set::Missing, Get::Missing),
     ("TCP_INQ", Set::Missing, Get::Missing),
     ("TCP_SAVE_SYN", Set::Missing, Get::Missing),
-    ("IP_TTL", Set::To(|v| Ok(SocketOption::HopLimit(v.byte()?))), Get::Missing),
-    ("IPV6_UNICAST_HOPS", Set::To(|v| Ok(SocketOption::HopLimit(v.byte()?))), Get::Missing),
-    ("IP_TOS", Set::To(|v| Ok(SocketOption::TrafficClass(v.byte()?))), Get::Missing),
-    ("IPV6_TCLASS", Set::To(|v| Ok(SocketOption::TrafficClass(v.byte()?))), Get::Missing),
+    ("IP_TTL", Set::To(|v| Ok(SocketOption::HopLimit(v.byte()?))), Get::Value(OptionName::HopLimit)),
+    (
+        "IPV6_UNICAST_HOPS",
+        Set::To(|v| Ok(SocketOption::HopLimit(v.byte()?))),
+        Get::Value(OptionName::HopLimit),
+    ),
+    ("IP_TOS", Set::To(|v| Ok(SocketOption::TrafficClass(v.byte()?))), Get::Value(OptionName::TrafficClass)),
+    (
+        "IPV6_TCLASS",
+        Set::To(|v| Ok(SocketOption::TrafficClass(v.byte()?))),
+        Get::Value(OptionName::TrafficClass),
+    ),
     ("IP_RECVERR", Set::To(|v| Ok(SocketOption::ReceiveErrors(v.on()?))), Get::Missing),
     ("IPV6_RECVERR", Set::To(|v| Ok(SocketOption::ReceiveErrors(v.on()?))), Get::Missing),
     ("IP_MTU", Set::Missing, Get::Info(|info| Expr::Int(info.path_mtu.into()))),
@@ -150,8 +211,39 @@ pub(super) fn question(name: &str, protocol: u8) -> Result<Question, Stop> {
         Get::Error => Ok(Question::Error),
         Get::Any => Ok(Question::Any),
         Get::Info(ask) => Ok(Question::Info(ask)),
+        Get::Value(option) => Ok(Question::Value(option)),
         Get::Missing => Err(Stop::Skip(format!("getsockopt of `{name}`"))),
     }
+}
+
+/// A setting as `getsockopt` tells it; `None` if it is no number.
+pub(super) fn shown(option: SocketOption) -> Option<Expr> {
+    let seconds = |time: Duration| time.as_secs() as i64;
+    Some(Expr::Int(match option {
+        SocketOption::ReuseAddress(on)
+        | SocketOption::ReusePort(on)
+        | SocketOption::KeepAlive(on)
+        | SocketOption::Broadcast(on)
+        | SocketOption::UrgentInline(on)
+        | SocketOption::NoDelay(on)
+        | SocketOption::Cork(on)
+        | SocketOption::QuickAck(on) => on.into(),
+        SocketOption::Mark(number)
+        | SocketOption::KeepAliveCount(number)
+        | SocketOption::WindowClamp(number)
+        | SocketOption::NotSentLowat(number)
+        | SocketOption::ReceiveLowat(number) => number.into(),
+        SocketOption::HopLimit(byte) | SocketOption::TrafficClass(byte) | SocketOption::SynRetries(byte) => {
+            byte.into()
+        }
+        SocketOption::FastOpen(queue) => queue.into(),
+        SocketOption::KeepAliveIdle(time)
+        | SocketOption::KeepAliveInterval(time)
+        | SocketOption::FinWait2(time)
+        | SocketOption::DeferAccept(time) => seconds(time),
+        SocketOption::UserTimeout(time) => time.unwrap_or_default().as_millis() as i64,
+        _ => return None,
+    }))
 }
 
 /// The value of an option.
@@ -176,6 +268,24 @@ impl Value<'_> {
 
     fn seconds(&self) -> Result<Duration, Stop> {
         self.int().map(|value| Duration::from_secs(value.clamp(0, u32::MAX.into()) as u64))
+    }
+
+    /// Less than zero does not wait.
+    fn fin_wait_2(&self) -> Result<Duration, Stop> {
+        match self.int()? {
+            0 => Err(Stop::Skip("TCP_LINGER2 of 0: the default, which the script has by itself".to_owned())),
+            seconds => Ok(Duration::from_secs(seconds.max(0) as u64)),
+        }
+    }
+
+    /// A name that the stack knows; any other one is an error there.
+    fn congestion(&self) -> Result<SocketOption, Stop> {
+        let name = match first(Some(self.value)) {
+            Some(Expr::Text(name) | Expr::Word(name)) => name,
+            other => return Err(Stop::Fail(format!("TCP_CONGESTION wants a name, not {other:?}"))),
+        };
+        let known = Algorithm::AVAILABLE.into_iter().find(|known| *known == name);
+        Ok(SocketOption::Congestion(known.unwrap_or("none of that name")))
     }
 
     /// 0 is no limit of one's own.

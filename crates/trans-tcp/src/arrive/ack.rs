@@ -6,6 +6,7 @@ use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
 use crate::event::{Cause, TcpEvent};
+use crate::fastopen::FastOpen;
 use crate::recovery::Phase;
 use crate::recovery::delivery::Delivery;
 use crate::recovery::newreno::Progress;
@@ -15,9 +16,6 @@ use crate::state::{Event, State};
 use core::ops::ControlFlow;
 use core::time::Duration;
 use stack_core::{DropReason, Instant};
-
-/// How often a neighbour is confirmed by progress of one connection, in milliseconds.
-const CONFIRM_INTERVAL: u32 = 1000;
 
 impl Connection {
     pub(super) fn process_ack(&mut self, env: &mut Env<'_, '_>, seg: &Segment) -> Flow {
@@ -57,6 +55,7 @@ impl Connection {
         }
         self.sample_handshake(seg);
         self.snd.set_window(seg.seq, seg.ack, u32::from(seg.window) << self.snd.scale);
+        self.settle_text_of_syn(env, seg.ack, seg);
         self.establish(env);
         self.recovery.timeouts = 0;
         Flow::Continue(())
@@ -64,7 +63,10 @@ impl Connection {
 
     /// The handshake's round trip, if the SYN was sent once, or if the timestamp tells which copy was answered.
     pub(super) fn sample_handshake(&mut self, seg: &Segment) {
-        let is_clear = !self.syn_was_lost && self.recovery.timeouts == 0;
+        let is_clear = !self.syn_was_lost
+            && self.recovery.timeouts == 0
+            && self.last_sent > Instant::ZERO
+            && self.fast_open != FastOpen::Serving;
         let timed = is_clear.then(|| seg.received_at.saturating_since(self.last_sent));
         if let Some(rtt) = timed.or_else(|| self.echoed_rtt(seg)) {
             self.rtt.sample(rtt, 1, 1);
@@ -124,9 +126,7 @@ impl Connection {
         self.restart_waiting(env);
         self.confirm_neighbour(env);
         self.release_send_buffer(env);
-        if self.has_room() {
-            env.cx.wake(&mut self.write_waker);
-        }
+        self.wake_writer(env);
     }
 
     /// NewReno, and undo by timestamps. Returns whether the retransmission timer is restarted.
@@ -228,11 +228,11 @@ impl Connection {
         seg.timestamps.and_then(|(_, tsecr)| self.ts.rtt(tsecr, seg.received_at))
     }
 
-    /// R4861-7.3.1-a.
+    /// R4861-7.3.1-a; once a second is enough.
     fn confirm_neighbour(&mut self, env: &mut Env<'_, '_>) {
-        let now = env.now.as_millis() as u32;
-        if now.wrapping_sub(self.confirmed) >= CONFIRM_INTERVAL || self.confirmed == 0 {
-            self.confirmed = now.max(1);
+        let now = ((env.now.as_millis() / 1000) as u16).max(1);
+        if now != self.confirmed {
+            self.confirmed = now;
             env.cx.host.confirm_reachable(env.now, &self.path.hop);
         }
     }

@@ -3,6 +3,7 @@
 use super::{Flow, Reply};
 use crate::connection::Connection;
 use crate::error::CloseReason;
+use crate::fastopen::FastOpen;
 use crate::segment::Segment;
 use crate::state::State;
 use core::ops::ControlFlow;
@@ -19,6 +20,7 @@ impl Connection {
             return ControlFlow::Break(Reply::ChallengeAck(DropReason::TcpBadReset));
         }
         ControlFlow::Break(Reply::Close(match self.state {
+            State::SynReceived if self.fast_open == FastOpen::Serving => CloseReason::Reset,
             State::SynReceived => CloseReason::Refused, // an active open (R9293-MUST-11)
             State::CloseWait => CloseReason::ResetAfterClose,
             State::Closing | State::LastAck => CloseReason::Normal,

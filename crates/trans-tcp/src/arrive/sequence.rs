@@ -7,6 +7,7 @@
 use super::{Flow, Reply, drop_it};
 use crate::connection::Connection;
 use crate::env::Env;
+use crate::info::millis_of;
 use crate::segment::Segment;
 use crate::state::State;
 use core::ops::ControlFlow;
@@ -30,7 +31,7 @@ impl Connection {
         if let Some((tsval, _)) = seg.timestamps.filter(|_| self.ts.on && !seg.flags.rst()) {
             self.ts.update(tsval, seg.seq, self.rcv.last_ack, env.now);
         }
-        self.last_received = seg.received_at.max(self.last_received);
+        self.last_received = millis_of(seg.received_at.min(env.now));
         self.trim(env, seg);
         Flow::Continue(())
     }

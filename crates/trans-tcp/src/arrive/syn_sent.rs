@@ -4,6 +4,7 @@ use super::{Flow, Reply, drop_it};
 use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
+use crate::info::millis_of;
 use crate::segment::Segment;
 use crate::state::{Event, State};
 use crate::timers::Timer;
@@ -38,7 +39,7 @@ impl Connection {
         if acks_our_syn && self.ts.on && self.echoes_nonsense(env, seg) {
             return ControlFlow::Break(Reply::Reset(DropReason::TcpPaws));
         }
-        self.last_received = seg.received_at;
+        self.last_received = millis_of(seg.received_at.min(env.now));
         self.take_syn(env, seg);
         if acks_our_syn { self.opened(env, seg, packet) } else { self.crossed(env, seg) }
     }
@@ -61,7 +62,9 @@ impl Connection {
     fn opened(&mut self, env: &mut Env<'_, '_>, seg: &mut Segment, packet: &mut RxPacket) -> Flow {
         self.snd.set_window(seg.seq, seg.ack, u32::from(seg.window)); // R7323-2.2-b: not scaled
         self.sample_handshake(seg);
+        self.settle_text_of_syn(env, seg.ack, seg);
         self.establish(env);
+        self.stats.bytes_acked += u64::from(self.snd.acknowledge(seg.ack));
         self.recovery.timeouts = 0;
         self.acks.at_once();
         seg.trim_front(1);

@@ -7,6 +7,8 @@ use super::{Flow, Reply, drop_it};
 use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
+use crate::info::millis_of;
+use crate::memory::Level;
 use crate::segment::Segment;
 use bytes::Bytes;
 use core::ops::ControlFlow;
@@ -30,9 +32,23 @@ impl Connection {
             env.counters().abort_on_data += 1;
             return ControlFlow::Break(Reply::Abort(CloseReason::Aborted, DropReason::TcpAfterClose));
         }
+        if self.level == Level::Full && seg.seq != self.rcv.nxt {
+            env.counters().ofo_drop += 1;
+            return drop_it(DropReason::TcpNoMemory);
+        }
+        if !self.admit(env) {
+            return drop_it(DropReason::TcpNoMemory);
+        }
+        self.stats.last_data = millis_of(env.now);
         self.stats.data_segs_in = self.stats.data_segs_in.wrapping_add(seg.count() as u32);
         self.rcv.saw_segment(seg.segment_size());
         if seg.seq == self.rcv.nxt { self.in_order(env, seg, packet) } else { self.ahead(env, seg, packet) }
+    }
+
+    /// Text of a SYN, with nothing before it.
+    pub(crate) fn take_text_of_syn(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) {
+        self.stats.data_segs_in = self.stats.data_segs_in.wrapping_add(1);
+        let _ = self.in_order(env, seg, packet); // in order, it is never refused
     }
 
     fn in_order(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
@@ -52,13 +68,19 @@ impl Connection {
         if self.rcv.collapse() {
             env.counters().rcv_collapsed += 1;
         }
-        env.cx.wake(&mut self.read_waker);
+        let echo = seg.timestamps.and_then(|(_, tsecr)| self.ts.rtt(tsecr, seg.received_at));
+        self.measure_arrival(env.now, echo);
+        self.wake_reader(env);
         Flow::Continue(())
     }
 
     fn ahead(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
         self.text_ahead(env, seg.seq, seg.len);
         let truesize = packet.meta.truesize;
+        let is_tight = self.level != Level::Plenty || self.rcv.is_crowded(truesize);
+        if is_tight && self.rcv.collapse_ahead() {
+            env.counters().rcv_collapsed += 1;
+        }
         let mut seq = seg.seq;
         let mut held = true;
         for_each_piece(seg, packet, |piece| {

@@ -105,7 +105,10 @@ impl Connection {
             }
         });
         env.shared.counters.lost_retransmit += again;
-        self.total_lost = self.total_lost.wrapping_add(octets);
+        if octets > 0 {
+            let losses = self.losses_mut();
+            losses.total_lost = losses.total_lost.wrapping_add(octets);
+        }
         octets
     }
 

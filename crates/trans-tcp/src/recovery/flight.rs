@@ -124,7 +124,7 @@ impl Connection {
     pub(crate) fn open_flight(&mut self, env: &mut Env<'_, '_>) {
         if self.recovery.flight.is_none() {
             let mut flight = env.shared.flight();
-            flight.begin(self.snd.una, self.stats.bytes_acked, self.total_lost);
+            flight.begin(self.snd.text_start(), self.stats.bytes_acked, self.losses().total_lost);
             if core::mem::take(&mut self.was_idle) {
                 flight.rate.on_app_limited(0);
             }

@@ -114,7 +114,7 @@ impl Connection {
 
     /// R9293-MUST-22, R9293-MUST-23.
     fn on_syn_timeout(&mut self, env: &mut Env<'_, '_>) {
-        if self.recovery.timeouts >= env.config().syn_retries {
+        if self.recovery.timeouts >= self.syn_retries(env) {
             return self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));
         }
         self.recovery.timeouts += 1;

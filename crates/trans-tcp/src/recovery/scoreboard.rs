@@ -21,8 +21,8 @@ use splice::share;
 use stack_core::Instant;
 use stack_wire::seq::SeqNum;
 
-/// Runs of one connection: 256 KiB of them.
-pub(super) const MAX_RUNS: usize = 4096;
+/// Runs of one connection: enough for the largest send buffer, 32 MiB, in segments of 1 KiB without super-packets; 2 MiB.
+pub(super) const MAX_RUNS: usize = 32 * 1024;
 /// Longest run that several transmissions at the same time make: a super-packet's text.
 const MAX_LEN: u32 = 64 * 1024;
 

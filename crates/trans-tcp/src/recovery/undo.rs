@@ -65,8 +65,9 @@ impl Connection {
         counters.dsack_recv += 1;
         counters.dsack_ofo_recv += u64::from(report.duplicate_is_ahead);
         let segments = right.distance_from(left).div_ceil(self.mss());
-        self.stats.dsack_dups = self.stats.dsack_dups.saturating_add(segments);
-        if self.stats.dsack_dups > self.stats.retrans {
+        let losses = self.losses_mut();
+        losses.dsack_dups = losses.dsack_dups.saturating_add(segments);
+        if losses.dsack_dups > losses.retrans {
             env.counters().dsack_ignored_dubious += 1; // the network doubles packets, or the peer lies: RFC 3708 §3
             return;
         }

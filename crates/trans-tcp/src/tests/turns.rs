@@ -3,7 +3,7 @@
 use super::host::{Node, turn};
 use super::script::Script;
 use super::world::{Wire, World};
-use crate::{Cause, Probe, State, TcpConfig, TcpEvent};
+use crate::{Cause, Probe, State, SynCookies, TcpConfig, TcpEvent};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -160,7 +160,7 @@ fn tables_are_full_at_their_caps() {
     s.expect("S. 0:0 ack 1");
     s.inject(". 1:1 ack 1 win 1000");
     assert_eq!(s.node.tcp.table_sizes(), (2, 1, 0), "it stays half open until there is room");
-    let config = TcpConfig { max_half_open: 1, ..Script::plain() };
+    let config = TcpConfig { max_half_open: 1, syn_cookies: SynCookies::Off, ..Script::plain() };
     let mut s = Script::listening(config, 5);
     s.inject("S 0:0 win 1000");
     s.peer.set_port(2);

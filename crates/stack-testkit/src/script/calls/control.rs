@@ -79,6 +79,12 @@ impl Files {
             Question::Any => return Ok(Answer::Done(0)),
             Question::Number(number) => Expr::Int(number),
             Question::Name(name) => Expr::Word(name.to_owned()),
+            Question::Value(name) => {
+                match machine.endpoints(protocol, |endpoints, _| endpoints.option(id, name)) {
+                    Ok(option) => options::shown(option).unwrap_or(Expr::Ellipsis),
+                    Err(error) => return Ok(Answer::Failed(error)),
+                }
+            }
             Question::Info(ask) => match info::info(&machine.host, id) {
                 Some(info) => ask(&info),
                 None => return Err(Stop::Skip(format!("getsockopt of `{name}` without a connection"))),

@@ -1,10 +1,12 @@
 //! Reading and writing, in all the forms that the calls have. Every byte is compared.
 
+use super::open::connected;
 use super::{Answer, Fd, Files, Pending, Result, failed};
 use crate::pkt::{Call, Expr};
 use crate::script::arguments::{address, latin1, length, member, words};
+use crate::script::flow::pattern_from;
 use crate::script::machine::Machine;
-use crate::script::{Stop, TCP};
+use crate::script::{OUTBOUND_SALT, Stop, TCP};
 use stack_core::{EndpointId, Error};
 
 impl Files {
@@ -34,7 +36,53 @@ impl Files {
         Ok(Answer::Done(count as i64))
     }
 
+    /// A write that connects, or after a connect that could not bring anything (`MSG_FASTOPEN`).
+    fn write_early(&mut self, machine: &mut Machine, pending: &mut Pending) -> Result<Answer> {
+        let args = &pending.call.arguments[..];
+        let may_block = self.may_block(&pending.call);
+        let default = (machine.conversation.remote_ip, machine.conversation.connect_port);
+        let remote = address(args.get(4))?.unwrap_or(default.into());
+        let fd = self.fd(args)?;
+        if fd.connecting {
+            return match connected(machine, fd) {
+                Answer::Done(_) => self.write_now(machine, pending),
+                answer => Ok(answer),
+            };
+        }
+        let (id, protocol) = (fd.id, fd.protocol);
+        let bytes = match args.get(1) {
+            Some(Expr::Text(text)) => latin1(text),
+            _ => pattern_from(OUTBOUND_SALT, 1, length(&pending.call)?),
+        };
+        let sent =
+            machine.endpoints(protocol, |endpoints, cx| endpoints.connect_with_data(cx, id, remote, &bytes));
+        machine.take_up_towards(protocol, id, remote);
+        Ok(match sent {
+            Ok(count) => {
+                fd.written = count as u32;
+                machine.give(protocol, id, Some(remote), 1, &bytes[..count]);
+                Answer::Done(count as i64)
+            }
+            Err(Error::ConnectStarted) if may_block => {
+                fd.connecting = true;
+                Answer::Blocks
+            }
+            Err(error) => Answer::Failed(error),
+        })
+    }
+
     pub(super) fn write(&mut self, machine: &mut Machine, pending: &mut Pending) -> Result<Answer> {
+        let call = &pending.call;
+        let is_fast_open = call.arguments.get(3).map_or(Vec::new(), words).contains(&"MSG_FASTOPEN");
+        let fd = *self.fd(&call.arguments)?;
+        let connects = fd.connecting || machine.remote(fd.protocol, fd.id).is_none();
+        if fd.protocol == TCP && call.name == "sendto" && is_fast_open && connects {
+            return self.write_early(machine, pending);
+        }
+        self.write_now(machine, pending)
+    }
+
+    fn write_now(&mut self, machine: &mut Machine, pending: &mut Pending) -> Result<Answer> {
         let call = &pending.call;
         let args = &call.arguments[..];
         known_flags(call, "sendmsg")?;
@@ -75,7 +123,7 @@ impl Files {
 
 /// Flags that mean here what they mean elsewhere; any other skips the script.
 fn known_flags(call: &Call, in_third: &str) -> Result<()> {
-    const KNOWN: [&str; 2] = ["MSG_DONTWAIT", "MSG_NOSIGNAL"];
+    const KNOWN: [&str; 3] = ["MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_FASTOPEN"];
     const WITH_FLAGS: [&str; 6] = ["recv", "recvfrom", "send", "sendto", "recvmsg", "sendmsg"];
     if !WITH_FLAGS.contains(&call.name.as_str()) {
         return Ok(());

@@ -100,7 +100,7 @@ impl Files {
 }
 
 /// What a connect that was begun has come to.
-fn connected(machine: &mut Machine, fd: &mut Fd) -> Answer {
+pub(super) fn connected(machine: &mut Machine, fd: &mut Fd) -> Answer {
     let id = fd.id;
     let state = machine.endpoints(fd.protocol, |endpoints, _| {
         let ready = endpoints.readiness(id);

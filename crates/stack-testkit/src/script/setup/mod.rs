@@ -22,7 +22,7 @@ use stack_core::{
 };
 use stack_host::{Host, NicConfig, RouteEntry};
 use trans_icmp::Icmp;
-use trans_tcp::{Tcp, TcpConfig};
+use trans_tcp::{SynCookies, Tcp, TcpConfig};
 use trans_udp::{Udp, UdpConfig};
 
 /// The interface of the stack.
@@ -224,6 +224,20 @@ impl Setup {
             "send_buffer_max" => tcp.send_buffer_max = parse(value)?,
             "max_half_open" => tcp.max_half_open = parse(value)?,
             "max_time_wait" => tcp.max_time_wait = parse(value)?,
+            "syn_cookies" => {
+                tcp.syn_cookies = match value {
+                    "0" | "off" => SynCookies::Off,
+                    "1" | "when-full" => SynCookies::WhenFull,
+                    "2" | "always" => SynCookies::Always,
+                    _ => return Err(Unknown),
+                }
+            }
+            "autotune" => tcp.autotune = switch(value)?,
+            "memory_low" => tcp.memory.low = parse(value)?,
+            "memory_pressure" => tcp.memory.pressure = parse(value)?,
+            "memory_high" => tcp.memory.high = parse(value)?,
+            "fast_open_key" => tcp.fast_open_key = Some(parse(value)?),
+            "fast_open_key_period" => tcp.fast_open_key_period = duration(value)?,
             "initial_rto" => tcp.initial_rto = duration(value)?,
             "min_rto" => tcp.min_rto = duration(value)?,
             "max_rto" => tcp.max_rto = duration(value)?,

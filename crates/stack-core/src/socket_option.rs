@@ -1,0 +1,108 @@
+//! Settings of sockets, and their names.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use stack_packet::NicId;
+
+macro_rules! socket_options {
+    ($($(#[doc = $doc:literal])+ $name:ident($($value:ty),+),)+) => {
+        /// A setting of a socket. Protocols answer [`Error::NotSupported`](crate::Error::NotSupported) to what they
+        /// don't have.
+        #[derive(Clone, Copy, PartialEq, Debug)]
+        #[non_exhaustive]
+        pub enum SocketOption {
+            $($(#[doc = $doc])+ $name($($value),+),)+
+        }
+
+        /// The name of a setting: what to ask [`Endpoints::option`](crate::Endpoints::option) for.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[non_exhaustive]
+        pub enum OptionName {
+            $(#[doc = concat!("[`SocketOption::", stringify!($name), "`]")] $name,)+
+        }
+
+        impl SocketOption {
+            /// Which setting it is.
+            pub fn name(&self) -> OptionName {
+                match self {
+                    $(Self::$name(..) => OptionName::$name,)+
+                }
+            }
+        }
+    };
+}
+
+socket_options! {
+    /// Receive buffer, in bytes of payload (`SO_RCVBUF`).
+    ReceiveBuffer(usize),
+    /// Send buffer, in bytes (`SO_SNDBUF`).
+    SendBuffer(usize),
+    /// Bind although a connection in TIME-WAIT has the port (`SO_REUSEADDR`).
+    ReuseAddress(bool),
+    /// Share the port with others that allow it (`SO_REUSEPORT`).
+    ReusePort(bool),
+    /// Allow broadcast destinations (`SO_BROADCAST`).
+    Broadcast(bool),
+    /// Only this interface (`SO_BINDTODEVICE`).
+    BindToNic(Option<NicId>),
+    /// Mark of outbound packets (`SO_MARK`).
+    Mark(u32),
+    /// Hop limit of outbound unicast packets (`IP_TTL`, `IPV6_UNICAST_HOPS`).
+    HopLimit(u8),
+    /// Hop limit of outbound multicast packets (`IP_MULTICAST_TTL`).
+    MulticastHopLimit(u8),
+    /// Whether our own multicast comes back to us (`IP_MULTICAST_LOOP`).
+    MulticastLoop(bool),
+    /// Interface of outbound multicast where the destination names none (`IP_MULTICAST_IF`).
+    MulticastNic(Option<NicId>),
+    /// Forbid fragments: what is larger than the path is [`Error::MessageTooLarge`] (`IP_MTU_DISCOVER`, `IPV6_DONTFRAG`).
+    DontFragment(bool),
+    /// Keep errors about sent packets, with who reported them, for the protocol's error queue (`IP_RECVERR`).
+    ReceiveErrors(bool),
+    /// Traffic class of outbound packets; the ECN bits are the protocol's (`IP_TOS`, `IPV6_TCLASS`).
+    TrafficClass(u8),
+    /// Receive a group on an interface (`IP_ADD_MEMBERSHIP`).
+    JoinGroup(IpAddr, Option<NicId>),
+    /// Stop to (`IP_DROP_MEMBERSHIP`).
+    LeaveGroup(IpAddr, Option<NicId>),
+    /// What closing does with unsent data (`SO_LINGER`).
+    Linger(Option<Duration>),
+    /// Send small segments at once (`TCP_NODELAY`).
+    NoDelay(bool),
+    /// Probe an idle peer (`SO_KEEPALIVE`).
+    KeepAlive(bool),
+    /// Idle time before the first probe (`TCP_KEEPIDLE`).
+    KeepAliveIdle(Duration),
+    /// Time between probes (`TCP_KEEPINTVL`).
+    KeepAliveInterval(Duration),
+    /// Unanswered probes that end the connection (`TCP_KEEPCNT`).
+    KeepAliveCount(u32),
+    /// How long data may stay unacknowledged (`TCP_USER_TIMEOUT`); `None` for the default.
+    UserTimeout(Option<Duration>),
+    /// Largest segment to send and to announce (`TCP_MAXSEG`).
+    MaxSegment(u16),
+    /// Deliver urgent data in the stream (`SO_OOBINLINE`).
+    UrgentInline(bool),
+    /// Hold back segments that are not full, for 200 ms at most (`TCP_CORK`).
+    Cork(bool),
+    /// Acknowledge at once for a while, or delay from now on (`TCP_QUICKACK`).
+    QuickAck(bool),
+    /// Largest window to offer, in bytes; 0 for no limit of one's own (`TCP_WINDOW_CLAMP`).
+    WindowClamp(u32),
+    /// Writable only while less than this was never sent, in bytes; `u32::MAX` for no limit (`TCP_NOTSENT_LOWAT`).
+    NotSentLowat(u32),
+    /// Readable only from so many bytes on (`SO_RCVLOWAT`).
+    ReceiveLowat(u32),
+    /// Retransmissions of a SYN (`TCP_SYNCNT`).
+    SynRetries(u8),
+    /// How long a closed socket waits for the peer's end; zero not at all (`TCP_LINGER2`).
+    FinWait2(Duration),
+    /// How long a listener leaves peers that have sent no data in its queue of half-open ones; zero not at all
+    /// (`TCP_DEFER_ACCEPT`).
+    DeferAccept(Duration),
+    /// Congestion control, by name (`TCP_CONGESTION`).
+    Congestion(&'static str),
+    /// Connections whose SYN brought data that a listener takes before their handshakes are complete; 0 takes none
+    /// (`TCP_FASTOPEN`).
+    FastOpen(u16),
+}

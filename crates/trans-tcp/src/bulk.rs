@@ -1,0 +1,144 @@
+//! What a connection keeps about moving much. Only those have it that do, or that had to send something again: it is
+//! allocated with the 64th KiB in either direction, so that idle connections stay small.
+
+use crate::autotune::RightSizing;
+use crate::connection::Connection;
+use alloc::boxed::Box;
+use core::time::Duration;
+use stack_core::Instant;
+
+/// The state of a connection that moves much.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bulk {
+    pub(crate) sizing: RightSizing,
+    pub(crate) limits: Limits,
+    pub(crate) losses: Losses,
+}
+
+/// What was lost and sent again, of the whole life of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Losses {
+    /// Octets sent again.
+    pub(crate) bytes_retrans: u64,
+    /// Segments sent again.
+    pub(crate) retrans: u32,
+    /// Segments that the peer got twice, as it says.
+    pub(crate) dsack_dups: u32,
+    /// Octets that counted as lost, modulo 2^32.
+    pub(crate) total_lost: u32,
+}
+
+impl Bulk {
+    /// Octets in one direction that make a connection one of these.
+    pub(crate) const FROM: u64 = 64 * 1024;
+}
+
+/// What keeps a sender from sending more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Limit {
+    /// There is nothing to send, and all is acknowledged.
+    #[default]
+    Idle,
+    /// The network, or nothing: text is on its way.
+    Busy,
+    /// The peer's window.
+    ReceiveWindow,
+    /// The size of the send buffer.
+    SendBuffer,
+}
+
+/// For how long what was the limit: `tcpi_busy_time`, `tcpi_rwnd_limited`, `tcpi_sndbuf_limited`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    now: Limit,
+    since: Instant,
+    busy: Duration,
+    receive_window: Duration,
+    send_buffer: Duration,
+}
+
+impl Limits {
+    fn new(now: Instant) -> Self {
+        let none = Duration::ZERO;
+        Self { now: Limit::Idle, since: now, busy: none, receive_window: none, send_buffer: none }
+    }
+
+    /// This is the limit from now on.
+    pub(crate) fn observe(&mut self, now: Instant, limit: Limit) {
+        if self.now != limit {
+            (self.busy, self.receive_window, self.send_buffer) = self.at(now);
+            (self.now, self.since) = (limit, now);
+        }
+    }
+
+    /// Times until now: with something to do, and of these, limited by the peer's window and by the send buffer.
+    pub(crate) fn at(&self, now: Instant) -> (Duration, Duration, Duration) {
+        let time = now.saturating_since(self.since);
+        let of = |is: bool| if is { time } else { Duration::ZERO };
+        (
+            self.busy + of(self.now != Limit::Idle),
+            self.receive_window + of(self.now == Limit::ReceiveWindow),
+            self.send_buffer + of(self.now == Limit::SendBuffer),
+        )
+    }
+}
+
+impl Connection {
+    /// What was lost and sent again so far.
+    pub(crate) fn losses(&self) -> Losses {
+        self.bulk.as_ref().map_or_else(Losses::default, |bulk| bulk.losses)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn losses_mut(&mut self) -> &mut Losses {
+        let now = self.last_sent;
+        &mut self.bulk_mut(now).losses
+    }
+
+    /// The state of a connection that moves much; from now on, it does.
+    pub(crate) fn bulk_mut(&mut self, now: Instant) -> &mut Bulk {
+        let taken = self.rcv.received - self.rcv.readable() as u64;
+        let space = crate::congestion::initial_window(10, self.receive_mss(), false);
+        self.bulk.get_or_insert_with(|| {
+            let sizing = RightSizing::new(now, taken, space);
+            Box::new(Bulk { sizing, limits: Limits::new(now), losses: Losses::default() })
+        })
+    }
+
+    /// What keeps it from sending more.
+    pub(crate) fn limit(&self) -> Limit {
+        let unsent = self.snd.unsent();
+        if unsent == 0 && self.snd.outstanding() == 0 {
+            Limit::Idle
+        } else if unsent > 0 && self.snd.window_room() < unsent.min(self.mss()) as i32 {
+            Limit::ReceiveWindow
+        } else if unsent == 0 && self.wants_room {
+            Limit::SendBuffer
+        } else {
+            Limit::Busy
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_add_up_by_what_was_the_limit() {
+        let at = Instant::from_millis;
+        let ms = Duration::from_millis;
+        let mut limits = Limits::new(at(0));
+        for (time, limit) in [
+            (10, Limit::Busy),
+            (30, Limit::ReceiveWindow),
+            (35, Limit::ReceiveWindow),
+            (60, Limit::SendBuffer),
+            (65, Limit::Idle),
+            (100, Limit::Busy),
+        ] {
+            limits.observe(at(time), limit);
+        }
+        assert_eq!(limits.at(at(101)), (ms(56), ms(30), ms(5)));
+    }
+}
