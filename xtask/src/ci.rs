@@ -9,7 +9,7 @@ use crate::bench::yardstick;
 use crate::count::Count;
 use crate::run::{Steps, checked};
 use crate::workspace::Workspace;
-use crate::{deps, features, test, tidy};
+use crate::{deps, features, rfc, test, tidy};
 
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  \
@@ -39,6 +39,7 @@ fn all(workspace: &Workspace, args: &Args, steps: &mut Steps, count: &mut Count)
     steps.step("fmt", || fmt(workspace))
         && steps.step("tidy", || tidy::run(workspace))
         && steps.step("deps", || deps::run(workspace, &deps::Args::default()))
+        && steps.step("rfc", || rfc::compare(workspace)) // the named tests are among those that run below
         && steps.step("clippy", || clippy(workspace))
         && steps.step("features", || features::run(workspace))
         && steps.step("doc", || doc(workspace))

@@ -11,7 +11,9 @@ mod ci;
 mod count;
 mod deps;
 mod features;
+mod impair;
 mod new;
+mod rfc;
 mod run;
 mod test;
 mod tidy;
@@ -50,6 +52,8 @@ enum Chore {
     Deps(deps::Args),
     /// Check the form of sources and documents
     Tidy,
+    /// Write docs/compliance.md: each requirement of an RFC with its code, test and status
+    Rfc(rfc::Args),
     /// Build the facade with its features alone, left out, none and all
     Features,
     /// Let real programs and the kernel talk to our stack, in network namespaces
@@ -58,6 +62,8 @@ enum Chore {
     New(new::Args),
     /// Measure: single parts, or the whole stack beside its limits
     Bench(bench::Args),
+    /// Measure Linux and our stack through the same impaired line, in real time
+    Impair(impair::Args),
     /// A client that a scenario of `wire` runs inside a namespace
     #[command(hide = true, subcommand)]
     Probe(wire::Probe),
@@ -81,11 +87,13 @@ fn dispatch(chore: Chore) -> Result<(), String> {
         Chore::Ci(args) => ci::run(&Workspace::load()?, &args),
         Chore::Test(args) => test::run(&Workspace::load()?, &args),
         Chore::Deps(args) => deps::run(&Workspace::load()?, &args),
+        Chore::Rfc(args) => rfc::run(&Workspace::load()?, &args),
         Chore::Tidy => tidy::run(&Workspace::load()?),
         Chore::Features => features::run(&Workspace::load()?),
         Chore::Wire(args) => wire::run(&Workspace::load()?, &args),
         Chore::New(args) => new::run(&Workspace::load()?, &args),
         Chore::Bench(args) => bench::run(&Workspace::load()?, &args),
+        Chore::Impair(args) => impair::run(&Workspace::load()?, &args),
         Chore::Probe(probe) => probe.run(),
         Chore::Reap { pid } => wire::reap_when_orphaned(pid),
     }

@@ -151,6 +151,14 @@ impl Target {
     }
 }
 
+#[cfg(test)]
+impl Package {
+    /// A library and nothing else.
+    pub(crate) fn lib(name: &str) -> Self {
+        Self::from_metadata(&serde_json::json!({"name": name, "targets": [{"name": name, "kind": ["lib"]}]}))
+    }
+}
+
 /// The strings of a JSON array; nothing for anything else.
 pub(crate) fn strings(json: &Value) -> Vec<String> {
     items(json).iter().map(text).collect()

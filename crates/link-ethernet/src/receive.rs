@@ -155,6 +155,7 @@ mod tests {
         [&dst.0[..], &PEER.0, &ether_type.to_be_bytes(), payload].concat().into()
     }
 
+    // R1122-2.4-a
     #[test]
     fn the_header_becomes_metadata() {
         let (port, mut receive, _transmit, _) = station();

@@ -28,6 +28,36 @@ pub struct ImpairConfig {
     pub duplicate: f64,
     /// Probability that a bit of the packet is flipped.
     pub corrupt: f64,
+    /// Losses in bursts, beside those of `loss`; `None` for none.
+    pub burst_loss: Option<GilbertElliott>,
+    /// What exceeds a rate is dropped at once, before the queue; `None` for no such limit.
+    pub policer: Option<Policer>,
+    /// Packets come out only at whole multiples of this time, together: how Wi-Fi hands over what it has collected.
+    /// Zero for each when it is due.
+    pub aggregation: Duration,
+}
+
+/// Losses in bursts: a good and a bad state, each with its own probability of loss (Gilbert 1960, Elliott 1963).
+/// A state may change before each packet.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct GilbertElliott {
+    /// Probability to go from the good state to the bad one.
+    pub enter: f64,
+    /// Probability to come back: bursts are `1 / leave` packets long on the average.
+    pub leave: f64,
+    /// Probability of loss in the bad state; 1 in Gilbert's model.
+    pub loss_bad: f64,
+    /// Probability of loss in the good state; 0 in Gilbert's model.
+    pub loss_good: f64,
+}
+
+/// A token bucket without a queue (RFC 2475 §2.3.3.4): packets that find no tokens are dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Policer {
+    /// Bits a second that conform.
+    pub rate: u64,
+    /// Bytes that may pass at once after a pause.
+    pub burst: usize,
 }
 
 impl Default for ImpairConfig {
@@ -43,6 +73,9 @@ impl Default for ImpairConfig {
             reorder_delay: Duration::ZERO,
             duplicate: 0.0,
             corrupt: 0.0,
+            burst_loss: None,
+            policer: None,
+            aggregation: Duration::ZERO,
         }
     }
 }

@@ -9,6 +9,7 @@ pub struct ImpairCounters {
     pub(crate) arrived: AtomicUsize,
     pub(crate) lost: AtomicUsize,
     pub(crate) overflowed: AtomicUsize,
+    pub(crate) policed: AtomicUsize,
     pub(crate) reordered: AtomicUsize,
     pub(crate) duplicated: AtomicUsize,
     pub(crate) corrupted: AtomicUsize,
@@ -19,10 +20,12 @@ pub struct ImpairCounters {
 pub struct ImpairStatistics {
     /// Came out at the far end, duplicates included.
     pub arrived: usize,
-    /// Lost by chance.
+    /// Lost by chance, in bursts or not.
     pub lost: usize,
     /// Dropped because the queue was full.
     pub overflowed: usize,
+    /// Dropped because they exceeded the policer's rate.
+    pub policed: usize,
     /// Made late, so that later ones may overtake them.
     pub reordered: usize,
     /// Doubled.
@@ -39,6 +42,7 @@ impl ImpairCounters {
             arrived: read(&self.arrived),
             lost: read(&self.lost),
             overflowed: read(&self.overflowed),
+            policed: read(&self.policed),
             reordered: read(&self.reordered),
             duplicated: read(&self.duplicated),
             corrupted: read(&self.corrupted),

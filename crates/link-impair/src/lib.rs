@@ -12,7 +12,8 @@
 //! [`Impair`] wraps a link and treats what it transmits as a line would, and with [`Impair::receiving`] also what it
 //! receives. In this order, for each packet: it waits in a queue of bounded length for the line to be free (what finds the
 //! queue full is dropped: tail drop), takes the time that the rate gives it, may be lost, may be damaged, may be doubled,
-//! and arrives after the delay. Without `reorder`, packets arrive in the order in which they were sent, jitter or not.
+//! and arrives after the delay; a policer before the queue, losses in bursts and packets collected as by Wi-Fi are further
+//! settings. [`Line`] is one direction of this by itself. Without `reorder`, packets arrive in the order in which they were sent, jitter or not.
 //!
 //! **Reproducible.** All chance comes from one seed through SplitMix64, and each packet takes the same number of draws
 //! whatever happens to it: the same packets at the same times meet the same fate, and changing one probability leaves what
@@ -23,7 +24,7 @@
 //! (`TunConfig::with_offload(false)`), or each of them is impaired as one packet.
 //!
 //! Time is the caller's: packets that wait leave in the first `transmit` or `receive` at or after `poll_timeout`.
-//! What it deliberately lacks: queue disciplines other than tail drop, and loss in bursts.
+//! What it deliberately lacks: queue disciplines other than tail drop.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -54,11 +55,14 @@ extern crate alloc;
 
 mod config;
 mod counters;
+mod fate;
 mod line;
 mod link;
 mod packet;
 mod rng;
 
-pub use config::ImpairConfig;
+pub use config::{GilbertElliott, ImpairConfig, Policer};
 pub use counters::{ImpairCounters, ImpairStatistics};
+pub use line::Line;
 pub use link::Impair;
+pub use packet::Carried;

@@ -1,24 +1,35 @@
 //! One direction of a line: what goes in at a time comes out at another, or not at all.
 //!
-//! Invariants: each packet takes [`Fate::DRAWS`] numbers from the source of chance; packets that are not reordered come
-//! out in the order in which they went in; no more than [`MAX_IN_FLIGHT`] bytes are on the line.
+//! It is what [`Impair`](crate::Impair) puts before a link, and of use by itself to those who carry packets from hand to
+//! hand: a simulator, or a program between two devices.
+//!
+//! Invariants: chance is drawn as often whatever it decides (`fate.rs`); packets that are not reordered come out in the
+//! order in which they went in; no more than [`MAX_IN_FLIGHT`] bytes are on the line.
 
-use crate::ImpairConfig;
 use crate::counters::{ImpairCounters, count};
+use crate::fate::{Bursts, Fate};
 use crate::packet::Carried;
-use crate::rng::{SplitMix, below, happens};
+use crate::rng::SplitMix;
+use crate::{ImpairConfig, Policer};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use core::time::Duration;
 use stack_core::{DropReason, Instant};
 
+/// What makes another seed of the line's for losses in bursts.
+const BURST_SEED: u64 = 0x6275_7273_7473_0000;
+
 /// Bytes that are on the line at most, however long it is: more than 1 Gbit/s for two seconds.
 const MAX_IN_FLIGHT: usize = 256 << 20;
 
-/// One direction of a line.
-pub(crate) struct Line<T> {
+/// One direction of a line: a queue, a rate, chance and a delay, in this order.
+///
+/// Whoever owns it sends packets into it, asks [`next_due`](Self::next_due) for when one comes out, and takes it with
+/// [`arrive`](Self::arrive) then.
+pub struct Line<T> {
     config: ImpairConfig,
     rng: SplitMix,
+    bursts: Option<Bursts>,
     counters: Arc<ImpairCounters>,
     /// When each packet that waits for the line has been sent, and its length; oldest first.
     waiting: VecDeque<(Instant, usize)>,
@@ -31,42 +42,17 @@ pub(crate) struct Line<T> {
     free_at: Instant,
     /// When the last packet that was not reordered comes out.
     last_due: Instant,
-}
-
-/// What chance has decided about a packet.
-struct Fate {
-    lost: bool,
-    reordered: bool,
-    duplicated: bool,
-    corrupted: bool,
-    delay: Duration,
-    bit: u64,
-}
-
-impl Fate {
-    const DRAWS: usize = 6;
-
-    fn draw(rng: &mut SplitMix, config: &ImpairConfig, len: usize) -> Self {
-        let [loss, reorder, duplicate, corrupt, jitter, bit]: [u64; Self::DRAWS] =
-            core::array::from_fn(|_| rng.next());
-        let spread = u64::try_from(config.jitter.as_nanos()).unwrap_or(u64::MAX / 2).min(u64::MAX / 2);
-        let jitter = Duration::from_nanos(below(2 * spread + 1, jitter));
-        Self {
-            lost: happens(config.loss, loss),
-            reordered: happens(config.reorder, reorder),
-            duplicated: happens(config.duplicate, duplicate),
-            corrupted: happens(config.corrupt, corrupt),
-            delay: (config.delay + jitter).saturating_sub(config.jitter),
-            bit: below(len as u64 * 8, bit),
-        }
-    }
+    /// When the policer's bucket is full again.
+    bucket_full_at: Instant,
 }
 
 impl<T: Carried> Line<T> {
-    pub(crate) fn new(config: ImpairConfig, seed: u64, counters: Arc<ImpairCounters>) -> Self {
+    /// An idle line. All chance comes from `seed`.
+    pub fn new(config: ImpairConfig, seed: u64, counters: Arc<ImpairCounters>) -> Self {
         Self {
             config,
             rng: SplitMix::new(seed),
+            bursts: config.burst_loss.map(|model| Bursts::new(model, seed ^ BURST_SEED)),
             counters,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -75,13 +61,22 @@ impl<T: Carried> Line<T> {
             sequence: 0,
             free_at: Instant::ZERO,
             last_due: Instant::ZERO,
+            bucket_full_at: Instant::ZERO,
         }
     }
 
-    /// Sends a packet into the line; hands it back, with the reason, if it will not come out.
-    pub(crate) fn send(&mut self, now: Instant, mut packet: T) -> Result<(), (T, DropReason)> {
+    /// Sends a packet into the line.
+    ///
+    /// # Errors
+    /// The packet, with the reason, if it will not come out.
+    pub fn send(&mut self, now: Instant, mut packet: T) -> Result<(), (T, DropReason)> {
         let len = packet.wire_len();
-        let fate = Fate::draw(&mut self.rng, &self.config, len);
+        let mut fate = Fate::draw(&mut self.rng, &self.config, len);
+        fate.lost |= self.bursts.as_mut().is_some_and(Bursts::lose);
+        if !self.conforms(now, len) {
+            count(&self.counters.policed);
+            return Err((packet, DropReason::Impaired));
+        }
         if !self.has_room(now, len) {
             count(&self.counters.overflowed);
             return Err((packet, DropReason::LinkQueueFull));
@@ -106,7 +101,7 @@ impl<T: Carried> Line<T> {
     }
 
     /// The next packet that has come out by `now`.
-    pub(crate) fn arrive(&mut self, now: Instant) -> Option<T> {
+    pub fn arrive(&mut self, now: Instant) -> Option<T> {
         let entry = self.in_flight.first_entry().filter(|entry| entry.key().0 <= now)?;
         let packet = entry.remove();
         self.in_flight_bytes -= packet.wire_len();
@@ -115,15 +110,36 @@ impl<T: Carried> Line<T> {
     }
 
     /// When the next packet comes out.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
+    pub fn next_due(&self) -> Option<Instant> {
         self.in_flight.keys().next().map(|(due, _)| *due)
     }
 
-    fn has_room(&mut self, now: Instant, len: usize) -> bool {
+    /// Bytes of the packets that wait for the line, the one being sent included.
+    pub fn queued_bytes(&mut self, now: Instant) -> usize {
         while let Some((_, gone)) = self.waiting.front().copied().filter(|(sent, _)| *sent <= now) {
             self.waiting.pop_front();
             self.waiting_bytes -= gone;
         }
+        self.waiting_bytes
+    }
+
+    /// What it has done so far.
+    pub fn counters(&self) -> &Arc<ImpairCounters> {
+        &self.counters
+    }
+
+    fn conforms(&mut self, now: Instant, len: usize) -> bool {
+        let Some(Policer { rate, burst }) = self.config.policer else { return true };
+        let full_at = self.bucket_full_at.max(now) + sending_time(len, rate);
+        let conforms = full_at.saturating_since(now) <= sending_time(burst, rate);
+        if conforms {
+            self.bucket_full_at = full_at;
+        }
+        conforms
+    }
+
+    fn has_room(&mut self, now: Instant, len: usize) -> bool {
+        self.queued_bytes(now);
         self.waiting.len() < self.config.queue_packets
             && self.waiting_bytes.saturating_add(len) <= self.config.queue_bytes
             && self.in_flight_bytes + len <= MAX_IN_FLIGHT
@@ -132,8 +148,7 @@ impl<T: Carried> Line<T> {
     /// Puts a packet on the line and returns when it has been sent.
     fn occupy(&mut self, now: Instant, len: usize) -> Instant {
         let Some(rate) = self.config.rate else { return now };
-        let nanos = (len as u128 * 8 * 1_000_000_000).div_ceil(u128::from(rate.max(1)));
-        let sent = self.free_at.max(now) + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        let sent = self.free_at.max(now) + sending_time(len, rate);
         self.free_at = sent;
         self.waiting.push_back((sent, len));
         self.waiting_bytes += len;
@@ -141,7 +156,7 @@ impl<T: Carried> Line<T> {
     }
 
     fn due(&mut self, sent: Instant, fate: &Fate) -> Instant {
-        let due = (sent + fate.delay).max(self.last_due);
+        let due = collected(sent + fate.delay, self.config.aggregation).max(self.last_due);
         if fate.reordered {
             count(&self.counters.reordered);
             return due + self.config.reorder_delay;
@@ -157,9 +172,34 @@ impl<T: Carried> Line<T> {
     }
 }
 
+/// How long so many bytes take at a rate.
+fn sending_time(len: usize, rate: u64) -> Duration {
+    let nanos = (len as u128 * 8 * 1_000_000_000).div_ceil(u128::from(rate.max(1)));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// The first multiple of `interval` at or after a time.
+fn collected(due: Instant, interval: Duration) -> Instant {
+    match u64::try_from(interval.as_nanos()) {
+        Ok(nanos @ 1..) => Instant::from_nanos(due.as_nanos().div_ceil(nanos).saturating_mul(nanos)),
+        _ => due,
+    }
+}
+
+impl<T> core::fmt::Debug for Line<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Line")
+            .field("config", &self.config)
+            .field("waiting_bytes", &self.waiting_bytes)
+            .field("in_flight", &self.in_flight.len())
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::GilbertElliott;
     use alloc::vec::Vec;
 
     /// A packet of so many bytes with a number.
@@ -252,6 +292,57 @@ mod tests {
             let refused = line.send(later, Numbered(1250, 6, false));
             assert_eq!(refused, Err((Numbered(1250, 6, false), DropReason::LinkQueueFull)));
         }
+    }
+
+    #[test]
+    fn the_queue_empties_as_the_line_sends() {
+        let mut line = line(ImpairConfig { rate: Some(10_000_000), ..ImpairConfig::default() }, 1);
+        for number in 0..3 {
+            line.send(Instant::ZERO, Numbered(1250, number, false)).unwrap();
+        }
+        let queued = [0, 1, 2, 3, 4].map(|ms| line.queued_bytes(Instant::from_millis(ms)));
+        assert_eq!(queued, [3750, 2500, 1250, 0, 0]);
+    }
+
+    #[test]
+    fn a_policer_passes_a_burst_and_then_its_rate_without_delay() {
+        let policer = Some(Policer { rate: 10_000_000, burst: 2500 });
+        let mut line = line(ImpairConfig { policer, ..ImpairConfig::default() }, 1);
+        let mut sent = |at: u64| line.send(Instant::from_millis(at), Numbered(1250, 0, false)).is_ok();
+        // Two at once, then one a millisecond; a pause fills the bucket, and no more than that.
+        assert_eq!(
+            [0, 0, 0, 1, 1, 9, 9, 9].map(&mut sent),
+            [true, true, false, true, false, true, true, false]
+        );
+        assert_eq!(line.counters.statistics().policed, 3);
+        assert!(line.next_due().is_some_and(|due| due == Instant::ZERO));
+    }
+
+    #[test]
+    fn what_is_collected_comes_out_together() {
+        let config = ImpairConfig { delay: MS, aggregation: 8 * MS, ..ImpairConfig::default() };
+        let arrivals = run(&mut line(config, 1), 20, MS);
+        let times: Vec<u64> = arrivals.iter().map(|(at, _)| at.as_millis()).collect();
+        let expected: Vec<u64> = (1_u64..=20).map(|due| due.div_ceil(8) * 8).collect();
+        assert_eq!(times, expected);
+        assert!(arrivals.iter().map(|(_, number)| *number).eq(0..20));
+    }
+
+    #[test]
+    fn losses_in_bursts_leave_what_else_is_decided() {
+        let model = GilbertElliott { enter: 0.02, leave: 0.3, loss_bad: 1.0, loss_good: 0.0 };
+        let run = |burst_loss| {
+            let config = ImpairConfig { corrupt: 0.3, burst_loss, ..ImpairConfig::default() };
+            let mut line = line(config, 5);
+            let damaged = |number| {
+                line.send(Instant::ZERO, Numbered(100, number, false)).ok()?;
+                line.arrive(Instant::ZERO).map(|packet| packet.2)
+            };
+            (0..500).map(damaged).collect::<Vec<_>>()
+        };
+        let (all, some) = (run(None), run(Some(model)));
+        assert!(some.contains(&None));
+        assert!(all.iter().zip(&some).all(|(all, some)| some.is_none() || all == some));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use stack_core::{Checksum, RxPacket, TxPacket};
 use stack_wire::checksum::Sum;
 
-/// A packet on a line.
-pub(crate) trait Carried: Clone {
+/// A packet that a [`Line`](crate::Line) carries.
+pub trait Carried: Clone {
     /// Bytes that it takes on the line.
     fn wire_len(&self) -> usize;
 

@@ -9,8 +9,8 @@
 //! ground     stack-packet  stack-wire
 //! ```
 //!
-//! A [`Capture`] is one file; [`Pcap`] wraps a link and records both directions into it, as one interface. Several links
-//! may share a file: Wireshark reads any mixture, tcpdump only those in which all carry IP or all carry Ethernet. Stamps
+//! A [`Capture`] is one file; [`Pcap`] wraps a link and records both directions into it, as one interface; an
+//! [`Interface`] is recorded on by hand. Several links may share a file: Wireshark reads any mixture, tcpdump only those in which all carry IP or all carry Ethernet. Stamps
 //! are those of the stack's clock in nanoseconds, plus the epoch that the caller gives.
 //!
 //! What arrives is written when the link is read the next time: by then the host has told what became of it
@@ -50,8 +50,10 @@
 
 mod capture;
 mod format;
+mod interface;
 mod link;
 mod record;
 
 pub use capture::{Capture, CaptureConfig, CaptureStatistics};
+pub use interface::Interface;
 pub use link::{Pcap, PcapError};

@@ -104,6 +104,7 @@ mod tests {
         net.receive(&datagram(src, dst, 17, &[0; 8]))
     }
 
+    // R1122-4.1.3.6-a
     #[test]
     fn martians_from_a_wire() {
         for (situation, src, dst, want) in [

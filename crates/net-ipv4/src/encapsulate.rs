@@ -94,6 +94,7 @@ mod tests {
     }
 
     proptest! {
+        // R6864-4.3-a
         #[test]
         fn headers_are_what_others_read(
             src: [u8; 4], dst: [u8; 4], protocol: u8, hop_limit: u8, traffic_class: u8,

@@ -169,6 +169,24 @@ mod tests {
         assert_eq!(with(8, 1), Verdict::Deliver, "R1122-3.2.1.7-b: one hop left");
     }
 
+    // R6864-4.1-a
+    #[test]
+    fn atomic_datagrams_are_no_repetitions_nor_fragments_of_others() {
+        let mut net = Net::new();
+        let mut atomic = datagram("10.0.0.9", "10.0.0.1", 17, b"payload!");
+        (atomic[4], atomic[6]) = (0x77, 0x40);
+        fix_checksum(&mut atomic);
+        let mut first = datagram("10.0.0.9", "10.0.0.1", 17, b"part one");
+        (first[4], first[6]) = (0x77, 0x20);
+        fix_checksum(&mut first);
+        assert_eq!(net.receive(&first), Verdict::Held);
+        for _ in 0..2 {
+            let mut packet = net.packet(&atomic);
+            assert_eq!(net.receive_packet(&mut packet), Verdict::Deliver);
+            assert_eq!(packet.transport(), b"payload!");
+        }
+    }
+
     // R791-3.1-a
     #[test]
     fn padding_of_the_link_is_cut() {

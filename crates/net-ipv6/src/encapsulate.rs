@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(encapsulate(&mut net, &mut segment(meta("::1", "::1"), 1)), Ok(()));
     }
 
-    // R8200-3-c
+    // R8200-3-c, R8200-6-a, R8200-7-a
     #[test]
     fn forwarding_takes_one_hop_and_keeps_the_rest() {
         let mut before = packet("fd00::9", "2001:db8::1", 0, &[17, 0, 1, 4, 0, 0, 0, 0, 1, 2, 3]);

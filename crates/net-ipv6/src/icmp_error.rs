@@ -114,7 +114,7 @@ mod tests {
         (verdict, net.effects.pop())
     }
 
-    // R4443-3.1-b, R4443-2.4-a
+    // R4443-3.1-b, R4443-2.4-a, R8201-4-b
     #[test]
     fn every_type_and_code() {
         use ErrorKind::*;

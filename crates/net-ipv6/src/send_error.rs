@@ -140,7 +140,7 @@ mod tests {
         net.out.pop().map(|message| message.to_bytes().to_vec())
     }
 
-    // R4443-3.4-a, R4443-3.2-a
+    // R4443-3.4-a, R4443-3.2-a, R4443-3.1-a, R4861-7.2.2-c
     #[test]
     fn every_kind_has_its_type_and_code() {
         use ErrorKind::*;

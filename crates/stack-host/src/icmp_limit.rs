@@ -66,6 +66,7 @@ mod tests {
     use super::*;
     use core::time::Duration;
 
+    // R1812-4.3.2.8-a, R4443-2.4-f
     #[test]
     fn a_destination_has_its_burst_and_then_its_rate() {
         let (mut limit, to) = (IcmpLimit::new(1), "10.0.0.1".parse().unwrap());
@@ -75,6 +76,7 @@ mod tests {
         assert_eq!(allowed(&mut limit, Instant::ZERO + Duration::from_secs(3600)), 20);
     }
 
+    // R1812-4.3.2.8-a, R4443-2.4-f
     #[test]
     fn the_host_has_a_limit_over_all_destinations() {
         let mut limit = IcmpLimit::new(1);

@@ -45,6 +45,7 @@ impl PathMtuStore for PathMtus {
 mod tests {
     use super::*;
 
+    // R1191-3-c, R1191-3-b, R8201-4-d
     #[test]
     fn remembered_for_ten_minutes_with_a_floor_and_a_cap() {
         let mut mtus = PathMtus::new(1);

@@ -120,6 +120,7 @@ mod tests {
         }
     }
 
+    // R6056-x-a
     #[test]
     fn ephemeral_ports_are_all_handed_out_and_then_refused() {
         let mut ports = Ports::new(1);

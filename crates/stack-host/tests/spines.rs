@@ -22,6 +22,7 @@ fn what_we_send_to_ourselves_never_leaves() {
     assert!(host.is_idle());
 }
 
+// R1122-3.2.1.3-c
 #[test]
 fn loopback_addresses_never_reach_a_wire() {
     let mut host = host();
@@ -73,6 +74,16 @@ fn forwarding_sends_on_what_is_not_ours() {
     assert_eq!(host.counters().forwarded, 1);
 }
 
+// R1122-3.2.2.2-a
+#[test]
+fn nobody_is_told_of_a_shorter_way() {
+    let mut host = router();
+    receive(&mut host, 1, packet("10.0.0.2", "10.0.0.3", 7, b"back"));
+    let sent: Vec<u8> = sent(&mut host, 1).into_iter().map(|(_, _, protocol, _)| protocol).collect();
+    assert_eq!(sent, [TOY], "the packet itself and no redirect");
+}
+
+// R1812-4.3.3.1-a, R1812-5.3.1-a, R4443-3.2-a
 #[test]
 fn forwarding_tells_the_sender_what_is_wrong() {
     let mut host = router();
@@ -92,12 +103,27 @@ fn forwarding_tells_the_sender_what_is_wrong() {
     assert_eq!(sent(&mut host, 2), []);
 }
 
+// R1122-3.3.5-a, R1122-3.2.1.3-a
 #[test]
 fn without_forwarding_strangers_are_dropped() {
     let mut host = host();
     receive(&mut host, 1, packet("10.0.0.2", "10.0.1.2", 7, b"x"));
     assert_eq!(sent(&mut host, 1), []);
     assert_eq!(host.counters().drops.of(DropReason::NotLocal), 1);
+}
+
+// R1122-3.3.4.2-b
+#[test]
+fn a_host_answers_on_an_interface_for_the_addresses_of_that_one() {
+    let mut host = router();
+    register(&mut host, 1, identity(None, None, 7)).unwrap();
+    for nic in [1, 2] {
+        host.set_forwarding(NicId(nic), false).unwrap();
+    }
+    receive(&mut host, 1, packet("10.0.0.2", "10.0.1.1", 7, b"other side"));
+    assert_eq!((inbox(&mut host), host.counters().drops.of(DropReason::NotLocal)), (vec![], 1));
+    receive(&mut host, 2, packet("10.0.1.2", "10.0.1.1", 7, b"this side"));
+    assert_eq!(inbox(&mut host), [(1, "this side".into())]);
 }
 
 #[test]
@@ -161,6 +187,7 @@ fn time_does_not_go_back() {
     assert_eq!(cx.now, Instant::from_secs(6));
 }
 
+// R1122-2.3.2.2-a
 #[test]
 fn an_unresolved_neighbour_holds_packets_and_then_fails() {
     let mut host = host_with(HostConfig::default(), LinkCapabilities::plain(Medium::Ethernet, 1500));
@@ -178,6 +205,24 @@ fn an_unresolved_neighbour_holds_packets_and_then_fails() {
     let errors = &host.transport::<Toy>(T0).unwrap().0.errors;
     assert_eq!(errors[..], [(id(5), ErrorKind::HostUnreachable, ErrorOrigin::Local)]);
     assert_eq!(host.counters().drops.of(DropReason::NeighborUnreachable), 1);
+}
+
+// R4861-7.2.2-c, R1812-4.3.3.1-a
+#[test]
+fn the_sender_of_a_forwarded_packet_hears_of_a_next_hop_that_does_not_answer() {
+    let mut host = router();
+    let config = NicConfig::new("eth", LinkCapabilities::plain(Medium::Ethernet, 1500));
+    let link_address = Some(LinkAddress([2, 0, 0, 0, 0, 1]));
+    host.add_nic(T0, NicId(3), NicConfig { link_address, ..config }).unwrap();
+    host.add_address(T0, NicId(3), net("10.0.3.1/24")).unwrap();
+    host.set_forwarding(NicId(3), true).unwrap();
+    receive(&mut host, 1, packet("10.0.0.2", "10.0.3.9", 7, b"x"));
+    assert_eq!(sent(&mut host, 1), []);
+    while let Some(next) = host.next_deadline().filter(|next| *next < Instant::from_secs(4)) {
+        host.poll(next);
+        while host.transmit(next, 32) {}
+    }
+    assert_eq!(sent(&mut host, 1)[0].3, "HostUnreachable");
 }
 
 #[test]

@@ -118,6 +118,7 @@ fn promiscuous_mode_accepts_any_address_and_may_answer_from_it() {
     assert_eq!(inbox(&mut host), []);
 }
 
+// R1122-3.2.1.3-d
 #[test]
 fn spoofing_sends_from_any_address() {
     let mut host = host();

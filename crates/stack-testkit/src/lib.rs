@@ -15,6 +15,7 @@
 //! - [`pkt`]: packetdrill's language, parsed.
 //! - [`decode`]: packets decoded by a second opinion; [`checker`]: assertions about them.
 //! - [`net`]: hosts, links and programs in virtual time; [`capture`]: captures in memory.
+//! - [`sim`]: flows that share bottlenecks, and the curves of their congestion control.
 //!
 //! ```
 //! use stack_testkit::pkt::Script;
@@ -33,6 +34,7 @@ pub mod net;
 pub mod pkt;
 pub mod replay;
 pub mod script;
+pub mod sim;
 mod source;
 
 pub use source::{SeededRng, VirtualClock};

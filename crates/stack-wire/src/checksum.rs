@@ -251,6 +251,7 @@ mod tests {
         assert_eq!(sum.folded(), model(&[1, 2, 3, 6, 4, 5]));
     }
 
+    // R8200-8.1-b
     #[test]
     fn pseudo_headers_of_both_families() {
         let v4 = |last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));

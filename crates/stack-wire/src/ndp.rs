@@ -247,6 +247,7 @@ mod tests {
         assert_eq!(solicited_node(TARGET), want);
     }
 
+    // R4861-4-a, R4861-7.1.1-a
     #[test]
     fn invalid_messages() {
         let good = solicit();

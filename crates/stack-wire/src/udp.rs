@@ -208,6 +208,7 @@ mod tests {
         }
     }
 
+    // R768-b
     #[test]
     fn a_computed_zero_is_sent_as_ones() {
         let mut datagram = [0; 8];

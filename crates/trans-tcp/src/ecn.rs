@@ -116,6 +116,7 @@ mod tests {
         }
     }
 
+    // R3168-6.1.3-a
     #[test]
     fn a_mark_is_echoed_until_the_sender_has_reduced() {
         let mut ecn = Classic::default();
@@ -130,6 +131,7 @@ mod tests {
         assert_eq!(ecn.flags(false), Flags::ECE, "a marked CWR is a new mark");
     }
 
+    // R3168-6.1.2-a
     #[test]
     fn a_window_of_data_is_answered_once() {
         let mut ecn = Classic::default();
@@ -143,6 +145,7 @@ mod tests {
         assert!(!ecn.on_ack(ece, SeqNum(200), SeqNum(200)), "nothing is in flight");
     }
 
+    // R3168-6.1.2-a
     #[test]
     fn cwr_goes_with_the_next_new_text() {
         let mut ecn = Classic::default();

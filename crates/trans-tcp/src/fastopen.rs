@@ -243,6 +243,7 @@ mod tests {
         Instant::from_secs(secs)
     }
 
+    // R7413-4.1.2-a
     #[test]
     fn the_previous_key_is_good_for_one_more_period() {
         let (mut cookies, mut next) = (Cookies::default(), 0);
@@ -266,6 +267,7 @@ mod tests {
         assert_eq!(make(at(0)), make(at(100_000)));
     }
 
+    // R7413-4.1.3.1-a
     #[test]
     fn a_destination_that_loses_data_is_left_alone_for_longer_and_longer() {
         let mut cookies = Cookies::default();
@@ -282,6 +284,7 @@ mod tests {
         assert!(sends(&mut cookies, 260), "it starts again from a minute");
     }
 
+    // R7413-4.1.3-a
     #[test]
     fn the_cache_keeps_what_was_used_last() {
         let mut cookies = Cookies::default();

@@ -65,6 +65,7 @@ mod tests {
         Tuple { local: ip(1), remote: ip(2), local_port: port, remote_port: 80 }
     }
 
+    // R9293-MUST-8, R9293-SHLD-1, R9293-MUST-9, R6528-3-a
     #[test]
     fn numbers_advance_with_the_clock_and_differ_by_tuple_and_secret() {
         let secrets = Secrets { key: (1, 2) };

@@ -132,6 +132,7 @@ mod tests {
         rcv.take_blocks(room).iter().map(|block| (block.left.0, block.right.0)).collect()
     }
 
+    // R2018-4-a, R2018-3-a
     #[test]
     fn the_block_that_grew_last_comes_first_and_is_whole() {
         let mut rcv = receiver();
@@ -144,6 +145,7 @@ mod tests {
         assert_eq!(blocks(&mut rcv, ROOM), [(100, 400)]);
     }
 
+    // R2018-3-a
     #[test]
     fn four_blocks_fit_or_three_beside_timestamps() {
         let mut rcv = receiver();
@@ -165,6 +167,7 @@ mod tests {
         assert_eq!(told, (1..7).map(|i| (i * 100, i * 100 + 10)).collect::<Vec<_>>());
     }
 
+    // R2883-4-a
     #[test]
     fn a_duplicate_is_told_once_and_before_the_block_around_it() {
         let mut rcv = receiver();

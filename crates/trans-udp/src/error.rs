@@ -143,6 +143,7 @@ fn believable_mtu(remote: IpAddr, mtu: u32, udp_length: u16) -> Option<u32> {
 mod tests {
     use super::*;
 
+    // R8201-4-a, R8201-4-c, R1191-5-a, R1191-3-b
     #[test]
     fn path_mtus_that_can_be_true() {
         let (v4, v6) = ("10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap());

@@ -32,6 +32,7 @@ impl Net {
     }
 }
 
+// R1122-4.1.3.3-a
 #[test]
 fn a_connected_socket_hears_of_each_kind_once() {
     use ErrorKind::*;
@@ -85,6 +86,7 @@ fn others_are_not_told() {
     assert_eq!(net.udp.take_error(connected), None, "a new peer begins without old errors");
 }
 
+// R8201-4-a
 #[test]
 fn too_big_sets_the_path_mtu_and_is_told_only_where_fragments_are_forbidden() {
     let mut net = Net::default();

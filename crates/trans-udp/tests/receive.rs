@@ -44,6 +44,7 @@ fn what_does_not_fit_is_lost_and_said_so() {
     assert_eq!((read, &buffer[..4]), ((4, addr(PEER), false), &b"next"[..]));
 }
 
+// R1122-4.1.3.5-a, R1122-3.2.1.6-a
 #[test]
 fn metadata_tell_where_it_was_sent_to_and_how() {
     let mut net = Net::default();
@@ -91,6 +92,7 @@ fn outcome(from: &str, to: &str, change: impl FnOnce(&mut RxPacket)) -> Result<V
     result.map(|()| net.recv(id).unwrap().0)
 }
 
+// R768-a
 #[test]
 fn lengths() {
     let set_length = |len: u16| {
@@ -121,6 +123,7 @@ fn what_lies_behind_the_length_is_not_summed() {
     assert_eq!(outcome(PEER6, US6, trailer), Ok(b"payload".to_vec()));
 }
 
+// R1122-4.1.3.4-a, R8200-8.1-a, R8200-8.1-b
 #[test]
 fn checksums() {
     let bad = Err(DropReason::BadTransportChecksum);
@@ -163,6 +166,7 @@ fn a_payload_in_pieces_arrives_whole_and_is_summed_across_them() {
     }
 }
 
+// R1122-4.1.3.1-a, R4443-3.1-a
 #[test]
 fn closed_ports_are_unreachable_but_not_for_many() {
     let mut net = Net::default();

@@ -15,6 +15,7 @@ fn only(mut sent: Vec<Sent>) -> Sent {
     sent.remove(0)
 }
 
+// R768-b
 #[test]
 fn a_datagram_as_others_read_it() {
     let mut net = Net::default();
@@ -104,6 +105,7 @@ fn refusals_queue_nothing() {
     assert_eq!(net.transmit().len(), 2);
 }
 
+// R1122-3.2.1.6-a, R1122-3.2.1.7-c
 #[test]
 fn options_reach_the_packet() {
     let mut net = Net::default();
@@ -152,6 +154,7 @@ fn bound_interfaces_and_zones_are_binding() {
     assert_eq!(nics, [(Some(NicId(3)), NicId(3)), (Some(NicId(2)), NicId(2))]);
 }
 
+// R1122-4.1.3.5-a, R1122-3.2.1.3-d
 #[test]
 fn an_answer_can_come_from_the_address_that_was_asked() {
     let mut net = Net::default();
@@ -182,6 +185,7 @@ fn a_socket_bound_to_a_group_does_not_send_from_it() {
     assert_eq!(only(net.transmit()).from, addr("10.0.0.1:53"));
 }
 
+// R1122-3.3.3-a
 #[test]
 fn fragments_can_be_forbidden() {
     let mut net = Net::default();

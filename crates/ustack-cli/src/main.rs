@@ -3,6 +3,8 @@
 //! | file | answers |
 //! | --- | --- |
 //! | `demo/` | two stacks over a bad simulated line, drawn and recorded |
+//! | `sim/` | flows that share bottlenecks, in virtual time |
+//! | `chart.rs` | how curves are drawn |
 //! | `serve.rs`, `http/`, `iperf/`, `services.rs` | what the host on the device offers |
 //! | `ping/`, `nc.rs`, `get/` | what goes out from our stack |
 //! | `device/` | how the device comes to be |
@@ -11,6 +13,7 @@
 //! | `failure.rs`, `stop.rs`, `host.rs`, `units.rs` | errors, signals, names of hosts, numbers with units |
 #![forbid(unsafe_code)]
 
+mod chart;
 mod demo;
 mod device;
 mod failure;
@@ -26,6 +29,7 @@ mod ping;
 mod pkt;
 mod serve;
 mod services;
+mod sim;
 mod stop;
 mod units;
 
@@ -61,6 +65,8 @@ struct Cli {
 enum Command {
     /// Watch two stacks talk over a simulated lossy line: no root, no device
     Demo(demo::DemoArgs),
+    /// Simulate flows over shared bottlenecks in virtual time, with plots, captures and figures
+    Sim(Box<sim::SimArgs>),
     /// Serve HTTP, iperf3, echo and more from our stack on a TUN device
     Serve(serve::ServeArgs),
     /// Send echo requests from our stack
@@ -89,6 +95,7 @@ fn run(command: Command, verbose: bool) -> Outcome<ExitCode> {
     let success = |()| ExitCode::SUCCESS;
     match command {
         Command::Demo(args) => demo::run(&args).map(success),
+        Command::Sim(args) => sim::run(&args).map(success),
         Command::Serve(args) => serve::run(args).map(success),
         Command::Ping(args) => wait(ping::run(args)),
         Command::Nc(args) => wait(nc::run(args)).map(success),

@@ -43,6 +43,34 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if usable { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
 }
 
+/// Reads a share of a whole: `0.01` or `1%`.
+///
+/// # Errors
+/// A sentence that says what is wanted.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
+    let share = number.trim().parse::<f64>().ok().map(|value| value * scale);
+    share
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| format!("{text:?} is no share: write a number from 0 to 1, such as 0.01, or 1%"))
+}
+
+/// Reads bits a second: `100mbit`, `1.5gbit`, `64kbit`, powers of 1,000.
+///
+/// # Errors
+/// A sentence that says what is wanted.
+pub(crate) fn bit_rate(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no rate: write it with its unit, such as 100mbit, 1.5gbit, 64kbit");
+    let lower = text.to_ascii_lowercase();
+    let number = lower.strip_suffix("/s").unwrap_or(&lower);
+    let (number, factor) = [("gbit", 1e9), ("mbit", 1e6), ("kbit", 1e3), ("bit", 1.0)]
+        .into_iter()
+        .find_map(|(unit, factor)| Some((number.strip_suffix(unit)?, factor)))
+        .ok_or_else(wrong)?;
+    let rate = number.trim().parse::<f64>().map_err(|_| wrong())? * factor;
+    if (1e3..=1e12).contains(&rate) { Ok(rate as u64) } else { Err(wrong()) }
+}
+
 /// `1.50 MB`, powers of 1,000.
 pub(crate) fn bytes(count: u64) -> String {
     scaled(count as f64, "B")
@@ -94,6 +122,23 @@ mod tests {
         }
         for text in ["", "k", "-1", "1x", "1.2.3", "99999999999999999999", "99999999999G"] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_and_rates() {
+        let close = |text: &str, value: f64| share(text).is_ok_and(|share| (share - value).abs() < 1e-12);
+        assert!(close("0", 0.0) && close("1%", 0.01) && close("0.1 %", 0.001) && close("1", 1.0));
+        for (text, value) in
+            [("100mbit", 100_000_000), ("1.5Gbit/s", 1_500_000_000), ("64 kbit", 64_000), ("9600bit", 9600)]
+        {
+            assert_eq!(bit_rate(text), Ok(value), "{text}");
+        }
+        for text in ["", "-1", "2", "101%", "some"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+        for text in ["", "100", "0mbit", "-1mbit", "fast", "nanbit"] {
+            assert!(bit_rate(text).is_err(), "{text}");
         }
     }
 

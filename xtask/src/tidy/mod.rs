@@ -7,7 +7,7 @@
 mod api_map;
 mod crates;
 mod documents;
-mod files;
+pub(crate) mod files;
 mod text;
 
 use crate::workspace::Workspace;

@@ -123,6 +123,11 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Closes its standard input.
+    pub(crate) fn close_input(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     /// Asks it to end (SIGTERM) and waits for that.
     pub(crate) fn terminate(self, limit: Duration) -> Outcome<Ended> {
         self.signal("TERM")?;

@@ -254,6 +254,7 @@ mod tests {
         }
     }
 
+    // R1122-2.3.2.2-a
     #[test]
     fn packets_wait_in_order_and_leave_with_the_answer() {
         let mut cache = NeighborCache::new(1);
@@ -276,6 +277,7 @@ mod tests {
         assert_eq!(cache.held_total, 0);
     }
 
+    // R4861-7.2.2-a
     #[test]
     fn silence_fails_what_waited_after_three_requests() {
         let mut cache = NeighborCache::new(1);
@@ -292,6 +294,7 @@ mod tests {
         panic!("never failed");
     }
 
+    // R4861-7.2.2-b, R4861-7.2.5-a
     #[test]
     fn unsolicited_news_makes_no_entry_and_floods_stay_bounded() {
         let mut cache = NeighborCache::new(1);
@@ -308,7 +311,8 @@ mod tests {
             cache.resolve(Instant::ZERO, NIC, address(0xffff_0000), packet(mark));
         }
         let held = &cache.entries[&(NIC, address(0xffff_0000))].1;
-        assert!(held.len() <= MAX_HELD && held.back().unwrap().mark == 199);
+        let (oldest, newest) = (held.front().unwrap().mark, held.back().unwrap().mark);
+        assert_eq!((held.len(), oldest, newest), (MAX_HELD, 200 - MAX_HELD as u32, 199));
     }
 
     #[test]

@@ -189,6 +189,7 @@ mod tests {
         NeighborUpdate { nic: NicId(1), address, link, solicited, overrides, router: None, create: true }
     }
 
+    // R4861-7.2.5-b, R4861-7.2.5-c, R4861-7.2.3-b
     /// RFC 4861 appendix C, the rows for advertisements and solicitations.
     #[test]
     fn table_of_appendix_c() {
@@ -224,6 +225,7 @@ mod tests {
         }
     }
 
+    // R4861-7.3.3-a, R1122-2.3.2.1-a
     #[test]
     fn a_life_of_silence() {
         let mut now = Instant::ZERO;
@@ -239,6 +241,7 @@ mod tests {
         assert_eq!(entry.handle_timeout(now), Tick::Gone);
     }
 
+    // R4861-7.3.3-a, R1122-2.3.2.1-a
     #[test]
     fn reachable_lasts_half_to_one_and_a_half_times_thirty_seconds() {
         for (random, seconds) in [(0, 15), (50, 30), (100, 45), (101, 15)] {

@@ -87,6 +87,7 @@ fn full(cookie: usize, sack: SackBlocks) -> TcpOptions {
     }
 }
 
+// R7413-4.1.1-a
 #[test]
 fn cookies_of_impossible_length() {
     for len in 0..=17 {

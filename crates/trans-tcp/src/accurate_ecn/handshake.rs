@@ -134,6 +134,7 @@ mod tests {
 
     const ALL: [Codepoint; 4] = [NotEct, Ect1, Ect0, Ce];
 
+    // R9768-3.1.1-b, R9768-3.1.1-c, R9768-3.1.1-d, R9768-3.1.2-a, R9768-3.1.2-b
     /// RFC 9768, table 2: what each end asks for and can do, and what both come to.
     #[test]
     fn every_pair_of_ends_agrees() {
@@ -158,6 +159,7 @@ mod tests {
         }
     }
 
+    // R3168-6.1.1-a, R9768-3.1.1-a, R9768-3.1.1-b, R9768-3.1.3-d
     #[test]
     fn flags_of_table_2() {
         assert_eq!(ace(syn_flags(Request::Accurate, 0)), 0b111);
@@ -167,6 +169,7 @@ mod tests {
         assert_eq!(ace(syn_ack_flags(Feedback::Classic, Ce, 0)), 0b001);
     }
 
+    // R9768-3.1.2-c, R9768-3.1.3-a, R9768-3.1.3-c
     #[test]
     fn broken_and_future_answers() {
         assert_eq!(on_syn_ack(Request::Accurate, Ect0, ace_flags(0b111)), (Feedback::None, None));
@@ -181,6 +184,7 @@ mod tests {
         }
     }
 
+    // R9768-3.1.3-b, R9768-3.1.4.1-a, R9768-3.1.5-c, R9768-3.2.3.2.2-a
     #[test]
     fn what_is_not_answered_is_asked_without() {
         let asked = |request| [0, 1, 2, 3].map(|attempt| ace(syn_flags(request, attempt)));
@@ -190,6 +194,7 @@ mod tests {
         assert_eq!(answered, [0b100, 0b100, 0]);
     }
 
+    // R9768-3.2.2.1-a, R9768-3.2.2.1-b
     /// RFC 9768, tables 3 and 4.
     #[test]
     fn the_ack_of_the_syn_ack_tells_how_that_arrived() {

@@ -250,6 +250,7 @@ mod tests {
         }
     }
 
+    // R9768-3.2.1-a
     #[test]
     fn counters_begin_at_numbers_that_zeroing_would_show() {
         let (receiver, sender) = (Receiver::default(), Sender::default());
@@ -259,6 +260,7 @@ mod tests {
         );
     }
 
+    // R9768-3.2-a, R9768-3.2-b, R9768-3.2.2-a
     #[test]
     fn marks_are_counted_and_wrap() {
         let mut receiver = Receiver::default();
@@ -270,6 +272,7 @@ mod tests {
         assert_eq!((receiver.ace(), receiver.bytes), (0, ByteCounts { ect0: 3001, ce: 2000, ect1: 1 }));
     }
 
+    // R9768-3.2.2.5.1-a, R9768-3.2.2.5.1-b
     #[test]
     fn acks_are_called_for_by_changes_and_by_marks() {
         let mut receiver = Receiver::default();
@@ -283,6 +286,7 @@ mod tests {
         assert_eq!([lone(), lone(), lone()], [false, false, true], "three marked ACKs");
     }
 
+    // R9768-3.2.2.2-b
     #[test]
     fn a_marked_syn_ack_counts_once() {
         let mut receiver = Receiver::default();
@@ -291,6 +295,7 @@ mod tests {
         assert_eq!(receiver.ace(), 6);
     }
 
+    // R9768-3.2.2.5.2-a, R9768-3.2.3.2.3-a
     #[test]
     fn without_the_option_the_safest_number_counts() {
         // ACE says one more (mod 8): one of up to eight acknowledged, nine of up to sixteen.
@@ -311,6 +316,7 @@ mod tests {
         assert_eq!(sender.on_ack(7, 400, MSS, None).packets, 393, "but ACKs were lost");
     }
 
+    // R9768-3.2.3.2.5-a
     #[test]
     fn with_the_option_bytes_tell_how_often_ace_went_round() {
         for (bytes, packets) in [(0, 1), (900, 1), (1000, 1), (1001, 9), (9000, 9), (9001, 17)] {
@@ -320,6 +326,7 @@ mod tests {
         }
     }
 
+    // R9768-3.2.3.1-a
     #[test]
     fn byte_counts_wrap_at_24_bits() {
         let mut sender =
@@ -345,6 +352,7 @@ mod tests {
         assert_eq!((said, sender.cep, sender.bytes), (marked, receiver.cep, receiver.bytes));
     }
 
+    // R9768-3.2.2.1-c
     #[test]
     fn a_peer_whose_first_ace_is_zero_gets_no_ect_and_is_not_believed() {
         let mut sender = Sender::default();
@@ -353,6 +361,7 @@ mod tests {
         assert_eq!(sender.on_ack(7, 2, MSS, None), Marked::default());
     }
 
+    // R3168-6.1.4-a, R9768-3.1.5-i, R9768-3.2.2.2-c
     #[test]
     fn ect_is_for_new_text_on_a_path_that_leaves_it() {
         let mut sender = Sender::default();

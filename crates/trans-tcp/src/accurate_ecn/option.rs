@@ -148,6 +148,7 @@ mod tests {
         out[..len].to_vec()
     }
 
+    // R9768-3.2.3-a, R9768-3.2.3.1-a, R9768-3.2.3-b
     #[test]
     fn all_lengths_in_both_orders() {
         let bytes = ByteCounts { ect0: 0x0102_0304, ce: 0x0a_0b0c, ect1: 7 };
@@ -165,6 +166,7 @@ mod tests {
         }
     }
 
+    // R9768-3.2.3-b
     #[test]
     fn other_lengths_are_padded_ones() {
         let option = AccEcnOption::parse(172, &[0, 0, 9, 1, 2]).unwrap();
@@ -174,6 +176,7 @@ mod tests {
         assert_eq!(AccEcnOption::parse(173, &[0, 0, 1]), None);
     }
 
+    // R9768-3.2.3.3-a, R9768-3.2.3.3-c
     #[test]
     fn what_never_changed_is_left_off() {
         let lengths = |bytes: ByteCounts, told: ByteCounts, room| {

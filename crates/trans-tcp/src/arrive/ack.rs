@@ -109,7 +109,7 @@ impl Connection {
         report
     }
 
-    /// R6298-5.2-a, R6298-5.3-a; RFC 8985 §7.2.
+    /// R6298-5.1-a, R6298-5.1-a; RFC 8985 §7.2.
     fn restart_timers(&mut self, env: &mut Env<'_, '_>, news: &Delivery, restarts: bool) {
         if let Some(flight) = self.recovery.flight.as_mut().filter(|_| restarts) {
             flight.deadlines.timeout = Instant::FAR_FUTURE; // to be restarted

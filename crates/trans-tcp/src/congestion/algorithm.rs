@@ -103,6 +103,7 @@ mod tests {
     use crate::congestion::{AckSample, Window};
     use alloc::string::ToString;
 
+    // R9293-MAY-18
     #[test]
     fn every_name_that_is_listed_can_be_chosen() {
         for name in Algorithm::AVAILABLE {

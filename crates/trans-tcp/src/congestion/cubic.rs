@@ -171,6 +171,7 @@ mod tests {
         }
     }
 
+    // R9438-4.6-a
     #[test]
     fn a_loss_leaves_seven_tenths_and_two_segments_at_least() {
         let (_, window) = after_loss(100);
@@ -178,6 +179,7 @@ mod tests {
         assert_eq!(after_loss(2).1.ssthresh, 2 * MSS);
     }
 
+    // R9438-4.3-a, R9438-4.3-b
     #[test]
     fn on_short_paths_it_is_as_fast_as_reno() {
         let (mut cubic, mut window) = after_loss(20); // 14 segments, 6 below, K = 2.47 s
@@ -191,6 +193,7 @@ mod tests {
         assert!((105_000..110_000).contains(&window.cwnd), "{}", window.cwnd);
     }
 
+    // R9438-4.4-a, R9438-4.1-a
     #[test]
     fn the_window_follows_the_curve_on_long_paths() {
         let (mut cubic, mut window) = after_loss(1000); // K = (300 / 0.4)^(1/3) = 9.086 s
@@ -207,6 +210,7 @@ mod tests {
         }
     }
 
+    // R9438-4.2-a, R9438-4.6-c
     #[test]
     fn time_in_which_the_application_was_the_limit_does_not_count() {
         let (mut cubic, mut window) = after_loss(1000);
@@ -224,6 +228,7 @@ mod tests {
         assert!(window.cwnd.abs_diff(988 * MSS) < 10 * MSS, "as after six seconds: {}", window.cwnd);
     }
 
+    // R9438-4.2-b
     #[test]
     fn the_window_grows_by_half_in_a_round_trip_at_most() {
         let (mut cubic, mut window) = after_loss(10);
@@ -234,6 +239,7 @@ mod tests {
         assert_eq!(window.cwnd, before + before / 2);
     }
 
+    // R9438-4.8-a
     #[test]
     fn after_a_timeout_the_curve_is_flat_where_avoidance_begins() {
         let (mut cubic, mut window) = after_loss(100);
@@ -245,6 +251,7 @@ mod tests {
         assert_eq!((epoch.k, cubic.curve.w_max), (0, 49 * MSS));
     }
 
+    // R9438-4.9-a
     #[test]
     fn a_spurious_loss_leaves_window_and_curve_as_they_were() {
         let (mut cubic, mut window) = after_loss(100);
@@ -260,6 +267,7 @@ mod tests {
         assert_eq!(cubic.curve.w_max, 1, "once");
     }
 
+    // R9406-4.3-a, R9406-4.2-f, R9438-4.10-a, R9438-4.10-b
     #[test]
     fn a_growing_queue_ends_the_first_slow_start_and_only_that() {
         let (mut cubic, mut window) = (Cubic::default(), Window::new(10 * MSS));
@@ -290,6 +298,25 @@ mod tests {
         round(&mut window, 500, &mut sent);
         round(&mut window, 900, &mut sent);
         assert_eq!(window.cwnd, 40 * MSS, "a later slow start goes to its threshold");
+    }
+
+    // R9406-4.2-g
+    #[test]
+    fn a_loss_ends_either_phase_of_slow_start() {
+        for rounds in [[50, 50], [50, 70]] {
+            let (mut cubic, mut window) = (Cubic::default(), Window::new(80 * MSS));
+            for (sent, rtt) in (1..).zip(rounds.map(|rtt| [rtt; 10]).concat()) {
+                let rtt = Some(Duration::from_millis(rtt));
+                let (snd_una, snd_nxt) = (SeqNum(sent * MSS), SeqNum((sent + 10) * MSS));
+                let ack = AckSample { rtt, srtt: rtt, snd_una, snd_nxt, ..AckSample::of(at(0.0), MSS) };
+                cubic.on_ack(&mut window, &ack);
+            }
+            window.ssthresh = cubic.ssthresh(&window, window.cwnd, MSS);
+            window.cwnd = window.ssthresh;
+            let before = window.cwnd;
+            run(&mut cubic, &mut window, at(0.0), at(0.1), Duration::from_millis(100));
+            assert!((before + 1..before + 2 * MSS).contains(&window.cwnd), "{rounds:?}: {}", window.cwnd);
+        }
     }
 
     #[test]

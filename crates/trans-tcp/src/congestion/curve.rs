@@ -112,6 +112,7 @@ mod tests {
         assert_eq!(cube_root(u128::from(u32::MAX).pow(3) - 1), u32::MAX - 1);
     }
 
+    // R9438-4.1-a, R9438-5.1-a
     #[test]
     fn the_curve_of_rfc_9438() {
         // A loss at 100 segments: it begins at 70, K = (30 / 0.4)^(1/3) = 4.217163 s.
@@ -130,6 +131,7 @@ mod tests {
         assert_eq!(curve.w_cubic(u32::MAX, Duration::ZERO, u32::MAX), 0);
     }
 
+    // R9438-4.10-c
     #[test]
     fn a_curve_that_begins_at_its_top_only_rises() {
         let mut curve = Curve { w_max: 50 * MSS, ..Curve::default() };
@@ -137,6 +139,7 @@ mod tests {
         assert_eq!(curve.w_max, 80 * MSS);
     }
 
+    // R9438-4.7-a
     #[test]
     fn fast_convergence_leaves_room_when_the_window_shrinks() {
         let mut curve = Curve::default();
@@ -148,6 +151,7 @@ mod tests {
         assert_eq!([100, 80, 90, 70].map(w_max_after), [100, 68, 90, 59]);
     }
 
+    // R9438-4.3-a, R9438-4.3-c
     #[test]
     fn reno_gains_nine_seventeenths_of_a_segment_a_round_then_a_whole_one() {
         let growth = |alpha| reno_growth(alpha, 70 * MSS, 70 * MSS, MSS) as f64 / 2f64.powi(32);

@@ -149,6 +149,7 @@ mod tests {
         }
     }
 
+    // R9406-4.2-d, R9406-4.2-f, R9406-4-a
     #[test]
     fn a_queue_that_stays_ends_slow_start_after_five_slow_rounds() {
         let mut flow = Flow::default();
@@ -163,6 +164,7 @@ mod tests {
         assert!(ended);
     }
 
+    // R9406-4.2-e
     #[test]
     fn jitter_lets_slow_start_go_on() {
         let mut flow = Flow::default();
@@ -174,6 +176,7 @@ mod tests {
         assert_eq!(flow.round(62).0, 7_750, "and it may begin again");
     }
 
+    // R9406-4.2-c
     #[test]
     fn thresholds_lie_between_4_and_16_ms() {
         for (last, rise, is_queue) in
@@ -185,6 +188,7 @@ mod tests {
         }
     }
 
+    // R9406-4.2-c
     #[test]
     fn seven_samples_say_nothing() {
         let mut hystart = HyStart { last_round_min: 10_000, ..HyStart::default() };
@@ -194,6 +198,7 @@ mod tests {
         assert!(hystart.in_css());
     }
 
+    // R9406-4.2-a
     #[test]
     fn one_ack_lets_an_unpaced_flow_grow_by_eight_segments() {
         let ack = AckSample::of(Instant::ZERO, 20_000);

@@ -124,6 +124,7 @@ pub(crate) fn initial_window(segments: u32, mss: u32, syn_was_lost: bool) -> u32
 mod tests {
     use super::*;
 
+    // R6928-2-a, R5681-3.1-b
     #[test]
     fn initial_windows_of_rfc_6928() {
         for (mss, lost, window) in

@@ -91,6 +91,7 @@ mod tests {
         assert_eq!(window.cwnd, 15_000);
     }
 
+    // R5681-3.1-d
     #[test]
     fn congestion_avoidance_adds_one_segment_in_a_round_trip_however_acks_are_split() {
         for pieces in [1, 10, 1000] {
@@ -109,6 +110,7 @@ mod tests {
         assert_eq!(window.cwnd, 6_000);
     }
 
+    // R7661-4.4-a
     #[test]
     fn an_application_that_does_not_fill_the_window_does_not_open_it() {
         let mut window = Window::new(10_000);
@@ -116,6 +118,7 @@ mod tests {
         assert_eq!(window.cwnd, 10_000);
     }
 
+    // R5681-3.1-e
     #[test]
     fn half_the_flight_but_two_segments() {
         let window = Window::new(100_000);
@@ -136,6 +139,7 @@ mod tests {
         assert_eq!(window.cwnd, 5_000, "once");
     }
 
+    // R5681-4.1-a, R6928-2-c
     #[test]
     fn after_a_long_pause_the_restart_window_and_a_slow_start_to_three_quarters() {
         let restart = |is_long| super::super::Restart { now: Instant::ZERO, is_long, restart_window: 10_000 };

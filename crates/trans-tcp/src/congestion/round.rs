@@ -27,6 +27,7 @@ mod tests {
     use super::*;
     use stack_core::Instant;
 
+    // R9406-4.2-b
     #[test]
     fn a_round_ends_with_the_ack_of_what_was_sent_when_it_began() {
         let mut round = Round::default();

@@ -142,6 +142,7 @@ mod tests {
         }
     }
 
+    // R7661-4.2-a, R7661-4.3-a
     #[test]
     fn pipe_ack_is_the_largest_round_of_the_last_second() {
         let mut flow = Flow::new(100 * MSS);
@@ -155,6 +156,7 @@ mod tests {
         assert!(!flow.validation.is_validated(100 * MSS) && flow.validation.is_validated(20 * MSS));
     }
 
+    // R7661-4.4.1-a
     #[test]
     fn a_loss_in_an_unused_window_starts_from_what_was_used() {
         let mut flow = Flow::new(100 * MSS);
@@ -179,6 +181,7 @@ mod tests {
         assert_eq!(flow.window.cwnd, 100 * MSS);
     }
 
+    // R7661-4.4.3-a
     #[test]
     fn five_minutes_unused_cost_half_of_the_window() {
         let mut flow = Flow::new(100 * MSS);
@@ -200,6 +203,7 @@ mod tests {
         assert_eq!(flow.window.cwnd, 100 * MSS);
     }
 
+    // R7661-4.4.3-a
     #[test]
     fn the_initial_window_is_never_taken_away() {
         let mut flow = Flow::new(12 * MSS);

@@ -205,6 +205,7 @@ mod tests {
         assert_eq!((flow.window.cwnd, flow.recovery.phase), (2 * MSS, Phase::Open));
     }
 
+    // R6582-4-a
     #[test]
     fn duplicates_after_a_timeout_start_no_fast_recovery() {
         let mut flow = Flow::new();

@@ -1,4 +1,4 @@
-//! Proportional rate reduction: RFC 9937 (R6937-3-a). How much may be sent for each ACK of a recovery, so that the window has
+//! Proportional rate reduction: RFC 9937 (R9937-6.2-a). How much may be sent for each ACK of a recovery, so that the window has
 //! come down to the threshold at its end, neither with a pause nor with a burst.
 //!
 //! While more is in flight than the threshold, for each octet delivered the share `ssthresh / RecoverFS` of one is sent;
@@ -93,6 +93,7 @@ mod tests {
         sent
     }
 
+    // R9937-6.1-a, R9937-6.2-a
     #[test]
     fn half_as_many_are_sent_as_are_delivered() {
         let sent = one_loss(10 * MSS);
@@ -102,6 +103,7 @@ mod tests {
         assert_eq!(sent.iter().sum::<u32>(), 9, "{sent:?}");
     }
 
+    // R9937-6.2-d
     #[test]
     fn the_fast_retransmit_is_never_held_back() {
         let mut prr = Prr::begin(100 * MSS);
@@ -111,6 +113,7 @@ mod tests {
         assert_eq!(prr.window(&step), 50 * MSS);
     }
 
+    // R9937-6.2-b
     #[test]
     fn below_the_threshold_an_ack_with_further_losses_adds_what_it_delivers() {
         let mut prr = Prr::begin(20 * MSS);
@@ -119,6 +122,7 @@ mod tests {
         assert_eq!(prr.window(&ack(2 * MSS, 10 * MSS, true)), 4 * MSS, "and without, a segment more");
     }
 
+    // R9937-6.2-c
     #[test]
     fn the_window_never_exceeds_the_threshold_from_below() {
         let mut prr = Prr::begin(20 * MSS);

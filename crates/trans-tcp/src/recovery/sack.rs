@@ -116,6 +116,7 @@ mod tests {
         assert_eq!((sorted.duplicate, sorted.ignored), (None, 0));
     }
 
+    // R2018-4-a
     #[test]
     fn lies_and_mistakes_are_ignored() {
         for (block, why) in [
@@ -131,6 +132,7 @@ mod tests {
         }
     }
 
+    // R2883-4-a, R3708-3-a
     #[test]
     fn the_first_block_may_report_a_duplicate() {
         let pair = |left, right| Some((SeqNum(left), SeqNum(right)));

@@ -154,6 +154,7 @@ mod tests {
         probe
     }
 
+    // R8985-7-b
     #[test]
     fn an_ack_beyond_the_repeated_segment_means_that_it_was_missing() {
         let mut probe = sent(true);
@@ -162,6 +163,7 @@ mod tests {
         assert!(probe.acknowledged(SeqNum(101), false, None) && !probe.is_out());
     }
 
+    // R8985-7.4-a
     #[test]
     fn a_duplicate_means_that_both_arrived() {
         let reported = Some((SeqNum(50), SeqNum(100)));

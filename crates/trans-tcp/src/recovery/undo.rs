@@ -139,6 +139,7 @@ impl Connection {
 mod tests {
     use super::*;
 
+    // R3708-2-b, R3708-3-a
     #[test]
     fn only_reports_of_everything_that_was_sent_again_undo() {
         let mut undo = Undo::begin(SeqNum(1000), 0);

@@ -29,6 +29,7 @@ fn the_initial_window_is_ten_segments_and_doubles_in_slow_start() {
     assert_eq!((s.skip(), s.info().cwnd), (30, 40_000), "as far as there is data");
 }
 
+// R6928-2-b, R5681-3.1-e, R6298-5.5-a
 #[test]
 fn a_timeout_sends_one_segment_and_backs_off() {
     let mut s = in_flight(5);
@@ -245,6 +246,7 @@ fn what_is_no_duplicate_does_not_count_as_one() {
     assert_eq!(s.counters().reno_recovery, 1);
 }
 
+// R6582-4-a
 #[test]
 fn no_fast_retransmit_for_what_a_timeout_resends() {
     let mut s = in_flight(10);
@@ -256,6 +258,7 @@ fn no_fast_retransmit_for_what_a_timeout_resends() {
     assert_eq!(s.counters().reno_recovery, 0);
 }
 
+// R6928-2-c
 #[test]
 fn after_a_pause_the_window_starts_again() {
     let mut s = in_flight(40);
@@ -270,6 +273,7 @@ fn after_a_pause_the_window_starts_again() {
     assert_eq!(s.skip(), 10);
 }
 
+// R7661-4.4-a
 #[test]
 fn an_application_that_sends_little_gains_no_window() {
     let mut s = in_flight(1);

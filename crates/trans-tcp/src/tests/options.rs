@@ -258,6 +258,7 @@ fn a_narrower_path_resends_at_once_in_smaller_segments_without_slowing_down() {
     assert_eq!(s.node.services.path_mtus.len(), 1);
 }
 
+// R8201-4-e, R8201-4-c, R1191-6.1-b
 #[test]
 fn what_icmp_says_of_mtus_is_not_believed_below_the_floor_or_out_of_the_window() {
     let mut s = Script::accepted(Script::plain(), "mss 1460");
@@ -309,6 +310,7 @@ fn options_out_of_range_are_errors() {
     }
 }
 
+// R4861-7.3.1-a
 #[test]
 fn progress_confirms_the_neighbour_once_a_second() {
     let mut s = Script::established();

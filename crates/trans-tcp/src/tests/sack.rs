@@ -46,6 +46,7 @@ pub(super) fn timed(segments: u32) -> Script {
     s
 }
 
+// R6675-5-a, R6675-5-b, R3522-3.2-b, R9937-6.4-a, R9438-4.6-b
 #[test]
 fn three_segments_reported_beyond_a_hole_make_it_a_loss() {
     let mut s = in_flight(10);
@@ -67,6 +68,7 @@ fn three_segments_reported_beyond_a_hole_make_it_a_loss() {
     assert_eq!(s.counters().timeouts, 0);
 }
 
+// R6675-5-a, R9937-6.2-e
 #[test]
 fn a_report_of_three_segments_at_once_is_as_good() {
     let mut s = in_flight(10);
@@ -77,6 +79,7 @@ fn a_report_of_three_segments_at_once_is_as_good() {
     assert_eq!((s.counters().sack_recovery, s.info().lost, s.info().ssthresh), (1, 2000, 5000));
 }
 
+// R6675-5-a
 #[test]
 fn all_holes_are_filled_within_the_recovery() {
     let mut s = in_flight(10);
@@ -93,6 +96,7 @@ fn all_holes_are_filled_within_the_recovery() {
     assert_eq!((s.counters().fast_retrans, s.counters().timeouts, s.counters().sack_recovery), (3, 0, 1));
 }
 
+// R8985-5-a
 #[test]
 fn a_lost_retransmission_is_sent_again_within_a_round_trip() {
     let mut s = in_flight(10);
@@ -112,6 +116,7 @@ fn a_lost_retransmission_is_sent_again_within_a_round_trip() {
     assert_eq!(s.counters().sack_recovery, 1, "and no further reduction");
 }
 
+// R8985-5-a, R8985-4-b, R8985-6.2-c
 #[test]
 fn two_segments_reported_wait_for_the_reordering_window() {
     let mut s = in_flight(4);
@@ -126,6 +131,7 @@ fn two_segments_reported_wait_for_the_reordering_window() {
     assert!(s.ms() > arrived && s.counters().sack_recovery == 1);
 }
 
+// R8985-6.2-b
 #[test]
 fn reordering_makes_the_window_count_even_for_three_segments() {
     let mut s = in_flight(10);
@@ -158,6 +164,7 @@ fn duplicates_reported_widen_the_reordering_window() {
     assert!(quarters.is_none_or(|quarters| quarters >= 2), "{quarters:?}");
 }
 
+// R8985-7-a
 #[test]
 fn a_lost_tail_is_probed_and_then_found() {
     let mut s = in_flight(10);
@@ -178,6 +185,7 @@ fn a_lost_tail_is_probed_and_then_found() {
     s.expect(". 8001:9001 ack 1");
 }
 
+// R8985-7-b, R8985-7.2-b
 #[test]
 fn a_lost_last_segment_is_repaired_by_the_probe_and_counts_as_a_loss() {
     let mut s = in_flight(10);
@@ -200,6 +208,7 @@ fn a_lost_last_segment_is_repaired_by_the_probe_and_counts_as_a_loss() {
     assert_eq!((s.counters().loss_probe_recovery, s.counters().timeouts), (1, 0));
 }
 
+// R8985-7.3-a
 #[test]
 fn the_probe_prefers_new_text() {
     let mut s = in_flight(10);
@@ -226,6 +235,7 @@ fn a_lost_fin_is_probed() {
     assert_eq!(s.state(), State::FinWait2);
 }
 
+// R8985-7-b
 #[test]
 fn without_an_answer_the_timeout_follows_the_probe() {
     let mut s = in_flight(10);
@@ -235,6 +245,7 @@ fn without_an_answer_the_timeout_follows_the_probe() {
     assert_eq!((s.counters().timeouts, s.info().cwnd), (1, 1000));
 }
 
+// R6675-5.1-a
 #[test]
 fn after_a_timeout_only_what_is_not_reported_goes_again() {
     let mut s = in_flight(10);
@@ -251,6 +262,7 @@ fn after_a_timeout_only_what_is_not_reported_goes_again() {
     assert!(sent.iter().all(|line| !line.contains("1001:2001") && !line.contains("8001:9001")), "{sent:?}");
 }
 
+// R2018-8-a, R6675-5.1-a
 #[test]
 fn a_peer_that_reneges_gets_everything_again() {
     let mut s = in_flight(5);
@@ -327,6 +339,7 @@ fn nothing_is_kept_while_nothing_is_in_flight() {
     s.quiet();
 }
 
+// R2018-4-a, R2018-3-a, R2883-4-a
 #[test]
 fn we_report_what_lies_beyond_a_gap_and_what_came_twice() {
     let mut s = Script::accepted(config(), "mss 1000,sack");
@@ -345,6 +358,7 @@ fn we_report_what_lies_beyond_a_gap_and_what_came_twice() {
     assert_eq!((s.counters().dsack_old_sent, s.counters().dsack_ofo_sent), (1, 1));
 }
 
+// R2018-3-a, R8985-4-a
 #[test]
 fn a_peer_without_sack_gets_no_blocks_and_is_not_believed_any() {
     let mut s = Script::accepted(config(), "mss 1000");

@@ -5,6 +5,7 @@ use crate::TcpConfig;
 use crate::congestion::Phase;
 use alloc::format;
 
+// R4015-3.2-a, R4015-3.2-b, R5682-2-a
 #[test]
 fn a_spurious_timeout_is_taken_back_by_frto() {
     let mut s = in_flight(10);
@@ -25,6 +26,7 @@ fn a_spurious_timeout_is_taken_back_by_frto() {
     assert!(s.counters().slow_start_retrans == 1, "nothing else was sent again");
 }
 
+// R5682-2-a
 #[test]
 fn a_real_timeout_is_not_taken_back() {
     let mut s = in_flight(10);
@@ -38,6 +40,7 @@ fn a_real_timeout_is_not_taken_back() {
     assert_eq!((s.info().phase, s.counters().spurious_rtos), (Phase::Loss, 0));
 }
 
+// R3522-3.2-a
 #[test]
 fn reordering_is_undone_by_timestamps() {
     let mut s = timed(10);
@@ -56,6 +59,7 @@ fn reordering_is_undone_by_timestamps() {
     assert!(info.reordering.is_some());
 }
 
+// R3708-2-a
 #[test]
 fn reordering_is_undone_by_dsack() {
     let mut s = in_flight(10);
@@ -85,6 +89,7 @@ fn undo_can_be_switched_off() {
     assert_eq!((s.info().cwnd, s.counters().dsack_undo), (5000, 0));
 }
 
+// R8985-7.4-a
 #[test]
 fn a_needless_probe_costs_nothing() {
     let mut s = in_flight(10);

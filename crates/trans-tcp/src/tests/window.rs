@@ -225,6 +225,7 @@ fn the_window_is_that_of_the_newest_segment() {
     assert_eq!(s.info().snd_wnd, 5000, "an old segment says nothing about now");
 }
 
+// R9293-REC-1
 #[test]
 fn scaled_windows_reach_beyond_64_kib() {
     let config = TcpConfig { timestamps: false, receive_buffer: 1 << 20, ..TcpConfig::default() };

@@ -3,12 +3,13 @@
 //! Both use the sockets of their host without waiting: each turn they do what can be done. Content is random, from the
 //! seed, and hashed where it is made and where it arrives.
 
-use super::world::{Dice, Program, SERVER};
+use super::world::{Program, SERVER};
 use crate::http::hex;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use stack_core::{EndpointId, Error, Families, Instant, Rng, Shutdown, TransportCx};
+use stack_core::{EndpointId, Error, Families, Instant, Shutdown, TransportCx};
 use stack_host::Host;
+use stack_testkit::SeededRng;
 use std::net::{Ipv4Addr, SocketAddr};
 use trans_tcp::{Tcp, TcpInfo};
 
@@ -147,7 +148,7 @@ pub(super) struct Server {
     piece: Bytes,
     /// Bytes of content that are still to be made.
     left: u64,
-    dice: Dice,
+    dice: SeededRng,
     hash: Sha256,
     done: bool,
     failure: Option<Error>,
@@ -163,7 +164,7 @@ impl Server {
             answering: false,
             piece: Bytes::new(),
             left: length,
-            dice: Dice(!seed),
+            dice: SeededRng::new(!seed),
             hash: Sha256::new(),
             done: false,
             failure: None,
@@ -224,7 +225,7 @@ impl Server {
         self.left -= length as u64;
         let mut piece = Vec::with_capacity(length + 8);
         while piece.len() < length {
-            piece.extend_from_slice(&self.dice.next_u64().to_le_bytes());
+            piece.extend_from_slice(&self.dice.next().to_le_bytes());
         }
         piece.truncate(length);
         self.hash.update(&piece);

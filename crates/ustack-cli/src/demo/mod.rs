@@ -5,18 +5,16 @@
 //! | `world.rs` | how two hosts and a line are moved through time |
 //! | `exchange.rs` | what the two programs on them say |
 //! | `record.rs` | what is remembered of the sender |
-//! | `chart.rs` | how that is drawn |
 //!
 //! Nothing reads a clock or the system's randomness, so the same options give the same files, byte for byte.
 
-mod chart;
 mod exchange;
 mod record;
 mod world;
 
+use crate::chart::{Chart, Marks, Panel, Series, Shape, thin};
 use crate::failure::{Failure, Outcome, say};
 use crate::units;
-use chart::{Chart, Marks, Panel, Series};
 use clap::Args;
 use exchange::{Client, Server};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -86,9 +84,7 @@ fn length(text: &str) -> Result<u64, String> {
 }
 
 fn probability(text: &str) -> Result<f64, String> {
-    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
-    let share = number.trim().parse::<f64>().ok().map(|value| value * scale);
-    share.filter(|share| (0.0..=0.5).contains(share)).ok_or_else(|| {
+    units::share(text).ok().filter(|share| *share <= 0.5).ok_or_else(|| {
         format!("{text:?} is no loss to live with: write a share from 0 to 0.5, such as 0.01, or 1%")
     })
 }
@@ -296,17 +292,20 @@ fn percent(share: f64) -> f64 {
 fn chart(args: &DemoArgs, report: &Report) -> Chart {
     let recording = &report.recording;
     let end = report.virtual_time.as_secs_f64();
-    let thin = |points: &[(f64, f64)], steps| record::thin(points, end, steps);
-    let line = |name, color, steps, points: &[(f64, f64)]| Series {
-        name,
+    let line = |name: &str, color, shape, points: &[(f64, f64)]| Series {
+        name: name.into(),
         color,
-        steps,
-        points: thin(points, steps),
+        shape,
+        points: thin(points, end, shape == Shape::Steps),
     };
     let retransmits = |timeout: bool| {
         let wanted = move |cause: Cause| (cause == Cause::Timeout) == timeout;
         recording.retransmits.iter().filter(move |(_, cause)| wanted(*cause)).map(|(at, _)| *at).collect()
     };
+    let marks = vec![
+        Marks { name: "retransmission", color: "#d98a2b", times: retransmits(false) },
+        Marks { name: "after a timeout", color: "#c62828", times: retransmits(true) },
+    ];
     Chart {
         title: format!("{} over TCP ({})", units::bytes(report.bytes), report.info.congestion),
         subtitle: format!(
@@ -323,22 +322,20 @@ fn chart(args: &DemoArgs, report: &Report) -> Chart {
             Panel {
                 label: "window (kB)",
                 series: vec![
-                    line("bytes in flight", "#9ec5e8", true, &recording.in_flight),
-                    line("ssthresh", "#c9b26b", true, &recording.ssthresh),
-                    line("cwnd", "#1b5fa8", true, &recording.cwnd),
+                    line("bytes in flight", "#9ec5e8", Shape::Steps, &recording.in_flight),
+                    line("ssthresh", "#c9b26b", Shape::Steps, &recording.ssthresh),
+                    line("cwnd", "#1b5fa8", Shape::Steps, &recording.cwnd),
                 ],
+                marks: marks.clone(),
             },
             Panel {
                 label: "round-trip time (ms)",
                 series: vec![
-                    line("sample", "#b9d8b4", false, &recording.rtt),
-                    line("smoothed", "#2f7d32", false, &recording.srtt),
+                    line("sample", "#b9d8b4", Shape::Line, &recording.rtt),
+                    line("smoothed", "#2f7d32", Shape::Line, &recording.srtt),
                 ],
+                marks,
             },
-        ],
-        marks: vec![
-            Marks { name: "retransmission", color: "#d98a2b", times: retransmits(false) },
-            Marks { name: "after a timeout", color: "#c62828", times: retransmits(true) },
         ],
     }
 }

@@ -4,9 +4,6 @@ use stack_core::{EndpointId, Instant};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use trans_tcp::{Cause, Probe, TcpEvent};
 
-/// Points that a line has room for.
-const COLUMNS: usize = 900;
-
 /// Everything in the order of time: seconds, and kilobytes or milliseconds.
 #[derive(Default)]
 pub(super) struct Recording {
@@ -65,45 +62,4 @@ impl Probe for Recorder {
 
 fn seconds(now: Instant) -> f64 {
     now.saturating_since(Instant::ZERO).as_secs_f64()
-}
-
-/// Leaves of the points up to `end` no more than can be told apart in the drawing: of each column the first, the
-/// smallest, the largest and the last. A line of steps is drawn on to the end.
-pub(super) fn thin(points: &[(f64, f64)], end: f64, steps: bool) -> Vec<(f64, f64)> {
-    let column = |at: f64| (at / end.max(1e-9) * COLUMNS as f64) as usize;
-    let shown: Vec<_> = points.iter().copied().filter(|point| point.0 <= end).collect();
-    let mut thin = Vec::new();
-    for group in shown.chunk_by(|a, b| column(a.0) == column(b.0)) {
-        let least = (0..group.len()).min_by(|&a, &b| group[a].1.total_cmp(&group[b].1));
-        let most = (0..group.len()).max_by(|&a, &b| group[a].1.total_cmp(&group[b].1));
-        let mut kept: Vec<_> =
-            [Some(0), least, most, group.len().checked_sub(1)].into_iter().flatten().collect();
-        kept.sort_unstable();
-        kept.dedup();
-        thin.extend(kept.into_iter().map(|index| group[index]));
-    }
-    if let Some(&(_, value)) = thin.last().filter(|_| steps) {
-        thin.push((end, value));
-    }
-    thin
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thinning_keeps_extremes_and_ends() {
-        let points: Vec<_> = (0..100_000).map(|i| (f64::from(i) / 1e4, f64::from(i % 97))).collect();
-        let thin = thin(&points, 10.0, false);
-        assert!(thin.len() <= 4 * COLUMNS, "{} points", thin.len());
-        assert_eq!((thin[0], thin[thin.len() - 1]), (points[0], points[99_999]));
-        assert!(thin.iter().any(|point| point.1 == 96.0) && thin.iter().any(|point| point.1 == 0.0));
-        assert!(thin.windows(2).all(|two| two[0].0 <= two[1].0));
-    }
-
-    #[test]
-    fn steps_reach_the_end() {
-        assert_eq!(thin(&[(1.0, 5.0), (9.0, 7.0)], 4.0, true), [(1.0, 5.0), (4.0, 5.0)]);
-    }
 }

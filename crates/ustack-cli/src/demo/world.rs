@@ -9,8 +9,9 @@ use link_channel::{ChannelConfig, pair};
 use link_impair::{Impair, ImpairConfig};
 use link_pcap::{Capture, Pcap};
 use net_ipv4::Ipv4;
-use stack_core::{Instant, LinkEndpoint, LinkReceive, LinkTransmit, NicId, Rng, RxBatch};
+use stack_core::{Instant, LinkEndpoint, LinkReceive, LinkTransmit, NicId, RxBatch};
 use stack_host::{Host, NicConfig};
+use stack_testkit::SeededRng;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use trans_tcp::{Probe, Tcp, TcpConfig};
@@ -49,15 +50,15 @@ impl World {
         probe: Arc<dyn Probe>,
     ) -> Outcome<Self> {
         // Both directions and both hosts have dice of their own.
-        let mut dice = Dice(seed);
+        let mut dice = SeededRng::new(seed);
         let (first, second) = pair(ChannelConfig::default());
-        let first = Impair::new(first, line, dice.next_u64());
-        let second = Impair::new(second, line, dice.next_u64());
+        let first = Impair::new(first, line, dice.next());
+        let second = Impair::new(second, line, dice.next());
         let second = Pcap::new(second, capture, "server").map_err(|error| error.to_string())?;
         let observed = TcpConfig { probe: Some(probe), ..TcpConfig::default() };
         Ok(Self {
-            client: Node::new(Box::new(first), CLIENT, TcpConfig::default(), dice.next_u64())?,
-            server: Node::new(Box::new(second), SERVER, observed, dice.next_u64())?,
+            client: Node::new(Box::new(first), CLIENT, TcpConfig::default(), dice.next())?,
+            server: Node::new(Box::new(second), SERVER, observed, dice.next())?,
         })
     }
 
@@ -77,7 +78,8 @@ impl Node {
         let refused =
             |error: &dyn std::fmt::Display| Failure::Told(format!("the demo's host can't be made: {error}"));
         let builder = Host::builder().network(Ipv4::default()).transport(Tcp::new(tcp));
-        let mut host = builder.rng(Box::new(Dice(seed))).build().map_err(|error| refused(&error))?;
+        let mut host =
+            builder.rng(Box::new(SeededRng::new(seed))).build().map_err(|error| refused(&error))?;
         let nic = NicConfig::new("line", link.capabilities());
         let net = ipnet::Ipv4Net::new_assert(address, 24).into();
         host.add_nic(Instant::ZERO, NIC, nic).map_err(|error| refused(&error))?;
@@ -116,18 +118,5 @@ impl Node {
     fn next_deadline(&self) -> Option<Instant> {
         let links = [self.receive.poll_timeout(), self.transmit.poll_timeout()];
         links.into_iter().chain([self.host.next_deadline()]).flatten().min()
-    }
-}
-
-/// SplitMix64: reproducible chance.
-pub(super) struct Dice(pub(super) u64);
-
-impl Rng for Dice {
-    fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }

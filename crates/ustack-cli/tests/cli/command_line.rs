@@ -4,7 +4,7 @@ use crate::common::{Folder, failure, success, ustack};
 
 #[test]
 fn every_help_has_examples_and_exit_codes() {
-    for command in ["", "demo", "serve", "ping", "nc", "get", "pkt"] {
+    for command in ["", "demo", "sim", "serve", "ping", "nc", "get", "pkt"] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
         let help = success(&ustack(&args));
         for part in ["Usage:", "Examples:", "Exit status:"] {

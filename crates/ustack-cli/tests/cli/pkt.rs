@@ -74,11 +74,12 @@ fn json_has_every_script() {
 fn options_reach_the_stack() {
     let open = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 fcntl(3, F_SETFL, O_NONBLOCK) = 0\n\
                 +0 connect(3, ..., ...) = -1 EERROR (x)\n";
-    let linux = format!("{open}+0 > S 0:0(0) <mss 1460,nop,nop,TS val 1 ecr 0,nop,wscale 7>\n");
+    let linux = format!("{open}+0 > S 0:0(0) <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>\n");
     let options = ["--profile", "linux", "-D", "EERROR=EINPROGRESS"];
     let (code, out, _) = pkt("pkt-linux", &[("a.pkt", &linux)], &options);
     assert_eq!(code, Some(0), "{out}");
-    let v6 = format!("{open}+0 > S 0:0(0) <mss 1460,...>\n").replace(",...", ",TS val 1 ecr 0,nop,wscale 10");
+    let v6 = format!("{open}+0 > S 0:0(0) <mss 1460,...>\n")
+        .replace(",...", ",sackOK,TS val 1 ecr 0,nop,wscale 10");
     let options = ["--ip-version", "ipv6", "-D", "EERROR=EINPROGRESS", "--set", "tcp.timestamps=on"];
     let (code, out, _) = pkt("pkt-v6", &[("a.pkt", &v6)], &options);
     assert_eq!(code, Some(0), "{out}");

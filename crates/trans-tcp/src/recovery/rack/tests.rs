@@ -67,6 +67,7 @@ fn five() -> Flow {
     flow
 }
 
+// R8985-5-a, R8985-6.2-c
 #[test]
 fn one_segment_beyond_a_hole_waits_for_a_quarter_of_the_round_trip() {
     let mut flow = five();
@@ -75,6 +76,7 @@ fn one_segment_beyond_a_hole_waits_for_a_quarter_of_the_round_trip() {
     assert_eq!(flow.detect(125), (alloc::vec![0], None));
 }
 
+// R8985-6.2-b
 #[test]
 fn three_segments_beyond_a_hole_or_a_recovery_wait_for_nothing() {
     let mut flow = five();
@@ -86,6 +88,7 @@ fn three_segments_beyond_a_hole_or_a_recovery_wait_for_nothing() {
     assert_eq!(flow.detect(101).0, [0]);
 }
 
+// R8985-6.2-b
 #[test]
 fn once_reordering_was_seen_everybody_waits() {
     let mut flow = five();
@@ -97,6 +100,7 @@ fn once_reordering_was_seen_everybody_waits() {
     assert_eq!(flow.detect(126), (alloc::vec![0, 1], None));
 }
 
+// R8985-6.2-f
 #[test]
 fn at_the_same_time_numbers_decide() {
     let mut flow = Flow { in_recovery: true, ..Flow::default() };
@@ -107,6 +111,7 @@ fn at_the_same_time_numbers_decide() {
     assert_eq!(flow.detect(108), (alloc::vec![3], None));
 }
 
+// R8985-5-a
 #[test]
 fn a_retransmission_is_judged_by_its_own_time() {
     let mut flow = Flow { in_recovery: true, ..five() };
@@ -120,6 +125,7 @@ fn a_retransmission_is_judged_by_its_own_time() {
     assert_eq!(flow.detect(205), (alloc::vec![0], None), "what was sent after it has arrived");
 }
 
+// R8985-x-c
 #[test]
 fn an_ack_for_what_was_sent_before_the_retransmission_says_nothing_of_it() {
     let mut flow = Flow { in_recovery: true, ..five() };
@@ -140,6 +146,7 @@ fn the_clocks_resolution_is_part_of_the_window() {
     assert_eq!(flow.detect(101), (Vec::new(), Some(at(140))));
 }
 
+// R8985-6.2-b, R8985-6.2-e
 #[test]
 fn duplicates_widen_the_window_once_a_round_trip_and_recoveries_without_them_narrow_it() {
     let mut rack = Rack::default();
@@ -155,6 +162,7 @@ fn duplicates_widen_the_window_once_a_round_trip_and_recoveries_without_them_nar
     assert_eq!(reordering, Reordering::default());
 }
 
+// R8985-6.2-d
 #[test]
 fn the_window_is_never_longer_than_the_round_trip() {
     let mut flow = five();
@@ -163,6 +171,7 @@ fn the_window_is_never_longer_than_the_round_trip() {
     assert_eq!(flow.detect(101), (Vec::new(), Some(at(220))));
 }
 
+// R8985-6.3-a
 #[test]
 fn after_a_timeout_the_first_and_what_is_old_are_lost() {
     let mut flow = five();
