@@ -3,18 +3,20 @@
 //! Pieces are kept by their offset from the beginning of the stream, sorted and never overlapping; what was there
 //! first stays. Each piece is charged the memory that it pins and an overhead of its own, and the sum stays within the
 //! budget that the receiver gives: three quarters of its buffer, so that in-order text always finds room. Small pieces
-//! are copied, so that they don't pin the block that they arrived in.
+//! are copied, so that they don't pin the block that they arrived in. What is taken is reported, whatever number of ranges
+//! it makes (`held.rs`): that budget is the only bound.
+
+mod held;
 
 use alloc::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
-use stack_packet::{Range, RangeSet, Rope};
+use held::Held;
+use stack_packet::{Range, Rope};
 
-/// Memory of a piece beyond its bytes: tree node, reference, allocation.
-const OVERHEAD: u32 = 96;
+/// Memory of a piece beyond its bytes: its places in two trees, reference, allocation.
+const OVERHEAD: u32 = 128;
 /// Pieces up to this size are copied.
 pub(crate) const COPY_BREAK: usize = 512;
-/// Contiguous ranges that are kept apart for SACK; what makes more of them is held and not reported.
-const MAX_RANGES: usize = 1024;
 /// Ranges that are remembered as recent: what two ACKs can report.
 const RECENT: usize = 8;
 
@@ -30,7 +32,7 @@ pub(crate) struct Reassembly {
     pieces: BTreeMap<u64, Piece>,
     charged: u32,
     /// What is held, whatever pieces it is in.
-    held: RangeSet,
+    held: Held,
     /// A place in each of the ranges that grew last, the latest first.
     recent: [u64; RECENT],
     /// Of these, ranges that no ACK has told of since.
@@ -53,7 +55,8 @@ impl Reassembly {
     pub(crate) fn insert(&mut self, start: u64, bytes: Bytes, pinned: u32, budget: u32) -> bool {
         let range = Range::new(start, start + bytes.len() as u64);
         let held = self.insert_new(start, bytes, pinned, budget);
-        if held && self.held.insert(range, MAX_RANGES).is_some() {
+        if held {
+            self.held.insert(range);
             self.touch(start);
         }
         held
@@ -250,7 +253,7 @@ mod tests {
                 let piece = Bytes::copy_from_slice(&stream[start..end]);
                 prop_assert!(r.insert(start as u64, piece, 2000, PLENTY));
                 let told: Vec<Range> = r.report(4).collect();
-                prop_assert!(told.iter().all(|range| r.held.contains(*range)));
+                prop_assert!(told.iter().all(|range| r.held.at_or_after(range.start) == Some(*range)));
                 prop_assert_eq!(r.held.total(), r.pieces.values().map(|p| p.bytes.len() as u64).sum::<u64>());
                 let held: u32 = r.pieces.values().map(|p| p.charge).sum();
                 prop_assert_eq!(held, r.charged());
@@ -284,8 +287,19 @@ mod tests {
     fn one_byte_pieces_pay_their_overhead() {
         let mut r = Reassembly::default();
         let taken =
-            (0..10_000u64).filter(|i| r.insert(i * 2 + 1, Bytes::from_static(b"x"), 2048, 9_700)).count();
+            (0..10_000u64).filter(|i| r.insert(i * 2 + 1, Bytes::from_static(b"x"), 2048, 12_900)).count();
         assert_eq!(taken, 100);
+    }
+
+    #[test]
+    fn holes_of_a_large_window_are_all_reported() {
+        let mut r = Reassembly::default();
+        for i in 0..10_000u64 {
+            assert!(r.insert(3000 * i + 1500, Bytes::from(alloc::vec![0; 1500]), 2048, PLENTY));
+            let told: Vec<Range> = r.report(3).collect();
+            assert_eq!(told[0], Range::new(3000 * i + 1500, 3000 * i + 3000));
+        }
+        assert_eq!(r.held.len(), 10_000);
     }
 
     #[test]

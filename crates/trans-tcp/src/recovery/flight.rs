@@ -13,11 +13,18 @@ use crate::paced::Pacing;
 use crate::timers::Timer;
 use crate::transmit::{Outgoing, Sending};
 use alloc::boxed::Box;
+use core::time::Duration;
 use stack_core::Instant;
 use stack_wire::seq::SeqNum;
 
 /// Runs and log entries whose memory a pooled box keeps.
 const KEEP: usize = 256;
+
+/// Transmissions that follow each other within this part of the round trip, and within [`MAX_TICK`], count as one: far
+/// below what a reordering window or a round trip is measured to.
+const TICKS_PER_RTT: u32 = 128;
+/// See [`TICKS_PER_RTT`].
+const MAX_TICK: Duration = Duration::from_millis(1);
 
 /// Everything about the octets between SND.UNA and SND.NXT.
 #[derive(Debug, Default)]
@@ -125,6 +132,8 @@ impl Connection {
         if self.recovery.flight.is_none() {
             let mut flight = env.shared.flight();
             flight.begin(self.snd.text_start(), self.stats.bytes_acked, self.losses().total_lost);
+            let tick = self.rtt.min_rtt().map_or(Duration::ZERO, |rtt| (rtt / TICKS_PER_RTT).min(MAX_TICK));
+            flight.board.tick = tick.max(env.config().clock_resolution);
             if core::mem::take(&mut self.was_idle) {
                 flight.rate.on_app_limited(0);
             }

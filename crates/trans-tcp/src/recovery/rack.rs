@@ -7,7 +7,7 @@
 //! Stamps are those of transmission and of the ACK's *arrival* at the host; segments with the same stamp are ordered
 //! by their sequence numbers, and the clock's resolution is added to the window. Leaves out the loss probe (`tlp.rs`).
 
-use super::scoreboard::{Fate, MAX_RUNS, Run, Scoreboard};
+use super::scoreboard::{Fate, Run, Scoreboard};
 use crate::config::TcpConfig;
 use crate::timestamps::Echo;
 use alloc::collections::VecDeque;
@@ -19,8 +19,8 @@ use stack_wire::seq::SeqNum;
 pub(super) const DUP_THRESH: u32 = 3;
 /// Recoveries without a DSACK after which the window is a quarter of the round trip again: `RACK.reo_wnd_persist`.
 const PERSIST: u8 = 16;
-/// Entries of the log beyond which it is made anew from the scoreboard.
-const MAX_LOG: usize = 4 * MAX_RUNS;
+/// Entries of the log for each run that there may be; beyond that it is made anew from the scoreboard.
+const LOG_PER_RUN: usize = 4;
 
 /// What a connection has learned about reordering on its path; stays while it is idle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,12 +112,13 @@ impl Rack {
 
     /// `[start, end)` was sent.
     pub(crate) fn sent(&mut self, start: SeqNum, end: SeqNum, at: Instant, board: &Scoreboard) {
-        if self.log.len() >= MAX_LOG {
+        if self.log.len() >= LOG_PER_RUN * board.max_runs() {
             return self.rebuild(board);
         }
-        match self.log.back_mut().filter(|last| last.at == at && last.end == start) {
-            Some(last) => last.end = end,
-            None => self.log.push_back(Sent { start, end, at }),
+        match self.log.back_mut() {
+            Some(last) if last.at == at && last.end == start => last.end = end,
+            Some(last) if last.start == start && last.end.before_eq(end) => (last.end, last.at) = (end, at),
+            _ => self.log.push_back(Sent { start, end, at }),
         }
     }
 

@@ -6,10 +6,13 @@
 //! path MTU changes nothing. Sums are kept as runs change, so that `pipe` costs a subtraction (RFC 6675's SetPipe
 //! walks).
 //!
+//! Text that is sent within a tick of its neighbour joins its run, which then counts as sent at the later time: the
+//! number of runs follows time and holes, not segments.
+//!
 //! Invariants: the runs lie end to end from SND.UNA to SND.NXT, none is empty, no two neighbours are both sacked, and
-//! the sums are those of the runs. There are at most [`MAX_RUNS`] of them, and twice that when retransmissions split
-//! lost ones: at the cap, new text joins the last run, which then counts as sent at the later time, and a SACK block
-//! that would split a run is not taken in: the peer repeats it, or we send twice.
+//! the sums are those of the runs. How many there may be follows the window ([`Scoreboard::max_runs`]), twice that when
+//! retransmissions split lost ones: at the cap, new text joins the last run whenever it is sent, and a SACK block that
+//! would split a run is not taken in: the peer repeats it, or we send twice.
 
 #[cfg(test)]
 mod model;
@@ -17,13 +20,17 @@ mod splice;
 
 use crate::congestion::rate_sample::Snapshot;
 use alloc::collections::VecDeque;
+use core::time::Duration;
 use splice::share;
 use stack_core::Instant;
 use stack_wire::seq::SeqNum;
 
-/// Runs of one connection: enough for the largest send buffer, 32 MiB, in segments of 1 KiB without super-packets; 2 MiB.
-pub(super) const MAX_RUNS: usize = 32 * 1024;
-/// Longest run that several transmissions at the same time make: a super-packet's text.
+/// Runs that any connection may have: what a window of 2 MiB may.
+const MIN_RUNS: usize = 4096;
+/// Octets in flight for each run beyond these: with them, the smallest segments that nobody asked for (536 octets, less
+/// options) have a run each, and runs weigh less than a fifth of the text that the send buffer was granted for.
+const OCTETS_PER_RUN: usize = 512;
+/// Longest run that several transmissions make: a super-packet's text.
 const MAX_LEN: u32 = 64 * 1024;
 
 /// What became of a run.
@@ -73,6 +80,8 @@ pub(crate) struct Scoreboard {
     sacked_segments: u32,
     /// No run before it is lost.
     lost_from: SeqNum,
+    /// Neighbours whose times of sending lie in the same tick are one run; zero: whose times are the same.
+    pub(crate) tick: Duration,
 }
 
 impl Scoreboard {
@@ -111,6 +120,18 @@ impl Scoreboard {
         self.runs.iter()
     }
 
+    /// Runs that there may be while so much is in flight.
+    pub(super) fn max_runs(&self) -> usize {
+        let octets = self.first().zip(self.last()).map_or(0, |(first, last)| last.end.distance_from(first.start));
+        (octets as usize / OCTETS_PER_RUN).max(MIN_RUNS)
+    }
+
+    /// Whether what is sent at these times counts as sent together.
+    fn is_same_tick(&self, earlier: Instant, now: Instant) -> bool {
+        let tick = self.tick.as_nanos().max(1) as u64;
+        earlier.as_nanos() / tick == now.as_nanos() / tick
+    }
+
     /// Runs that there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -127,12 +148,10 @@ impl Scoreboard {
     /// `[start, end)` was sent for the first time, behind everything else. Returns where the run that it is in now
     /// begins to be as recent as this.
     pub(crate) fn sent(&mut self, start: SeqNum, end: SeqNum, now: Instant, sent: Snapshot) -> SeqNum {
-        let is_full = self.runs.len() >= MAX_RUNS;
-        if let Some(last) = self.runs.back_mut().filter(|last| last.is_in_flight(false)) {
-            let together = last.sent_at == now && end.distance_from(last.start) <= MAX_LEN;
-            if together || is_full {
-                (last.end, last.sent_at, last.sent) = (end, now, sent);
-                return if together { start } else { last.start };
+        if let Some(last) = self.last().copied().filter(|last| last.is_in_flight(false)) {
+            if self.is_together(&last, end, now) || self.runs.len() >= self.max_runs() {
+                self.change(self.runs.len() - 1, |last| (last.end, last.sent_at, last.sent) = (end, now, sent));
+                return if last.sent_at == now { start } else { last.start };
             }
         }
         let fate = Fate::InFlight;
@@ -179,8 +198,13 @@ impl Scoreboard {
         let Some(previous) = index.checked_sub(1).and_then(|before| self.runs.get(before)) else {
             return false;
         };
-        let together = previous.sent_at == run.sent_at && run.end.distance_from(previous.start) <= MAX_LEN;
-        previous.is_in_flight(true) && (together || self.runs.len() > MAX_RUNS)
+        let together = self.is_together(previous, run.end, run.sent_at);
+        previous.is_in_flight(true) && (together || self.runs.len() > self.max_runs())
+    }
+
+    /// Whether what is sent now, behind `run` and up to `end`, becomes a part of it.
+    fn is_together(&self, run: &Run, end: SeqNum, now: Instant) -> bool {
+        self.is_same_tick(run.sent_at, now) && end.distance_from(run.start) <= MAX_LEN
     }
 
     /// Everything before `una` is acknowledged. Tells of each run, or part of one, that was not known to have arrived.
@@ -204,11 +228,12 @@ impl Scoreboard {
     /// The peer holds `[left, right)`, which lies between SND.UNA and SND.NXT, in segments of up to `mss` octets.
     /// Tells of each run, or part of one, that was not known to have arrived.
     pub(crate) fn sack(&mut self, left: SeqNum, right: SeqNum, mss: u32, mut delivered: impl FnMut(&Run)) {
+        let max_runs = self.max_runs();
         let mut at = self.index_of(left);
         while let Some(run) = self.runs.get(at).copied().filter(|run| run.start.before(right)) {
             let piece = Run { start: run.start.max(left), end: run.end.min(right), ..run };
             let is_known = run.fate == Fate::Sacked;
-            if is_known || self.runs.len() + self.growth(at, &run, &piece) > MAX_RUNS {
+            if is_known || self.runs.len() + self.growth(at, &run, &piece) > max_runs {
                 at += 1;
                 continue;
             }
@@ -227,11 +252,12 @@ impl Scoreboard {
         not_after: Instant,
         mut lost: impl FnMut(&Run),
     ) {
+        let max_runs = self.max_runs();
         let mut at = self.index_of(start);
         while let Some(run) = self.runs.get(at).copied().filter(|run| run.start.before(end)) {
             at += 1;
             let piece = Run { start: run.start.max(start), end: run.end.min(end), ..run };
-            let is_full = self.runs.len() >= 2 * MAX_RUNS && piece != run;
+            let is_full = self.runs.len() >= 2 * max_runs && piece != run;
             if run.fate != Fate::InFlight || run.sent_at > not_after || is_full {
                 continue;
             }

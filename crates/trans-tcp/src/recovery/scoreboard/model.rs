@@ -1,8 +1,9 @@
 //! The scoreboard against a model that keeps a record for every octet, and its behaviour at the edges.
 
-use super::{Fate, MAX_RUNS, Run, Scoreboard};
+use super::{Fate, MIN_RUNS, OCTETS_PER_RUN, Run, Scoreboard};
 use crate::congestion::rate_sample::Snapshot;
 use alloc::vec::Vec;
+use core::time::Duration;
 use proptest::prelude::*;
 use stack_core::Instant;
 use stack_wire::seq::SeqNum;
@@ -212,35 +213,61 @@ fn a_super_packet_is_one_run_until_a_sack_cuts_it() {
 }
 
 #[test]
+fn a_tick_of_transmissions_is_one_run_and_counts_as_sent_at_its_end() {
+    let mut board = Scoreboard { tick: Duration::from_millis(4), ..Scoreboard::default() };
+    let mut send = |i: u32, ms| board.sent(seq(100 * i), seq(100 * i + 100), at(ms), Snapshot::default());
+    assert_eq!([send(0, 4), send(1, 6), send(2, 7)], [seq(0); 3]);
+    assert_eq!([send(3, 8), send(4, 8)], [seq(300), seq(400)]);
+    let runs = |board: &Scoreboard| board.iter().map(|run| (run.len(), run.sent_at)).collect::<Vec<_>>();
+    assert_eq!(runs(&board), [(300, at(7)), (200, at(8))]);
+    board.mark_lost(seq(0), seq(200), at(7), |_| ());
+    board.resent(seq(0), seq(100), at(12), Snapshot::default());
+    assert_eq!(board.resent(seq(100), seq(200), at(14), Snapshot::default()), seq(0));
+    assert_eq!(runs(&board), [(200, at(14)), (100, at(7)), (200, at(8))]);
+}
+
+#[test]
+fn every_second_segment_of_a_large_window_can_be_reported() {
+    let mut board = Scoreboard::default();
+    for i in 0..24_000 {
+        board.sent(seq(1448 * i), seq(1448 * i + 1448), at(u64::from(i)), Snapshot::default());
+    }
+    assert_eq!(board.len(), 24_000);
+    (1..24_000).step_by(2).for_each(|i| board.sack(seq(1448 * i), seq(1448 * i + 700), 1448, |_| ()));
+    assert_eq!((board.sacked(), board.len()), (12_000 * 700, 36_000));
+    assert!(board.len() <= board.max_runs() && board.max_runs() == 24_000 * 1448 / OCTETS_PER_RUN);
+}
+
+#[test]
 fn at_the_cap_new_text_joins_the_last_run_and_blocks_that_would_split_are_left() {
     let mut board = Scoreboard::default();
-    let count = MAX_RUNS as u32;
+    let count = MIN_RUNS as u32;
     (0..count + 10).for_each(|i| {
         let recent = board.sent(seq(10 * i), seq(10 * i + 10), at(u64::from(i)), Snapshot::default());
         assert_eq!(recent, seq(10 * i.min(count - 1)), "what is as recent as the last transmission");
     });
-    assert_eq!(board.len(), MAX_RUNS);
+    assert_eq!(board.len(), MIN_RUNS);
     let last = board.last().copied().unwrap();
     assert_eq!((last.len(), last.sent_at), (110, at(u64::from(count + 9))));
     board.sack(seq(3), seq(7), MSS, |_| panic!("not taken in"));
     board.sack(seq(10), seq(20), MSS, |_| ());
     board.sack(seq(20), seq(25), MSS, |_| ());
-    assert_eq!((board.sacked(), board.len()), (15, MAX_RUNS), "a block that splits nothing is");
+    assert_eq!((board.sacked(), board.len()), (15, MIN_RUNS), "a block that splits nothing is");
 }
 
 #[test]
 fn retransmissions_at_the_cap_stay_within_twice_the_cap() {
     let mut board = Scoreboard::default();
-    for i in 0..MAX_RUNS as u32 {
+    for i in 0..MIN_RUNS as u32 {
         board.sent(seq(100 * i), seq(100 * i + 100), at(u64::from(i)), Snapshot::default());
     }
-    (0..MAX_RUNS as u32).step_by(2).for_each(|i| board.sack(seq(100 * i), seq(100 * i + 100), MSS, |_| ()));
-    board.mark_lost(seq(0), seq(100 * MAX_RUNS as u32), at(1 << 40), |_| ());
+    (0..MIN_RUNS as u32).step_by(2).for_each(|i| board.sack(seq(100 * i), seq(100 * i + 100), MSS, |_| ()));
+    board.mark_lost(seq(0), seq(100 * MIN_RUNS as u32), at(1 << 40), |_| ());
     let mut now = 1 << 20;
     while let Some((start, end)) = board.next_lost(7) {
         now += 1;
         board.resent(start, end.min(start + 7), at(now), Snapshot::default());
-        assert!(board.len() <= 2 * MAX_RUNS, "{}", board.len());
+        assert!(board.len() <= 2 * MIN_RUNS, "{}", board.len());
     }
     assert_eq!(board.lost(), 0);
 }

@@ -77,7 +77,7 @@ impl Scoreboard {
         self.change(index, |slot| *slot = run);
     }
 
-    fn change(&mut self, index: usize, change: impl FnOnce(&mut Run)) {
+    pub(super) fn change(&mut self, index: usize, change: impl FnOnce(&mut Run)) {
         if let Some(run) = self.runs.get_mut(index) {
             change(run);
         }
