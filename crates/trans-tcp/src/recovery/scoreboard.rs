@@ -122,7 +122,8 @@ impl Scoreboard {
 
     /// Runs that there may be while so much is in flight.
     pub(super) fn max_runs(&self) -> usize {
-        let octets = self.first().zip(self.last()).map_or(0, |(first, last)| last.end.distance_from(first.start));
+        let octets =
+            self.first().zip(self.last()).map_or(0, |(first, last)| last.end.distance_from(first.start));
         (octets as usize / OCTETS_PER_RUN).max(MIN_RUNS)
     }
 
@@ -150,7 +151,9 @@ impl Scoreboard {
     pub(crate) fn sent(&mut self, start: SeqNum, end: SeqNum, now: Instant, sent: Snapshot) -> SeqNum {
         if let Some(last) = self.last().copied().filter(|last| last.is_in_flight(false)) {
             if self.is_together(&last, end, now) || self.runs.len() >= self.max_runs() {
-                self.change(self.runs.len() - 1, |last| (last.end, last.sent_at, last.sent) = (end, now, sent));
+                self.change(self.runs.len() - 1, |last| {
+                    (last.end, last.sent_at, last.sent) = (end, now, sent)
+                });
                 return if last.sent_at == now { start } else { last.start };
             }
         }
