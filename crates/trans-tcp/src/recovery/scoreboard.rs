@@ -297,6 +297,12 @@ impl Scoreboard {
         Some(run.start.max(start))
     }
 
+    /// The first run from `from` on that is on its way and has more than `most` octets.
+    pub(crate) fn first_longer(&self, from: SeqNum, most: u32) -> Option<&Run> {
+        let mut runs = self.runs.range(self.index_of(from).min(self.runs.len())..);
+        runs.find(|run| run.fate == Fate::InFlight && run.len() > most)
+    }
+
     /// The peer has dropped what it reported (RFC 2018 §8): all of it is to be sent again. No ACK of it can time it.
     pub(crate) fn forget_sacked(&mut self) {
         for run in self.runs.iter_mut().filter(|run| run.fate == Fate::Sacked) {

@@ -78,7 +78,8 @@ fn options_reach_the_stack() {
     let options = ["--profile", "linux", "-D", "EERROR=EINPROGRESS"];
     let (code, out, _) = pkt("pkt-linux", &[("a.pkt", &linux)], &options);
     assert_eq!(code, Some(0), "{out}");
-    let v6 = format!("{open}+0 > S 0:0(0) <mss 1460,...>\n").replace(",...", ",sackOK,TS val 1 ecr 0,nop,wscale 10");
+    let v6 = format!("{open}+0 > S 0:0(0) <mss 1460,...>\n")
+        .replace(",...", ",sackOK,TS val 1 ecr 0,nop,wscale 10");
     let options = ["--ip-version", "ipv6", "-D", "EERROR=EINPROGRESS", "--set", "tcp.timestamps=on"];
     let (code, out, _) = pkt("pkt-v6", &[("a.pkt", &v6)], &options);
     assert_eq!(code, Some(0), "{out}");
