@@ -77,6 +77,7 @@ impl Tcp {
         connection.update_mss();
         connection.syn_due = true;
         connection.event(&mut env, Event::Connect);
+        connection.start_waiting(&env);
         connection.mark_ready(&mut env);
         env.counters().active_opens += 1;
         if let Some(socket) = self.sockets.get_mut(id) {

@@ -228,6 +228,7 @@ impl Connection {
         }
         self.syn_due = false;
         self.timers.clear(Timer::Retransmit);
+        self.timers.clear(Timer::User);
         self.event(env, Event::Open);
         self.last_received = millis_of(env.now);
         self.start_keep_alive(env.now);

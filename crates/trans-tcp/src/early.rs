@@ -205,6 +205,7 @@ impl Connection {
         self.fast_open = FastOpen::Serving;
         self.snd.nxt = record.iss;
         self.syn_due = true;
+        self.start_waiting(env);
         self.snd.set_window(seg.seq, record.iss, u32::from(seg.window));
         let segments = env.config().initial_window;
         self.window.cwnd = crate::congestion::initial_window(segments, self.mss(), false);

@@ -83,16 +83,18 @@ impl Connection {
         );
     }
 
-    /// The path is narrower than we thought: what is outstanding goes again at once in smaller segments, and that is no
-    /// sign of congestion (R1191-6.4-a).
+    /// The path is narrower than we thought: what is outstanding and too long for it goes again at once in smaller
+    /// segments, and that is no sign of congestion (R1191-6.4-a). What fits is not what the router dropped.
     fn on_packet_too_big(&mut self, env: &mut Env<'_, '_>, reported: u32) {
         let is_v4 = self.tuple.local.is_ipv4();
         let Some(mtu) = pmtu::believed(reported, self.path.mtu, is_v4) else { return };
         env.cx.host.set_path_mtu(env.now, self.tuple.remote, mtu);
         self.path.mtu = mtu;
+        let before = self.mss();
         self.update_mss();
-        if !self.state.is_opening() && self.snd.outstanding() > 0 {
-            self.recovery.mark_lost(self.snd.una, self.snd.nxt, Cause::PathMtu);
+        let mss = self.mss();
+        if !self.state.is_opening() && mss < before && self.recovery.mark_longer_lost(mss, Cause::PathMtu) > 0
+        {
             self.mark_ready(env);
         }
     }

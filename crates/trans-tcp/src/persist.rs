@@ -2,8 +2,9 @@
 //!
 //! The probe is the next octet of the stream, beyond the window (RFC 9293; Linux sends an old one). The first goes
 //! one RTO after there was nothing else to do (R9293-SHLD-29), the next ones at doubled intervals (R9293-SHLD-30).
-//! Answers keep the connection alive for ever, unless the application has closed it; [`TcpConfig::data_retries`](crate::TcpConfig::data_retries) probes
-//! without any end it. When the window is open but too small for a sensible segment, the same timer overrides the
+//! Answers keep the connection alive for ever, unless the application has closed it;
+//! [`TcpConfig::data_retries`](crate::TcpConfig::data_retries) probes without any end it, or the user timeout, where
+//! there is one, instead. When the window is open but too small for a sensible segment, the same timer overrides the
 //! silly-window rule (RFC 9293 §3.8.6.2.1).
 
 use crate::connection::Connection;
@@ -65,16 +66,16 @@ impl Connection {
 
     /// The persist timer went off.
     pub(crate) fn on_persist_timeout(&mut self, env: &mut Env<'_, '_>) {
-        if self.persist.unanswered >= env.config().data_retries {
+        if self.gives_up_after(env, self.persist.unanswered) {
             let error = self.soft_error.unwrap_or(Error::Timeout);
             return self.close(env, CloseReason::TimedOut(error));
         }
-        if self.orphan && self.persist.probes >= env.config().data_retries {
+        if self.orphan && self.gives_up_after(env, self.persist.probes) {
             // Nobody waits for it any more, and a peer must not hold our memory for ever.
             return self.abort(env, CloseReason::TimedOut(Error::Timeout));
         }
         self.persist.probes = self.persist.probes.saturating_add(1);
-        self.persist.unanswered += 1;
+        self.persist.unanswered = self.persist.unanswered.saturating_add(1);
         self.persist.due = true;
     }
 

@@ -119,7 +119,7 @@ impl Connection {
             }
             SocketOption::UserTimeout(limit) => {
                 self.timers.clear(Timer::User);
-                if limit.is_some() && self.snd.outstanding() > 0 {
+                if limit.is_some() && (self.state.is_opening() || self.snd.outstanding() > 0) {
                     self.start_waiting(env);
                 }
             }

@@ -1,6 +1,7 @@
 //! The user timeout: how long data, or a closed window, may stay without any progress. RFC 9293 §3.9.1
-//! (R9293-MUST-21), R5482-2-a (the option on the wire is not spoken). Without one, the number of retransmissions
-//! decides.
+//! (R9293-MUST-21), R5482-2-a (the option on the wire is not spoken). It replaces the number of retransmissions and of
+//! unanswered probes as R2 of RFC 9293 §3.8.3, whichever would be longer; without one, that number decides. A SYN goes as
+//! often as it may, but no longer than this either (RFC 9293 §3.10.8: in any state).
 
 use crate::connection::Connection;
 use crate::env::Env;
@@ -23,6 +24,11 @@ impl Connection {
         if self.snd.outstanding() > 0 {
             self.start_waiting(env);
         }
+    }
+
+    /// Whether so many attempts to get an answer are enough: never, if the application has set a time instead.
+    pub(crate) fn gives_up_after(&self, env: &Env<'_, '_>, attempts: u8) -> bool {
+        self.settings.user_timeout.is_none() && attempts >= env.config().data_retries
     }
 
     /// The timer went off: the connection ends, and nothing is sent about it.

@@ -72,8 +72,8 @@ impl Delivery {
         self.was_lost |= run.fate == Fate::Lost && !run.again;
         self.sent_once |= !run.again && run.end.before_eq(recovery_point);
         if !run.again {
-            self.oldest = self.oldest.min(run.sent_at);
-            self.newest = self.newest.max(run.sent_at);
+            self.oldest = self.oldest.min(run.since);
+            self.newest = self.newest.max(run.since);
         }
     }
 

@@ -87,6 +87,19 @@ impl Recovery {
         flight.board.lost() - before
     }
 
+    /// Marks runs of more than `mss` octets to be sent again: segments of theirs may be longer than that. Returns how
+    /// many octets that are.
+    pub(crate) fn mark_longer_lost(&mut self, mss: u32, cause: Cause) -> u32 {
+        let mut octets = 0;
+        let mut from = self.flight.as_ref().and_then(|flight| flight.board.first()).map(|run| run.start);
+        while let Some(start) = from {
+            let run = self.flight.as_ref().and_then(|flight| flight.board.first_longer(start, mss)).copied();
+            octets += run.map_or(0, |run| self.mark_lost(run.start, run.end, cause));
+            from = run.map(|run| run.end);
+        }
+        octets
+    }
+
     /// Octets that are to be sent again.
     pub(crate) fn lost_bytes(&self) -> u32 {
         self.flight.as_ref().map_or(0, |flight| flight.board.lost())

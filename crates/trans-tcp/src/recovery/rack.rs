@@ -142,7 +142,7 @@ impl Rack {
     ) -> bool {
         let overtaken = run.end.before(self.fack) && !run.again;
         self.fack = self.fack.max(run.end);
-        let rtt = now.saturating_since(run.sent_at);
+        let rtt = now.saturating_since(run.since);
         // R8985-x-c: the ACK may be for what was sent before the retransmission.
         let is_doubtful = run.again && (echo.predates(run.sent_at) || min_rtt.is_some_and(|min| rtt < min));
         if !is_doubtful && self.latest.is_none_or(|latest| sent_after((run.sent_at, run.end), latest)) {

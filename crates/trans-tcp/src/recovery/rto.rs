@@ -34,7 +34,7 @@ impl Connection {
         if self.recovery.flight.is_none() {
             return;
         }
-        if self.recovery.timeouts >= env.config().data_retries {
+        if self.gives_up_after(env, self.recovery.timeouts) {
             // R2 of R9293-MUST-20
             return self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));
         }

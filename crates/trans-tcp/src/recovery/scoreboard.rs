@@ -49,8 +49,11 @@ pub(crate) enum Fate {
 pub(crate) struct Run {
     pub(crate) start: SeqNum,
     pub(crate) end: SeqNum,
-    /// When they were sent last.
+    /// When they were sent last, the last of them.
     pub(crate) sent_at: Instant,
+    /// The same of the first of them, at most a tick earlier: what is timed is timed from here, so that no round trip
+    /// seems shorter than the path's.
+    pub(crate) since: Instant,
     /// What the connection had delivered then.
     pub(crate) sent: Snapshot,
     /// Of a sacked run: segments that it came in, at least.
@@ -63,6 +66,12 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn len(&self) -> u32 {
         self.end.distance_from(self.start)
+    }
+
+    /// More was sent behind it, which makes all of it as recent.
+    fn grow(&mut self, end: SeqNum, now: Instant, sent: Snapshot, is_same_tick: bool) {
+        (self.end, self.sent_at, self.sent) = (end, now, sent);
+        self.since = if is_same_tick { self.since } else { now };
     }
 
     fn is_in_flight(&self, again: bool) -> bool {
@@ -150,15 +159,23 @@ impl Scoreboard {
     /// begins to be as recent as this.
     pub(crate) fn sent(&mut self, start: SeqNum, end: SeqNum, now: Instant, sent: Snapshot) -> SeqNum {
         if let Some(last) = self.last().copied().filter(|last| last.is_in_flight(false)) {
-            if self.is_together(&last, end, now) || self.runs.len() >= self.max_runs() {
-                self.change(self.runs.len() - 1, |last| {
-                    (last.end, last.sent_at, last.sent) = (end, now, sent)
-                });
+            let together = self.is_together(&last, end, now);
+            if together || self.runs.len() >= self.max_runs() {
+                self.change(self.runs.len() - 1, |last| last.grow(end, now, sent, together));
                 return if last.sent_at == now { start } else { last.start };
             }
         }
         let fate = Fate::InFlight;
-        self.runs.push_back(Run { start, end, sent_at: now, sent, segments: 0, fate, again: false });
+        self.runs.push_back(Run {
+            start,
+            end,
+            sent_at: now,
+            since: now,
+            sent,
+            segments: 0,
+            fate,
+            again: false,
+        });
         start
     }
 
@@ -178,14 +195,16 @@ impl Scoreboard {
                 continue;
             }
             self.account(&run, false);
-            let again = Run { sent_at: now, sent, fate: Fate::InFlight, again: true, ..run };
+            let again = Run { sent_at: now, since: now, sent, fate: Fate::InFlight, again: true, ..run };
             self.account(&again, true);
             if self.joins_previous(at, &again) {
+                let is_same_tick =
+                    self.runs.get(at - 1).is_some_and(|run| self.is_same_tick(run.sent_at, now));
                 if let Some(previous) = self.runs.get_mut(at - 1) {
                     if previous.sent_at != now {
                         recent = recent.min(previous.start);
                     }
-                    (previous.end, previous.sent_at, previous.sent) = (again.end, now, sent);
+                    previous.grow(again.end, now, sent, is_same_tick);
                 }
                 self.runs.remove(at);
             } else if let Some(slot) = self.runs.get_mut(at) {
@@ -276,6 +295,12 @@ impl Scoreboard {
         let mut inside = runs.take_while(|run| run.start.before(end) && start.before(end));
         let run = inside.find(|run| run.fate == Fate::InFlight && run.sent_at <= at)?;
         Some(run.start.max(start))
+    }
+
+    /// The first run from `from` on that is on its way and has more than `most` octets.
+    pub(crate) fn first_longer(&self, from: SeqNum, most: u32) -> Option<&Run> {
+        let mut runs = self.runs.range(self.index_of(from).min(self.runs.len())..);
+        runs.find(|run| run.fate == Fate::InFlight && run.len() > most)
     }
 
     /// The peer has dropped what it reported (RFC 2018 §8): all of it is to be sent again. No ACK of it can time it.

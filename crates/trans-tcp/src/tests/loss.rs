@@ -126,6 +126,35 @@ fn the_user_timeout_ends_it_without_a_packet() {
     s.expect("R 2:2");
 }
 
+// R9293-MUST-21
+#[test]
+fn a_user_timeout_that_is_longer_than_the_retries_keeps_the_connection() {
+    let mut s = Script::accepted(TcpConfig { data_retries: 2, ..Script::plain() }, "mss 1000");
+    s.option(SocketOption::UserTimeout(Some(Duration::from_secs(20))));
+    s.write(1).unwrap();
+    s.advance(19_000);
+    assert_eq!(s.state(), State::Established);
+    assert!(s.skip() > 5);
+    s.inject(". 1:1 ack 2");
+    s.advance(100_000);
+    assert_eq!(s.state(), State::Established, "nothing waits");
+    s.write(1).unwrap();
+    s.advance(20_000);
+    assert_eq!((s.state(), s.take_error()), (State::Closed, Some(Error::Timeout)));
+}
+
+// RFC 9293 §3.10.8
+#[test]
+fn the_user_timeout_ends_a_connect() {
+    let mut s = Script::connecting(Script::plain());
+    s.option(SocketOption::UserTimeout(Some(Duration::from_millis(2500))));
+    s.advance(2499);
+    assert_eq!(s.state(), State::SynSent);
+    s.advance(1);
+    assert_eq!((s.state(), s.take_error()), (State::Closed, Some(Error::Timeout)));
+    assert_eq!(s.skip(), 2, "the SYN and one more, after a second");
+}
+
 #[test]
 fn the_user_timeout_begins_anew_with_progress() {
     let mut s = Script::established();

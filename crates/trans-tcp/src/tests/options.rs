@@ -258,6 +258,28 @@ fn a_narrower_path_resends_at_once_in_smaller_segments_without_slowing_down() {
     assert_eq!(s.node.services.path_mtus.len(), 1);
 }
 
+#[test]
+fn a_segment_that_fits_already_does_not_go_again() {
+    let mut s = Script::accepted(Script::plain(), "mss 1000");
+    s.write(2000).unwrap();
+    s.skip();
+    s.error(ErrorKind::PacketTooBig { mtu: 1200 }, 1);
+    s.quiet();
+    assert_eq!((s.info().path_mtu, s.info().mss), (1200, 1000));
+    let mut s = Script::accepted(Script::plain(), "mss 1460");
+    s.write(800).unwrap();
+    s.skip();
+    s.error(ErrorKind::PacketTooBig { mtu: 1200 }, 1);
+    s.quiet();
+    s.advance(100);
+    s.inject(". 1:1 ack 801");
+    s.write(1400).unwrap();
+    for line in [". 801:1961", "P. 1961:2201"] {
+        s.expect(line);
+    }
+    assert_eq!((s.info().path_mtu, s.info().mss), (1200, 1160));
+}
+
 // R8201-4-e, R8201-4-c, R1191-6.1-b
 #[test]
 fn what_icmp_says_of_mtus_is_not_believed_below_the_floor_or_out_of_the_window() {

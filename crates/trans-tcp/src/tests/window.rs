@@ -237,6 +237,20 @@ fn scaled_windows_reach_beyond_64_kib() {
     s.expect(". 1:1 ack 1001 win 1023");
 }
 
+// R9293-MUST-21
+#[test]
+fn a_user_timeout_that_is_longer_than_the_retries_keeps_a_closed_window() {
+    let mut s = Script::accepted(TcpConfig { data_retries: 2, ..Script::plain() }, "mss 1000");
+    s.option(SocketOption::UserTimeout(Some(Duration::from_secs(20))));
+    s.inject(". 1:1 ack 1 win 0");
+    s.write(100).unwrap();
+    s.advance(19_000);
+    assert_eq!(s.state(), State::Established);
+    assert!(s.skip() > 5);
+    s.advance(1_300);
+    assert_eq!((s.state(), s.write(1)), (State::Closed, Err(Error::Timeout)));
+}
+
 #[test]
 fn the_user_timeout_counts_for_closed_windows() {
     let mut s = Script::established();

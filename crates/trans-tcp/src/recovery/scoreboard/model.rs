@@ -220,6 +220,7 @@ fn a_tick_of_transmissions_is_one_run_and_counts_as_sent_at_its_end() {
     assert_eq!([send(3, 8), send(4, 8)], [seq(300), seq(400)]);
     let runs = |board: &Scoreboard| board.iter().map(|run| (run.len(), run.sent_at)).collect::<Vec<_>>();
     assert_eq!(runs(&board), [(300, at(7)), (200, at(8))]);
+    assert_eq!(board.first().unwrap().since, at(4));
     board.mark_lost(seq(0), seq(200), at(7), |_| ());
     board.resent(seq(0), seq(100), at(12), Snapshot::default());
     assert_eq!(board.resent(seq(100), seq(200), at(14), Snapshot::default()), seq(0));
