@@ -89,7 +89,10 @@ pub(crate) struct Scoreboard {
     sacked_segments: u32,
     /// No run before it is lost.
     lost_from: SeqNum,
-    /// Neighbours whose times of sending lie in the same tick are one run; zero: whose times are the same.
+    /// Where the last transmission ended.
+    sent_to: SeqNum,
+    /// Neighbours whose times of sending lie in the same tick are one run, if nothing else was sent between them; zero:
+    /// whose times are the same.
     pub(crate) tick: Duration,
 }
 
@@ -160,11 +163,13 @@ impl Scoreboard {
     pub(crate) fn sent(&mut self, start: SeqNum, end: SeqNum, now: Instant, sent: Snapshot) -> SeqNum {
         if let Some(last) = self.last().copied().filter(|last| last.is_in_flight(false)) {
             let together = self.is_together(&last, end, now);
+            self.sent_to = end;
             if together || self.runs.len() >= self.max_runs() {
                 self.change(self.runs.len() - 1, |last| last.grow(end, now, sent, together));
                 return if last.sent_at == now { start } else { last.start };
             }
         }
+        self.sent_to = end;
         let fate = Fate::InFlight;
         self.runs.push_back(Run {
             start,
@@ -212,6 +217,7 @@ impl Scoreboard {
                 at += 1;
             }
         }
+        self.sent_to = end;
         recent
     }
 
@@ -224,9 +230,11 @@ impl Scoreboard {
         previous.is_in_flight(true) && (together || self.runs.len() > self.max_runs())
     }
 
-    /// Whether what is sent now, behind `run` and up to `end`, becomes a part of it.
+    /// Whether what is sent now, behind `run` and up to `end`, becomes a part of it. What was sent between two parts
+    /// would seem older than the first of them, and RACK would take it for lost.
     fn is_together(&self, run: &Run, end: SeqNum, now: Instant) -> bool {
-        self.is_same_tick(run.sent_at, now) && end.distance_from(run.start) <= MAX_LEN
+        let follows = self.sent_to == run.end && self.is_same_tick(run.sent_at, now);
+        (follows || run.sent_at == now) && end.distance_from(run.start) <= MAX_LEN
     }
 
     /// Everything before `una` is acknowledged. Tells of each run, or part of one, that was not known to have arrived.

@@ -228,6 +228,18 @@ fn a_tick_of_transmissions_is_one_run_and_counts_as_sent_at_its_end() {
 }
 
 #[test]
+fn what_was_sent_between_two_transmissions_keeps_them_apart() {
+    let mut board = Scoreboard { tick: Duration::from_millis(10), ..Scoreboard::default() };
+    board.sent(seq(0), seq(100), at(10), Snapshot::default());
+    board.mark_lost(seq(0), seq(100), at(10), |_| ());
+    board.sent(seq(100), seq(200), at(20), Snapshot::default());
+    board.resent(seq(0), seq(100), at(21), Snapshot::default());
+    board.sent(seq(200), seq(300), at(22), Snapshot::default());
+    let times: Vec<_> = board.iter().map(|run| run.sent_at).collect();
+    assert_eq!(times, [at(21), at(20), at(22)]);
+}
+
+#[test]
 fn every_second_segment_of_a_large_window_can_be_reported() {
     let mut board = Scoreboard::default();
     for i in 0..24_000 {
