@@ -330,6 +330,17 @@ mod tests {
     }
 
     #[test]
+    fn collapsing_is_left_where_it_gains_less_than_half() {
+        let block = Bytes::from(alloc::vec![0; 2000]);
+        let mut r = Reassembly::default();
+        for (start, end) in [(0, 1000), (1000, 2000)] {
+            r.insert(start as u64, block.slice(start..end), 2000 - OVERHEAD, PLENTY);
+        }
+        assert_eq!(r.charged(), 4000, "and 2000 and the overhead of a piece afterwards");
+        assert!(!r.collapse());
+    }
+
+    #[test]
     fn what_came_first_stays() {
         let (mut r, mut queue) = (Reassembly::default(), Rope::new());
         r.insert(2, Bytes::from_static(b"first"), 5, PLENTY);

@@ -307,9 +307,11 @@ mod tests {
     #[test]
     fn pinned_memory_closes_the_window_and_is_let_go() {
         let mut rcv = receiver(10_000, 0);
-        for _ in 0..4 {
+        for pinned in [4000, 8000, 12_000, 16_000] {
+            assert!(!rcv.collapse(), "the buffer allows it");
             assert!(rcv.deliver(Bytes::from(alloc::vec![1; 600]), Box::default));
             rcv.charge(4000);
+            assert_eq!(rcv.memory(), pinned);
         }
         assert_eq!((rcv.memory(), rcv.offer(u32::MAX, MSS)), (16_000, 7600));
         assert!(rcv.collapse());

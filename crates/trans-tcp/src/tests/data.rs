@@ -2,6 +2,7 @@
 
 use super::script::Script;
 use crate::{State, TcpConfig};
+use alloc::format;
 use stack_core::{DropReason, Error, SocketOption};
 
 #[test]
@@ -101,6 +102,27 @@ fn old_data_is_acknowledged_and_not_delivered_twice() {
     assert_eq!(s.read(1000), Ok(150), "what overlaps is cut off");
     s.inject("FP. 101:161 ack 1");
     assert_eq!((s.read(1000), s.state()), (Ok(10), State::CloseWait));
+}
+
+#[test]
+fn text_in_pieces_is_cut_at_the_window_like_any_other() {
+    let mut s = Script::established();
+    s.option(SocketOption::ReceiveBuffer(4096));
+    let mut seq = 1;
+    while s.info().rcv_wnd > 1500 {
+        s.inject(&format!(". {seq}:{} ack 1", seq + 500));
+        seq += 500;
+    }
+    let room = s.info().rcv_wnd;
+    let mut packet = s.packet(&format!(". {seq}:{} ack 1", seq + 2000));
+    let mut text = packet.data.split_off(packet.data.len() - 2000);
+    while !text.is_empty() {
+        packet.more.push(text.split_to(text.len().min(400)));
+    }
+    s.node.receive(packet);
+    s.flush();
+    assert_eq!(s.info().bytes_received, u64::from(seq - 1 + room));
+    assert_eq!(s.info().rcv_wnd, 0);
 }
 
 #[test]

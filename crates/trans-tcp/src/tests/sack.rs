@@ -116,6 +116,16 @@ fn a_lost_retransmission_is_sent_again_within_a_round_trip() {
     assert_eq!(s.counters().sack_recovery, 1, "and no further reduction");
 }
 
+// R6298-5.1-a
+#[test]
+fn an_ack_without_progress_does_not_put_the_timeout_off() {
+    let mut s = in_flight_with(TcpConfig { loss_probe: false, ..config() }, 3);
+    let deadline = s.ms() - 3 + s.info().rto.as_millis() as u64;
+    s.advance(200);
+    s.inject(". 1:1 ack 1");
+    s.expect_at(deadline, ". 1:1001 ack 1");
+}
+
 // R8985-5-a, R8985-4-b, R8985-6.2-c
 #[test]
 fn two_segments_reported_wait_for_the_reordering_window() {
