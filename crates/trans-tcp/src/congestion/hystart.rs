@@ -7,9 +7,8 @@
 //!
 //! A round is judged by the smallest of its times, which is that of its first packets; these left before the queue that
 //! the round itself builds. So what is seen is the queue of the round before, and in front of a short buffer the window
-//! may have doubled once more by then: at 100 Mbit/s and 50 ms, with a buffer of one bandwidth-delay product, from 0.9 to
-//! 1.85 MB. Linux's older HyStart leaves earlier there by the length of trains of ACKs, which RFC 9406 leaves out, and so
-//! do we.
+//! may have doubled once more by then, as it does at 100 Mbit/s and 50 ms with a buffer of one bandwidth-delay product.
+//! The length of trains of ACKs, which the older HyStart looks at as well, is left out of RFC 9406, and here.
 
 use super::AckSample;
 use super::round::Round;
