@@ -138,6 +138,12 @@ mod tests {
     }
 
     #[test]
+    fn a_tick_lasts_64_seconds() {
+        let at = |secs| tick(Instant::from_secs(secs));
+        assert_eq!([at(0), at(63), at(64), at(127), at(128)], [0, 0, 1, 1, 2]);
+    }
+
+    #[test]
     fn an_mss_is_never_carried_as_more() {
         for (mss, carried) in
             [(0, 48), (47, 48), (535, 48), (536, 536), (1459, 1440), (1460, 1460), (9000, 8940)]
