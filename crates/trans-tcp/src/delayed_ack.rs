@@ -5,7 +5,8 @@
 //! one ACK, and an answer carries it. Duplicate ACKs are the exception: a peer without SACK counts them, so each segment
 //! beyond a gap is owed one of its own, up to three a batch (R5681-3.2-a).
 
-/// Full-sized segments acknowledged at once on a new connection, while the peer is in slow start. Linux: 16.
+/// Full-sized segments acknowledged at once where the peer's window is small and grows by our ACKs: on a new connection,
+/// while it is in slow start (Linux: 16), and after a loss.
 const QUICK: u8 = 16;
 /// Duplicates for one batch: enough for the peer's fast retransmit.
 const MAX_DUPLICATES: u8 = 3;
@@ -66,7 +67,14 @@ impl DelayedAck {
         self.at_once();
     }
 
-    /// An ACK is due without delay: a gap was filled, a FIN or an unacceptable segment came, the window moved.
+    /// A gap was filled: R5681-3.2-b. The peer has lost segments and goes on with a small window, of which a delayed ACK
+    /// would hold up an odd segment for longer than a round trip.
+    pub(crate) fn gap_filled(&mut self) {
+        self.quick = self.quick.max(QUICK);
+        self.at_once();
+    }
+
+    /// An ACK is due without delay: a FIN or an unacceptable segment came, the window moved.
     pub(crate) fn at_once(&mut self) {
         (self.pending, self.now) = (true, true);
     }
@@ -124,6 +132,25 @@ mod tests {
         assert_eq!(acks.owed(), Owed::Later);
         acks.text(1000, 2000, 1000);
         assert_eq!(acks.owed(), Owed::Now);
+    }
+
+    // R5681-3.2-b
+    #[test]
+    fn after_a_loss_segments_are_acknowledged_at_once_for_a_while() {
+        let mut acks = DelayedAck::default();
+        acks.set_quick(false);
+        acks.text(1000, 1000, 1000);
+        assert_eq!(acks.owed(), Owed::Later);
+        acks.gap_filled();
+        assert_eq!(acks.owed(), Owed::Now);
+        acks.sent(true);
+        for _ in 0..QUICK {
+            acks.text(1000, 1000, 1000);
+            assert_eq!(acks.owed(), Owed::Now);
+            acks.sent(true);
+        }
+        acks.text(1000, 1000, 1000);
+        assert_eq!(acks.owed(), Owed::Later);
     }
 
     #[test]

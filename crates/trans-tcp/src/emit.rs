@@ -26,7 +26,7 @@ impl Connection {
             flags = flags & !Flags::FIN;
         }
         let end = text + len;
-        if len > 0 && end == self.snd.text_end() && !flags.syn() {
+        if len > 0 && !flags.syn() && (end == self.snd.text_end() || self.fills_window(&next, len)) {
             flags |= Flags::PSH; // R9293-MUST-61, R9293-SHLD-27
         }
         let urgent = self.snd.urgent_pointer(next.seq).filter(|_| !flags.syn());
@@ -55,6 +55,13 @@ impl Connection {
         env.counters().to_zero_window_adv += u64::from(is_closed && !was_closed);
         env.counters().from_zero_window_adv += u64::from(was_closed && !is_closed);
         true
+    }
+
+    /// Whether nothing can follow a segment of new text before an ACK comes. Then the receiver has no reason to wait for more
+    /// before it hands over and acknowledges what it has, and PSH says so: Linux acknowledges at once when such a
+    /// segment is read, instead of 40 ms later. (Linux itself sets it on every super-packet, for the same reason.)
+    fn fills_window(&self, segment: &Outgoing, len: u32) -> bool {
+        segment.kind == Sending::New && self.cwnd_room().saturating_sub(len) < self.mss()
     }
 
     /// What follows from a segment that was sent.

@@ -1,15 +1,17 @@
 //! When text may leave, and in what portions: the pace of the congestion control in the transmit path.
 //!
 //! Everything that carries text waits for its departure time, new and retransmitted alike; ACKs, probes and the first
-//! segment after a timeout don't. What would go and may not yet sets a timer. A paced flow sends no more at once than a
+//! segment after a timeout don't. What would go and may not yet sets a timer. A packet of a paced flow is no larger than a
 //! millisecond of its rate, so that super-packets don't undo what pacing is for (TSO autosizing).
 //! The first segments of a connection leave at once, as Linux lets them: an initial window is a burst that paths take.
 //! What limits the flow is noted here too: the congestion control wants to know (draft-ietf-ccwg-bbr §4.1.2.4).
 
+use crate::congestion::CongestionControl;
 use crate::congestion::pacing::{Pacer, burst_bytes};
 use crate::connection::Connection;
 use crate::env::Env;
 use crate::transmit::Outgoing;
+use core::time::Duration;
 use stack_core::Instant;
 
 /// The pace of what is in flight.
@@ -20,21 +22,24 @@ pub(crate) struct Pacing {
     rate: Option<u64>,
     /// Octets that may leave at once; 0 where the rate says nothing.
     burst: u32,
+    /// How late it may be and still make up for it.
+    slack: Duration,
 }
 
 impl Pacing {
     /// The window or the round-trip time has changed.
-    pub(crate) fn set_rate(&mut self, rate: Option<u64>, mss: u32) {
+    pub(crate) fn set_rate(&mut self, congestion: &dyn CongestionControl, rate: Option<u64>, mss: u32) {
         if rate != self.rate {
             self.rate = rate;
             self.burst = rate.map_or(0, |rate| burst_bytes(rate, mss));
+            self.slack = rate.map_or(Duration::ZERO, |rate| congestion.pacing_slack(rate, mss));
         }
     }
 
     /// Octets left.
     pub(crate) fn sent(&mut self, now: Instant, octets: u32) {
         if let Some(rate) = self.rate {
-            self.pacer.on_sent(now, octets, rate);
+            self.pacer.on_sent(now, octets, rate, self.slack);
         }
     }
 
@@ -52,7 +57,7 @@ impl Connection {
         if let Some(flight) = &mut self.recovery.flight {
             let congestion = self.congestion.get_mut();
             let rate = if is_on { congestion.pacing_rate(&self.window, srtt, mss) } else { None };
-            flight.pacing.set_rate(rate, mss);
+            flight.pacing.set_rate(congestion, rate, mss);
         }
     }
 

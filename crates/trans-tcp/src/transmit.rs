@@ -234,7 +234,7 @@ impl Connection {
     }
 
     /// Room in the congestion window for new text.
-    fn cwnd_room(&self) -> u32 {
+    pub(crate) fn cwnd_room(&self) -> u32 {
         let limited = if self.sack { 0 } else { self.recovery.limited_transmit(self.mss()) };
         let cwnd = self.window.cwnd.saturating_add(limited); // with SACK, what is reported makes the room
         cwnd.saturating_sub(self.pipe())

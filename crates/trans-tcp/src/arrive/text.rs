@@ -59,7 +59,7 @@ impl Connection {
         self.rcv.charge(if pinned { truesize.max(seg.len) } else { seg.len });
         if fills_gap {
             self.rcv.take_held(|| env.shared.rope());
-            self.acks.at_once(); // R5681-3.2-b
+            self.acks.gap_filled();
         }
         let unacked = self.rcv.nxt.distance_from(self.rcv.last_ack);
         let most = self.receive_mss();

@@ -6,9 +6,11 @@
 //! For the first slow start of a connection only, as RFC 9406 §4.2 recommends.
 //!
 //! A round is judged by the smallest of its times, which is that of its first packets; these left before the queue that
-//! the round itself builds. So what is seen is the queue of the round before, and in front of a short buffer the window
-//! may have doubled once more by then, as it does at 100 Mbit/s and 50 ms with a buffer of one bandwidth-delay product.
-//! The length of trains of ACKs, which the older HyStart looks at as well, is left out of RFC 9406, and here.
+//! the round itself builds. So what is seen is the queue of the round before, and in front of a buffer of one
+//! bandwidth-delay product the window would have doubled once more by then. Hence a second sign, as the older HyStart has
+//! one in the length of trains of ACKs: *within* a round, the times rise and stay risen from one group of samples to the
+//! next. Jitter comes and goes, and a burst of collected ACKs has falling times; what rises is a queue behind packets that
+//! are sent faster than the path carries them. The path is full, and slow start ends there.
 
 use super::AckSample;
 use super::round::Round;
@@ -26,6 +28,8 @@ const CSS_GROWTH_DIVISOR: u32 = 4;
 const CSS_ROUNDS: u8 = 5;
 /// Segments for which an ACK lets an unpaced flow grow at most: L.
 const BURST_SEGMENTS: u32 = 8;
+/// Groups of samples in a row, each above the first of the round and none below the one before, that mean a full path.
+const RISING_GROUPS: u8 = 2;
 /// No time is known.
 const UNKNOWN: u32 = u32::MAX;
 
@@ -35,6 +39,10 @@ pub(super) struct HyStart {
     round: Round,
     last_round_min: u32,
     this_round_min: u32,
+    /// Smallest of the last group of [`N_RTT_SAMPLE`] samples, and of those since.
+    last_group_min: u32,
+    group_min: u32,
+    rising_groups: u8,
     /// What the times were when conservative slow start began; [`UNKNOWN`] outside of it.
     css_baseline: u32,
     samples: u8,
@@ -56,6 +64,9 @@ impl Default for HyStart {
             round: Round::default(),
             last_round_min: UNKNOWN,
             this_round_min: UNKNOWN,
+            last_group_min: 0,
+            group_min: UNKNOWN,
+            rising_groups: 0,
             css_baseline: UNKNOWN,
             samples: 0,
             css_rounds: 0,
@@ -73,6 +84,7 @@ impl HyStart {
         let limit = if is_paced { u32::MAX } else { BURST_SEGMENTS.saturating_mul(ack.mss) };
         let growth = bytes.min(limit);
         match self.in_css() {
+            _ if self.rising_groups >= RISING_GROUPS => SlowStart::Exit(0),
             _ if ended => SlowStart::Exit(growth / CSS_GROWTH_DIVISOR),
             true => SlowStart::Grow(growth / CSS_GROWTH_DIVISOR),
             false => SlowStart::Grow(growth),
@@ -90,30 +102,46 @@ impl HyStart {
             return false;
         }
         self.last_round_min = core::mem::replace(&mut self.this_round_min, UNKNOWN);
-        self.samples = 0;
+        (self.last_group_min, self.group_min) = (0, UNKNOWN);
+        (self.rising_groups, self.samples) = (0, 0);
         self.css_rounds += u8::from(self.in_css());
         self.in_css() && self.css_rounds >= CSS_ROUNDS
     }
 
     fn sample(&mut self, rtt: Duration) {
-        self.this_round_min = self.this_round_min.min(micros(rtt));
-        self.samples = self.samples.saturating_add(1);
-        if self.samples < N_RTT_SAMPLE {
-            return;
+        let rtt = micros(rtt);
+        self.this_round_min = self.this_round_min.min(rtt);
+        self.group_min = self.group_min.min(rtt);
+        self.samples += 1;
+        if self.samples == N_RTT_SAMPLE {
+            self.samples = 0;
+            self.judge_group();
+            self.judge_delay();
         }
+    }
+
+    fn judge_group(&mut self) {
+        let group = core::mem::replace(&mut self.group_min, UNKNOWN);
+        let rises = group >= self.last_group_min && is_queue(self.this_round_min, group);
+        self.rising_groups = if rises { self.rising_groups + 1 } else { 0 };
+        self.last_group_min = group;
+    }
+
+    fn judge_delay(&mut self) {
         if self.in_css() {
             if self.this_round_min < self.css_baseline {
                 self.css_baseline = UNKNOWN;
             }
-        } else if self.has_risen() {
+        } else if is_queue(self.last_round_min, self.this_round_min) {
             (self.css_baseline, self.css_rounds) = (self.this_round_min, 0);
         }
     }
+}
 
-    fn has_risen(&self) -> bool {
-        let rise = (self.last_round_min / MIN_RTT_DIVISOR).clamp(*RTT_THRESH.start(), *RTT_THRESH.end());
-        self.last_round_min != UNKNOWN && self.this_round_min >= self.last_round_min.saturating_add(rise)
-    }
+/// Whether the time has risen enough from `base`, which may be unknown, to mean a queue.
+fn is_queue(base: u32, time: u32) -> bool {
+    let rise = (base / MIN_RTT_DIVISOR).clamp(*RTT_THRESH.start(), *RTT_THRESH.end());
+    base != UNKNOWN && time >= base.saturating_add(rise)
 }
 
 fn micros(time: Duration) -> u32 {
@@ -191,6 +219,24 @@ mod tests {
             flow.round(last);
             assert_eq!(flow.round(last + rise).0 < 10_000, is_queue, "{last} ms, then {rise} more");
         }
+    }
+
+    /// What the groups of samples of a round, in milliseconds, after a round of 50, say about slow start.
+    fn ends_within_a_round(groups: &[u64]) -> bool {
+        let mut hystart = HyStart { last_round_min: 50_000, this_round_min: 50_000, ..HyStart::default() };
+        groups.iter().any(|&rtt| {
+            (0..N_RTT_SAMPLE).for_each(|_| hystart.sample(Duration::from_millis(rtt)));
+            hystart.rising_groups >= RISING_GROUPS
+        })
+    }
+
+    #[test]
+    fn times_that_rise_and_stay_risen_within_a_round_end_slow_start() {
+        assert!(ends_within_a_round(&[50, 53, 57, 60]));
+        assert!(ends_within_a_round(&[57, 57]));
+        assert!(!ends_within_a_round(&[50, 53, 56, 56]), "by less than an eighth");
+        assert!(!ends_within_a_round(&[80, 50, 80, 50, 80]), "jitter");
+        assert!(!ends_within_a_round(&[90, 80, 70, 60]), "collected ACKs");
     }
 
     // R9406-4.2-c

@@ -97,6 +97,11 @@ pub trait CongestionControl: Send + fmt::Debug {
         pacing::window_rate(window, srtt)
     }
 
+    /// How late the flow may be behind this pace, in bytes a second, and still make up for it.
+    fn pacing_slack(&self, rate: u64, mss: u32) -> Duration {
+        pacing::window_slack(rate, mss)
+    }
+
     /// Whether it sends less than it could, to measure something else: what is sent meanwhile then counts as
     /// limited by the application ([`RateTracker::on_app_limited`](rate_sample::RateTracker::on_app_limited)). Asked
     /// after each [`on_ack`](Self::on_ack).

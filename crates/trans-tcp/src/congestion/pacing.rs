@@ -4,6 +4,10 @@
 //! puts the earliest departure of the next off by its size over the rate. Rates for algorithms without one of their own
 //! are those of Linux (`tcp_update_pacing_rate`): twice the window a round trip while it grows fast, 1.2 times it after.
 //! Below a millisecond of round-trip time timers are too coarse and bursts too short for it to matter: no pacing.
+//!
+//! A flow that only has a window is held up by its ACKs, not by its pace, which is faster; what it could not send in the
+//! meantime it may make up for, as far as a new connection's first burst goes. So a window of few segments, as loss leaves
+//! it, is not paced at all: each wait would make the round trip longer that decides how much such a flow sends.
 
 use super::Window;
 use core::time::Duration;
@@ -13,6 +17,9 @@ use stack_core::Instant;
 const MIN_RTT: Duration = Duration::from_millis(1);
 /// How long a burst may take at the rate: a packet may be this large, and a late timer may catch up on this much.
 const BURST: Duration = Duration::from_millis(1);
+/// Segments that a flow may make up for when it was not the pace that held it up: an initial window (RFC 6928), which paths
+/// take at once.
+const WINDOW_BURST_SEGMENTS: u32 = 10;
 /// Largest burst, in bytes: a super-packet.
 const MAX_BURST: u32 = 64 * 1024;
 /// Smallest burst, in segments, so that delayed ACKs come at once.
@@ -32,6 +39,22 @@ pub fn burst_bytes(rate: u64, mss: u32) -> u32 {
     let mss = mss.max(1);
     let carried = bytes_in(rate, Duration::from_secs(1), BURST).min(u64::from(MAX_BURST)) as u32;
     (carried / mss).max(MIN_BURST_SEGMENTS) * mss
+}
+
+/// What a flow that only has a window may make up for, as time at its rate.
+pub fn window_slack(rate: u64, mss: u32) -> Duration {
+    time_of(WINDOW_BURST_SEGMENTS.saturating_mul(mss), rate).max(BURST)
+}
+
+/// What a flow that knows its rate may make up for: what a late timer costs.
+pub fn rate_slack() -> Duration {
+    BURST
+}
+
+/// How long `bytes` take at a rate in bytes a second.
+fn time_of(bytes: u32, rate: u64) -> Duration {
+    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// `bytes` a `per`, for `time`.
@@ -57,11 +80,9 @@ impl Pacer {
         self.departs_at <= now
     }
 
-    /// A packet of `bytes` leaves at a rate in bytes a second. A flow that is late catches up on no more than a burst.
-    pub fn on_sent(&mut self, now: Instant, bytes: u32, rate: u64) {
-        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1));
-        let delay = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        self.departs_at = self.departs_at.max(now - BURST) + delay;
+    /// A packet of `bytes` leaves at a rate in bytes a second. A flow that is late makes up for no more than `slack`.
+    pub fn on_sent(&mut self, now: Instant, bytes: u32, rate: u64, slack: Duration) {
+        self.departs_at = self.departs_at.max(now - slack) + time_of(bytes, rate);
     }
 }
 
@@ -104,7 +125,7 @@ mod tests {
         let begin = now;
         for _ in 0..100 {
             assert!(pacer.is_open(now));
-            pacer.on_sent(now, 10_000, 1_000_000); // 10 ms
+            pacer.on_sent(now, 10_000, 1_000_000, MS); // 10 ms
             assert!(!pacer.is_open(now));
             now = pacer.departs_at();
         }
@@ -115,21 +136,34 @@ mod tests {
     fn lateness_is_made_up_for_within_a_burst() {
         let mut pacer = Pacer::default();
         let now = Instant::from_secs(1);
-        pacer.on_sent(now, 1000, 1_000_000);
+        pacer.on_sent(now, 1000, 1_000_000, MS);
         assert_eq!(pacer.departs_at(), now, "after a pause a millisecond goes at once");
-        pacer.on_sent(now, 1000, 1_000_000);
+        pacer.on_sent(now, 1000, 1_000_000, MS);
         let late = pacer.departs_at() + MS / 2;
-        pacer.on_sent(late, 1000, 1_000_000);
+        pacer.on_sent(late, 1000, 1_000_000, MS);
         assert_eq!(pacer.departs_at(), now + 2 * MS, "no time is lost");
         let very_late = pacer.departs_at() + 50 * MS;
-        pacer.on_sent(very_late, 1000, 1_000_000);
+        pacer.on_sent(very_late, 1000, 1_000_000, MS);
         assert_eq!(pacer.departs_at(), very_late);
+    }
+
+    #[test]
+    fn a_small_window_is_sent_as_its_acks_come() {
+        let (mut pacer, now) = (Pacer::default(), Instant::from_secs(1));
+        let slack = window_slack(100_000, 1000);
+        assert_eq!((slack, window_slack(u64::MAX, 1000), rate_slack()), (100 * MS, MS, MS));
+        for _ in 0..10 {
+            pacer.on_sent(now, 1000, 100_000, slack);
+            assert!(pacer.is_open(now));
+        }
+        pacer.on_sent(now, 1000, 100_000, slack);
+        assert_eq!(pacer.departs_at(), now + 10 * MS, "the eleventh segment made the twelfth wait");
     }
 
     #[test]
     fn a_rate_of_nothing_waits_for_ever() {
         let mut pacer = Pacer::default();
-        pacer.on_sent(Instant::from_secs(1), u32::MAX, 0);
+        pacer.on_sent(Instant::from_secs(1), u32::MAX, 0, MS);
         assert!(pacer.departs_at() > Instant::from_secs(4_000_000_000));
     }
 }

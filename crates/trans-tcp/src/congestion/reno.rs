@@ -22,9 +22,11 @@ pub struct Reno {
 impl Reno {
     pub(super) const NAME: &'static str = "reno";
 
-    /// What is left of `bytes` in flight: RFC 5681 §3.1, equation 4.
+    /// What is left of `bytes` in flight: RFC 5681 §3.1, equation 4. In whole segments: half a one can't be used, but would
+    /// have to be acknowledged before the window grows.
     fn reduced(bytes: u32, mss: u32) -> u32 {
-        (bytes / 2).max(mss.saturating_mul(2))
+        let half = bytes / 2;
+        (half - half % mss.max(1)).max(mss.saturating_mul(2))
     }
 }
 

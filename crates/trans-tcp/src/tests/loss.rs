@@ -39,7 +39,7 @@ fn a_timeout_sends_one_segment_and_backs_off() {
         s.quiet();
     }
     let info = s.info();
-    assert_eq!((info.cwnd, info.ssthresh, info.timeouts, info.retrans), (1000, 2500, 4, 4));
+    assert_eq!((info.cwnd, info.ssthresh, info.timeouts, info.retrans), (1000, 2000, 4, 4));
     assert_eq!(info.rto.as_millis(), 4800);
 }
 
@@ -55,8 +55,8 @@ fn after_a_timeout_everything_goes_again_in_slow_start() {
     s.inject(". 1:1 ack 5001");
     s.quiet();
     let info = s.info();
-    // Slow start to the threshold of half the flight, and one segment for the rest.
-    assert_eq!((info.unacked, info.timeouts, info.cwnd), (0, 0, 3500));
+    // Slow start to the threshold of half the flight in whole segments, and one more for the rest.
+    assert_eq!((info.unacked, info.timeouts, info.cwnd), (0, 0, 3000));
 }
 
 #[test]
@@ -195,8 +195,8 @@ fn three_duplicates_resend_the_first_segment() {
     s.expect(". 1001:2001 ack 1");
     s.quiet();
     let info = s.info();
-    // RFC 5681 §3.2: half of the eleven segments before limited transmit.
-    assert_eq!((info.ssthresh, info.cwnd, s.counters().reno_recovery), (5500, 8500, 1));
+    // RFC 5681 §3.2: half of the eleven segments before limited transmit, rounded down.
+    assert_eq!((info.ssthresh, info.cwnd, s.counters().reno_recovery), (5000, 8000, 1));
     assert_eq!((s.counters().fast_retrans, s.counters().retrans_segs), (1, 1));
 }
 
@@ -214,7 +214,7 @@ fn partial_acks_fill_one_hole_each_and_the_full_one_ends_the_recovery() {
     s.quiet();
     s.inject(". 1:1 ack 10001");
     let info = s.info();
-    assert_eq!((info.unacked, info.cwnd, info.ssthresh), (0, 2000, 4500));
+    assert_eq!((info.unacked, info.cwnd, info.ssthresh), (0, 2000, 4000));
     assert_eq!((s.counters().reno_recovery, s.counters().fast_retrans, s.counters().timeouts), (1, 3, 0));
 }
 

@@ -22,7 +22,7 @@ mod startup;
 #[cfg(test)]
 mod tests;
 
-use super::{AckSample, CongestionControl, LossSample, Phase, RateSample, Restart, Window};
+use super::{AckSample, CongestionControl, LossSample, Phase, RateSample, Restart, Window, pacing};
 use aggregation::Aggregation;
 use core::time::Duration;
 use loss::Undo;
@@ -282,6 +282,10 @@ impl CongestionControl for Bbr {
         let rate =
             if self.pacing_rate == 0 { control::initial_pacing_rate(window, srtt) } else { self.pacing_rate };
         Some(rate)
+    }
+
+    fn pacing_slack(&self, _rate: u64, _mss: u32) -> Duration {
+        pacing::rate_slack()
     }
 
     fn holds_back(&self) -> bool {

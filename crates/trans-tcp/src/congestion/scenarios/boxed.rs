@@ -52,6 +52,10 @@ impl CongestionControl for Any {
         (**self).pacing_rate(window, srtt, mss)
     }
 
+    fn pacing_slack(&self, rate: u64, mss: u32) -> Duration {
+        (**self).pacing_slack(rate, mss)
+    }
+
     fn holds_back(&self) -> bool {
         (**self).holds_back()
     }

@@ -352,7 +352,7 @@ impl<A: CongestionControl> Simulation<A> {
             flow.outstanding.push_back(Segment { sent_at: now, sent, is_delivered: false });
             flow.flight += MSS;
             if let Some(rate) = flow.algorithm.pacing_rate(&flow.window, flow.srtt, MSS) {
-                flow.pacer.on_sent(now, MSS, rate);
+                flow.pacer.on_sent(now, MSS, rate, flow.algorithm.pacing_slack(rate, MSS));
             }
         }
         self.wake_later(i);
