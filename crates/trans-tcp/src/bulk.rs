@@ -3,6 +3,8 @@
 
 use crate::autotune::RightSizing;
 use crate::connection::Connection;
+use crate::mtu_search::Search;
+use crate::too_big::Claim;
 use alloc::boxed::Box;
 use core::time::Duration;
 use stack_core::Instant;
@@ -13,6 +15,10 @@ pub(crate) struct Bulk {
     pub(crate) sizing: RightSizing,
     pub(crate) limits: Limits,
     pub(crate) losses: Losses,
+    /// The largest packet of the path, as far as it is searched for.
+    pub(crate) search: Search,
+    /// What a router said of it and nobody believes yet.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// What was lost and sent again, of the whole life of a connection.
@@ -101,7 +107,8 @@ impl Connection {
         let space = crate::congestion::initial_window(10, self.receive_mss(), false);
         self.bulk.get_or_insert_with(|| {
             let sizing = RightSizing::new(now, taken, space);
-            Box::new(Bulk { sizing, limits: Limits::new(now), losses: Losses::default() })
+            let (limits, losses) = (Limits::new(now), Losses::default());
+            Box::new(Bulk { sizing, limits, losses, search: Search::OFF, claim: None })
         })
     }
 

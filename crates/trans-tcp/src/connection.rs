@@ -310,8 +310,7 @@ impl Connection {
         let query = RouteQuery { nic: self.nic, local: Some(self.tuple.local), remote: self.tuple.remote };
         match env.cx.host.route(&query) {
             Ok(route) => {
-                self.path = Path::new(&route);
-                self.update_mss();
+                self.adopt_path(env, Path::new(&route));
                 true
             }
             Err(error) => {
@@ -323,9 +322,7 @@ impl Connection {
 
     /// The size of a full segment, after the path, the peer or the options have changed.
     pub(crate) fn update_mss(&mut self) {
-        let user = self.settings.max_segment;
-        let mss = self.path.send_mss(&self.tuple, self.peer_mss, user, self.ts.on);
-        self.mss = mss.min(0xffff) as u16;
+        self.mss = self.text_in(self.send_mtu()).min(0xffff) as u16;
         if self.window.cwnd > 0 {
             self.window.cwnd = self.window.cwnd.max(self.mss()); // one segment may always go
         }

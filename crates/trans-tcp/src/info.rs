@@ -4,6 +4,7 @@ use crate::congestion::Phase;
 use crate::connection::Connection;
 use crate::error::CloseReason;
 use crate::fastopen::FastOpen;
+use crate::mtu_search::MtuSearch;
 use crate::state::State;
 use crate::tcp::{Socket, Tcp};
 use core::net::SocketAddr;
@@ -36,8 +37,10 @@ pub struct TcpInfo {
     pub mss: u32,
     /// Text of the largest segment received.
     pub rcv_mss: u32,
-    /// Largest IP packet on the path.
+    /// Largest IP packet that is sent on the path, probes aside.
     pub path_mtu: u32,
+    /// How the search for a larger one stands; `None` while sizes follow what routers say.
+    pub mtu_search: Option<MtuSearch>,
     /// Congestion window, in bytes.
     pub cwnd: u32,
     /// The pace in bytes a second, while something is in flight and paced.
@@ -199,7 +202,8 @@ impl Tcp {
             min_rtt: c.rtt.min_rtt(),
             mss: c.mss(),
             rcv_mss: c.rcv.segment_size(),
-            path_mtu: c.path.mtu,
+            path_mtu: c.send_mtu(),
+            mtu_search: c.bulk.as_ref().and_then(|bulk| bulk.search.shown()),
             cwnd: c.window.cwnd,
             pacing_rate: c.recovery.flight.as_ref().and_then(|flight| flight.pacing.rate()),
             ssthresh: c.window.ssthresh,

@@ -3,6 +3,7 @@
 
 use crate::TcpConfig;
 use core::time::Duration;
+use stack_core::MtuProbing;
 
 impl TcpConfig {
     /// Linux 6.x with its own `sysctl` defaults.
@@ -12,7 +13,7 @@ impl TcpConfig {
     /// - `tcp_wmem` 4096 16384 4194304: the default becomes 46080 with the handshake (twice the initial window with its
     ///   bookkeeping), where this stack starts.
     /// - `tcp_syn_retries` 6, `tcp_synack_retries` 5, `tcp_retries2` 15, RTO from 200 ms to 120 s, keepalive
-    ///   7200/75/9, `tcp_fin_timeout` 60.
+    ///   7200/75/9, `tcp_fin_timeout` 60, `tcp_mtu_probing` 0.
     /// - CUBIC, unpaced: Linux leaves that to the `fq` queue.
     ///
     /// Options have Linux's order in any case: MSS, SACK permitted, timestamps, NOP, window scale.
@@ -29,6 +30,7 @@ impl TcpConfig {
             max_rto: Duration::from_secs(120),
             reset_ends_time_wait: true,
             pacing: false,
+            mtu_probing: MtuProbing::Off,
             ..Self::default()
         }
     }

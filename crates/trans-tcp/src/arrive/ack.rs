@@ -78,9 +78,11 @@ impl Connection {
         let report = self.read_sack(env, seg);
         let before = self.window;
         let mut news = self.take_delivery(seg, &report);
+        self.path.acknowledged(news.longest.min(self.mss()));
         let rtt = self.take_rtt(env, seg, &news);
         if news.acked > 0 {
             self.stats.bytes_acked += u64::from(self.snd.acknowledge(seg.ack));
+            self.judge_mtu_probe(env);
         }
         let restarts = if self.sack {
             self.judge_ack(env, seg, &mut news, &report);
@@ -201,6 +203,10 @@ impl Connection {
 
     fn on_duplicate_ack(&mut self, env: &mut Env<'_, '_>) {
         let (una, nxt, mss) = (self.snd.una, self.snd.nxt, self.mss());
+        if self.recovery.is_about_to_begin(una) && self.mtu_probe_is_missing(env) {
+            self.recovery.dup_acks += 1;
+            return;
+        }
         let begins = self.recovery.on_dup_ack(&mut self.window, self.congestion.get_mut(), una, nxt, mss);
         if begins {
             env.counters().reno_recovery += 1;

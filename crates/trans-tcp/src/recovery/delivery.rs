@@ -31,6 +31,8 @@ pub(crate) struct Delivery {
     pub(crate) sacked: u32,
     /// Octets that count as lost since it.
     pub(crate) lost: u32,
+    /// Octets of the longest stretch that was sent together and is delivered.
+    pub(crate) longest: u32,
     /// Something was delivered that was sent once, and before the recovery at hand.
     pub(crate) sent_once: bool,
     /// Something is acknowledged that was sent more than once.
@@ -58,6 +60,7 @@ impl Delivery {
             delivered: 0,
             sacked: 0,
             lost: 0,
+            longest: 0,
             sent_once: false,
             was_resent: false,
             was_lost: false,
@@ -68,6 +71,7 @@ impl Delivery {
 
     fn add(&mut self, run: &Run, recovery_point: SeqNum) {
         self.delivered += run.len();
+        self.longest = self.longest.max(run.len());
         self.was_resent |= run.again;
         self.was_lost |= run.fate == Fate::Lost && !run.again;
         self.sent_once |= !run.again && run.end.before_eq(recovery_point);

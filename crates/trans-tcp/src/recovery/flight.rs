@@ -154,6 +154,9 @@ impl Connection {
         pacing.sent(env.now, octets);
         let (again, new) = (end.min(nxt), segment.seq.max(nxt));
         if segment.seq.before(again) {
+            if let Some(bulk) = &mut self.bulk {
+                bulk.search.sent_again(segment.seq, again);
+            }
             let recent = board.resent(segment.seq, again, env.now, sent);
             rack.sent(recent, again, env.now, board);
             self.recovery.undo.resent(again.distance_from(segment.seq));

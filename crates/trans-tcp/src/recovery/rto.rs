@@ -21,7 +21,7 @@ use core::time::Duration;
 use stack_core::{Error, Hop, Instant};
 
 /// Timeouts in a row after which the path is doubted: R9293-SHLD-10.
-const R1: u8 = 3;
+pub(crate) const R1: u8 = 3;
 /// A peer that seems to renege has half a round trip to show that it does not, but no less than this. As Linux.
 const RENEGING_DELAY: Duration = Duration::from_millis(10);
 
@@ -38,7 +38,11 @@ impl Connection {
             // R2 of R9293-MUST-20
             return self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));
         }
+        if self.believe_claim(env) {
+            return;
+        }
         env.counters().timeouts += 1;
+        self.suspect_black_hole(env);
         self.check_reneging(env);
         self.reduce_for_timeout(env);
         self.mark_timed_out(env);

@@ -18,7 +18,8 @@ use net_arp::{Arp, ArpConfig, ConflictPolicy};
 use net_ipv4::{Ipv4, Ipv4Config};
 use net_ipv6::{Ipv6, Ipv6Config};
 use stack_core::{
-    AddressState, Families, Instant, IpNet, Ipv4Net, Ipv6Net, LinkAddress, LinkCapabilities, Medium, NicId,
+    AddressState, Families, Instant, IpNet, Ipv4Net, Ipv6Net, LinkAddress, LinkCapabilities, Medium,
+    MtuProbing, NicId,
 };
 use stack_host::{Host, NicConfig, RouteEntry};
 use trans_icmp::Icmp;
@@ -263,6 +264,18 @@ impl Setup {
             "pacing" => tcp.pacing = switch(value)?,
             "clock_resolution" => tcp.clock_resolution = duration(value)?,
             "congestion" => tcp.congestion = parse(value)?,
+            "mtu_probing" => {
+                tcp.mtu_probing = match value {
+                    "0" | "off" => MtuProbing::Off,
+                    "1" | "on-black-hole" => MtuProbing::OnBlackHole,
+                    "2" | "always" => MtuProbing::Always,
+                    _ => return Err(Unknown),
+                }
+            }
+            "base_mss" => tcp.base_mss = parse(value)?,
+            "mtu_probe_floor" => tcp.mtu_probe_floor = parse(value)?,
+            "mtu_probe_threshold" => tcp.mtu_probe_threshold = parse(value)?,
+            "mtu_probe_interval" => tcp.mtu_probe_interval = duration(value)?,
             "no_delay" => tcp.no_delay = switch(value)?,
             "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
             _ => return Err(Unknown),
