@@ -104,7 +104,9 @@ fn a_megabyte_crosses_a_black_hole_both_ways_in_packets_that_nearly_fit() {
         assert_eq!(info.mss, info.path_mtu - 52, "{info:#?}");
         assert!(info.mtu_search.is_some_and(|search| search.is_resting), "{info:#?}");
     }
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    // The third ACK is lost, too, for it rides on full-sized text: the server's SYN-ACK goes again after a second, and its
+    // round trip seems to be as long. Three timeouts of that are 21 s.
+    assert!(took < Duration::from_secs(30), "{took:?}");
     for end in [0, 1] {
         let (lost, arrived) =
             (counter(&mut path, end, "TCPMTUPFail"), counter(&mut path, end, "TCPMTUPSuccess"));

@@ -2,7 +2,7 @@
 //!
 //! Between the largest size that is known to arrive and the smallest that is known not to, sizes are tried. The first
 //! try is the largest that could be sent at all: mostly it arrives, as after an outage that only looked like a black
-//! hole, and all is over. After that the interval is halved (RFC 4821 §7.3), until what is left is not worth a probe, and
+//! hole, and all is over. A size that a router names is tried next. Else the interval is halved (RFC 4821 §7.3), until what is left is not worth a probe, and
 //! the search rests for minutes (`PMTU_RAISE_TIMER` of RFC 8899 §5.1.1).
 //!
 //! Plain data; what is sent, and what follows from what became of it, is in `mtu_probe.rs`. Sizes are octets of IP packets.
@@ -51,6 +51,8 @@ pub(crate) struct Search {
     high: u32,
     /// What the link and the peer would take.
     ceiling: u32,
+    /// Nothing speaks against `high` itself: it is the ceiling, or a router has named it.
+    is_hopeful: bool,
     probe: Option<Probe>,
 }
 
@@ -69,7 +71,8 @@ pub struct MtuSearch {
 
 impl Search {
     /// No search.
-    pub(crate) const OFF: Self = Self { stage: Stage::Off, low: 0, high: 0, ceiling: 0, probe: None };
+    pub(crate) const OFF: Self =
+        Self { stage: Stage::Off, low: 0, high: 0, ceiling: 0, is_hopeful: false, probe: None };
 
     pub(crate) fn is_off(&self) -> bool {
         self.stage == Stage::Off
@@ -98,7 +101,7 @@ impl Search {
     /// Begins above `low`.
     pub(crate) fn begin(&mut self, low: u32, ceiling: u32) {
         let ceiling = ceiling.max(low);
-        *self = Self { stage: Stage::Searching, low, high: ceiling, ceiling, probe: None };
+        *self = Self { stage: Stage::Searching, low, high: ceiling, ceiling, is_hopeful: true, probe: None };
     }
 
     /// Has nothing to try until then.
@@ -109,7 +112,7 @@ impl Search {
     /// Begins to rest at a size that somebody else has found out.
     pub(crate) fn rest_at(&mut self, size: u32, ceiling: u32, until: Instant) {
         let ceiling = ceiling.max(size);
-        *self = Self { stage: Stage::Resting { until }, low: size, high: size, ceiling, probe: None };
+        *self = Self { stage: Stage::Resting { until }, low: size, high: size, ceiling, ..Self::OFF };
     }
 
     /// After the rest, all that could be sent is worth a try again.
@@ -130,7 +133,7 @@ impl Search {
             return None;
         }
         let middle = (self.low + self.high).div_ceil(2);
-        Some(if self.high == self.ceiling { self.high } else { middle })
+        Some(if self.is_hopeful { self.high } else { middle })
     }
 
     /// A probe is under way.
@@ -150,6 +153,7 @@ impl Search {
     pub(crate) fn lost(&mut self) {
         if let Some(probe) = self.probe.take() {
             self.high = self.high.min(probe.size - 1).max(self.low);
+            self.is_hopeful = false;
         }
     }
 
@@ -157,6 +161,7 @@ impl Search {
     pub(crate) fn refused(&mut self, size: u32) {
         self.probe = None;
         self.high = self.high.min(size).max(self.low);
+        self.is_hopeful = true;
     }
 
     /// `[start, end)` is sent again in ordinary segments: an ACK does not tell any more whether a probe with octets of
@@ -285,7 +290,7 @@ mod tests {
         let mut search = searching(1064, 1500);
         search.sent(probe(1500));
         search.refused(1400);
-        assert_eq!((search.next_size(THRESHOLD), search.high), (Some(1232), 1400));
+        assert_eq!((search.next_size(THRESHOLD), search.high), (Some(1400), 1400));
         search.refused(900);
         assert_eq!((search.high, search.is_over(THRESHOLD)), (1064, true), "what arrives, arrives");
     }
