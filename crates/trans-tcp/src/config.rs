@@ -47,6 +47,11 @@ pub struct TcpConfig {
     pub max_rto: Duration,
     /// Retransmissions of a SYN. 8: the connect fails after 6 minutes (R9293-MUST-23 asks for three at least).
     pub syn_retries: u8,
+    /// Timeouts of a SYN that do not double the next, and that come on top of `syn_retries`. 0, as RFC 6298 §5.5 has it; 4 in
+    /// Linux since 6.5 (`tcp_syn_linear_timeouts`).
+    pub syn_linear_timeouts: u8,
+    /// Offer whole segments in the window of SYNs, as Linux does. Off.
+    pub syn_window_in_segments: bool,
     /// Retransmissions of a listener's SYN-ACK. 5, as Linux: a half-open peer is gone after 63 s.
     pub syn_ack_retries: u8,
     /// Retransmissions of the same data, and unanswered window probes, that end a connection: R2 of
@@ -143,6 +148,8 @@ impl Default for TcpConfig {
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(120),
             syn_retries: 8,
+            syn_linear_timeouts: 0,
+            syn_window_in_segments: false,
             syn_ack_retries: 5,
             data_retries: 15,
             initial_window: 10,

@@ -31,7 +31,7 @@ pub struct TcpInfo {
     pub srtt: Option<Duration>,
     /// Its variation.
     pub rttvar: Duration,
-    /// The smallest round-trip time seen.
+    /// The smallest round-trip time of the last five minutes; from the 64th KiB on, before it of all.
     pub min_rtt: Option<Duration>,
     /// Octets of text in a full-sized segment of ours.
     pub mss: u32,
@@ -199,7 +199,7 @@ impl Tcp {
             timeouts: c.recovery.timeouts,
             srtt: c.rtt.srtt(),
             rttvar: c.rtt.rttvar(),
-            min_rtt: c.rtt.min_rtt(),
+            min_rtt: c.min_rtt(),
             mss: c.mss(),
             rcv_mss: c.rcv.segment_size(),
             path_mtu: c.send_mtu(),

@@ -41,10 +41,10 @@
 //! | 5681, 6928, 3465, 7661, 9438, 9406, BBRv3 | congestion control; when text may leave | [`congestion`], `paced` |
 //! | 3168, 9768 | explicit congestion notification | [`ecn`], [`accurate_ecn`] |
 //! | 5961 | blind attacks | `arrive/`, `challenge_ack` |
-//! | 6298 | round-trip times, timeouts | `rtt`, `recovery/rto` |
+//! | 6298 | round-trip times, timeouts | `rtt`, `min_rtt`, `recovery/rto` |
 //! | 6528, 7323 §5.4 | initial sequence numbers, timestamp offsets | `isn` |
 //! | 2018, 2883, 6675, 8985, 9937, 5682, 3708, 4015, 6582, 3042 | loss recovery, a file for each mechanism | `recovery/` |
-//! | 2018 §4, 2883 §4 | which SACK blocks our ACKs carry | `selective_ack` |
+//! | 2018 §4, 2883 §4 | which SACK blocks our ACKs carry | `selective_ack`, `duplicates` |
 //! | 7323 | timestamps, PAWS, window scale | `timestamps`, `sender`, `window` |
 //!
 //! Super-packets go through in both directions: an inbound one is one segment whose text is as long as many, an
@@ -109,6 +109,7 @@ mod connection;
 mod cork;
 mod counters;
 mod delayed_ack;
+mod duplicates;
 mod early;
 pub mod ecn;
 mod emit;
@@ -124,6 +125,7 @@ mod isn;
 mod keepalive;
 mod listener;
 mod memory;
+mod min_rtt;
 mod mtu_probe;
 mod mtu_search;
 mod nagle;

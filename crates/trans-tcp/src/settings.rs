@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) base_mss: u16,
     pub(crate) keep_alive_count: u8,
     pub(crate) syn_retries: u8,
+    /// The window of SYNs is one of whole segments.
+    syn_window_in_segments: bool,
     /// Timeouts of the SYN-ACK for which peers that sent no data stay half open.
     pub(crate) defer_accept: u8,
     /// 0 for the default of the network layer (R9293-MUST-49).
@@ -92,6 +94,7 @@ impl Settings {
             base_mss: config.base_mss,
             keep_alive_count: config.keep_alive_count,
             syn_retries: config.syn_retries,
+            syn_window_in_segments: config.syn_window_in_segments,
             defer_accept: 0,
             hop_limit: 0,
             traffic_class: 0,
@@ -107,10 +110,16 @@ impl Settings {
         }
     }
 
-    /// The window to offer in a SYN-ACK; `limit` is the path's.
-    pub(crate) fn syn_window(&self, limit: u32) -> u16 {
+    /// The window to offer in a SYN-ACK to a peer that sends `mss` octets of text in a segment; `limit` is the path's.
+    pub(crate) fn syn_window(&self, limit: u32, mss: u32) -> u16 {
         let clamp = if self.window_clamp == 0 { u32::MAX } else { self.window_clamp };
-        self.receive_buffer.min(limit).min(clamp).min(0xffff) as u16
+        self.field_of_syn(self.receive_buffer.min(limit).min(clamp), mss)
+    }
+
+    /// The window field of a SYN that offers `space` octets: never scaled (R7323-2.2-b).
+    pub(crate) fn field_of_syn(&self, space: u32, mss: u32) -> u16 {
+        let whole = if self.syn_window_in_segments && space > mss { space / mss * mss } else { space };
+        whole.min(0xffff) as u16
     }
 
     /// Takes a new value.

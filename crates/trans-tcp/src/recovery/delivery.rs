@@ -96,7 +96,7 @@ impl Connection {
             Delivery::new(seg.received_at, self.ts.echo(seg.timestamps), self.recovery.phase, self.pipe());
         let ack = seg.ack.max(self.snd.una);
         news.acked = ack.distance_from(self.snd.una);
-        let (mss, min_rtt, sack) = (self.mss(), self.rtt.min_rtt(), self.sack);
+        let (mss, min_rtt, sack) = (self.mss(), self.min_rtt(), self.sack);
         let recovery = &mut self.recovery;
         let (point, reordering) = (recovery.recovery_point, &mut recovery.reordering);
         let Some(flight) = &mut recovery.flight else { return news };

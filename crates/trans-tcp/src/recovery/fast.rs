@@ -124,7 +124,7 @@ impl Connection {
         Circumstances {
             reordering: self.recovery.reordering,
             in_recovery: self.recovery.phase != Phase::Open,
-            min_rtt: self.rtt.min_rtt().unwrap_or_default(),
+            min_rtt: self.min_rtt().unwrap_or_default(),
             srtt: self.rtt.srtt().unwrap_or_default(),
         }
     }

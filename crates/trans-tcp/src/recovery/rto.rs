@@ -16,6 +16,7 @@ use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
 use crate::event::{Cause, TcpEvent};
+use crate::state::State;
 use crate::timers::Timer;
 use core::time::Duration;
 use stack_core::{Error, Hop, Instant};
@@ -118,12 +119,16 @@ impl Connection {
 
     /// R9293-MUST-22, R9293-MUST-23.
     fn on_syn_timeout(&mut self, env: &mut Env<'_, '_>) {
-        if self.recovery.timeouts >= self.syn_retries(env) {
+        let linear = if self.state == State::SynSent { env.config().syn_linear_timeouts } else { 0 };
+        if self.recovery.timeouts >= self.syn_retries(env).saturating_add(linear) {
             return self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));
         }
         self.recovery.timeouts += 1;
         self.syn_due = true;
-        self.back_off(env);
+        if self.recovery.timeouts > linear {
+            return self.back_off(env);
+        }
+        self.timers.set(Timer::Retransmit, env.now + self.rtt.rto(env.config()));
     }
 
     /// R6298-5.5-a.

@@ -440,3 +440,17 @@ fn every_ack_of_a_part_of_a_super_packet_is_a_sample() {
         before = s.info().srtt;
     }
 }
+
+// R2883-4-a
+#[test]
+fn each_of_several_duplicates_in_a_batch_is_reported() {
+    let mut s = Script::accepted(config(), "mss 1000,sack");
+    s.inject_batch(&[". 1:1001 ack 1", ". 1001:2001 ack 1", ". 2001:3001 ack 1"]);
+    s.skip();
+    s.inject_batch(&[". 1:1001 ack 1", ". 2001:3001 ack 1", ". 4001:5001 ack 1"]);
+    for line in [". 1:1 ack 3001 <sack 1:1001 4001:5001>", ". 1:1 ack 3001 <sack 2001:3001 4001:5001>"] {
+        s.expect(line);
+    }
+    s.quiet();
+    assert_eq!(s.counters().dsack_old_sent, 2);
+}

@@ -34,6 +34,7 @@ const KERNEL: &[(&str, Kernel)] = &[
     ("tcp_rfc1337", Kernel::Inverse("tcp.reset_ends_time_wait")),
     ("tcp_retries2", Kernel::Same("tcp.data_retries")),
     ("tcp_syn_retries", Kernel::Same("tcp.syn_retries")),
+    ("tcp_syn_linear_timeouts", Kernel::Same("tcp.syn_linear_timeouts")),
     ("tcp_synack_retries", Kernel::Same("tcp.syn_ack_retries")),
     ("tcp_keepalive_probes", Kernel::Same("tcp.keep_alive_count")),
     ("tcp_keepalive_time", Kernel::Time("tcp.keep_alive_idle", "s")),

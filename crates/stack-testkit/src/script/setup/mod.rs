@@ -243,6 +243,8 @@ impl Setup {
             "min_rto" => tcp.min_rto = duration(value)?,
             "max_rto" => tcp.max_rto = duration(value)?,
             "syn_retries" => tcp.syn_retries = parse(value)?,
+            "syn_linear_timeouts" => tcp.syn_linear_timeouts = parse(value)?,
+            "syn_window_in_segments" => tcp.syn_window_in_segments = switch(value)?,
             "syn_ack_retries" => tcp.syn_ack_retries = parse(value)?,
             "data_retries" => tcp.data_retries = parse(value)?,
             "initial_window" => tcp.initial_window = parse(value)?,
