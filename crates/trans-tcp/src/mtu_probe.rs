@@ -40,7 +40,8 @@ enum Wish {
 impl Connection {
     /// Octets of the largest IP packet that is sent now, probes aside.
     pub(crate) fn send_mtu(&self) -> u32 {
-        let search = self.bulk.as_ref().map(|bulk| &bulk.search).filter(|search| !search.is_off());
+        let is_on = self.settings.mtu_probing != MtuProbing::Off;
+        let search = self.bulk.as_ref().map(|bulk| &bulk.search).filter(|search| is_on && !search.is_off());
         self.path.mtu().min(search.map_or_else(|| self.first_mtu(), Search::low))
     }
 

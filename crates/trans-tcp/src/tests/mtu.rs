@@ -55,6 +55,8 @@ fn segments_that_vanish_three_times_become_smaller() {
     s.advance(400_000);
     assert_eq!((s.info().path_mtu, s.info().mss), (552, 512), "the floor");
     assert!(s.node.services.path_mtus.is_empty(), "it may have been an outage");
+    s.option(SocketOption::MtuProbing(MtuProbing::Off));
+    assert_eq!((s.info().path_mtu, s.info().mss), (1500, 1460), "the application knows better");
 }
 
 #[test]
