@@ -30,6 +30,9 @@ pub struct ImpairConfig {
     pub corrupt: f64,
     /// Losses in bursts, beside those of `loss`; `None` for none.
     pub burst_loss: Option<GilbertElliott>,
+    /// Longer packets are lost without a word, in bytes as the line carries them: a black hole of RFC 2923 §2.1. `None` for
+    /// no such limit.
+    pub max_packet: Option<usize>,
     /// What exceeds a rate is dropped at once, before the queue; `None` for no such limit.
     pub policer: Option<Policer>,
     /// Packets come out only at whole multiples of this time, together: how Wi-Fi hands over what it has collected.
@@ -74,6 +77,7 @@ impl Default for ImpairConfig {
             duplicate: 0.0,
             corrupt: 0.0,
             burst_loss: None,
+            max_packet: None,
             policer: None,
             aggregation: Duration::ZERO,
         }

@@ -12,7 +12,7 @@
 //! [`Impair`] wraps a link and treats what it transmits as a line would, and with [`Impair::receiving`] also what it
 //! receives. In this order, for each packet: it waits in a queue of bounded length for the line to be free (what finds the
 //! queue full is dropped: tail drop), takes the time that the rate gives it, may be lost, may be damaged, may be doubled,
-//! and arrives after the delay; a policer before the queue, losses in bursts and packets collected as by Wi-Fi are further
+//! and arrives after the delay; a policer before the queue, losses in bursts, a length beyond which packets vanish, and packets collected as by Wi-Fi are further
 //! settings. [`Line`] is one direction of this by itself. Without `reorder`, packets arrive in the order in which they were sent, jitter or not.
 //!
 //! **Reproducible.** All chance comes from one seed through SplitMix64, and each packet takes the same number of draws

@@ -73,6 +73,7 @@ impl<T: Carried> Line<T> {
         let len = packet.wire_len();
         let mut fate = Fate::draw(&mut self.rng, &self.config, len);
         fate.lost |= self.bursts.as_mut().is_some_and(Bursts::lose);
+        fate.lost |= self.config.max_packet.is_some_and(|most| len > most);
         if !self.conforms(now, len) {
             count(&self.counters.policed);
             return Err((packet, DropReason::Impaired));
@@ -316,6 +317,13 @@ mod tests {
         );
         assert_eq!(line.counters.statistics().policed, 3);
         assert!(line.next_due().is_some_and(|due| due == Instant::ZERO));
+    }
+
+    #[test]
+    fn longer_packets_vanish_in_a_black_hole() {
+        let mut line = line(ImpairConfig { max_packet: Some(1200), ..ImpairConfig::default() }, 1);
+        let arrives = [1200, 1201, 40].map(|len| line.send(Instant::ZERO, Numbered(len, 0, false)).is_ok());
+        assert_eq!((arrives, line.counters.statistics().lost), ([true, false, true], 1));
     }
 
     #[test]

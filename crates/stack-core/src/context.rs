@@ -120,7 +120,8 @@ pub trait TransportServices {
     /// The interface that owns the address, or accepts it through a subnet or promiscuous mode.
     fn owner(&self, nic: Option<NicId>, address: IpAddr) -> Option<NicId>;
 
-    /// Remembers a smaller path MTU to a destination, for all its users; the transport has checked that it may be believed.
+    /// Remembers the path MTU to a destination, for all its users: a smaller one that may be believed, as the transport has
+    /// checked, or one that probing has found (RFC 4821 §5.2).
     fn set_path_mtu(&mut self, now: Instant, remote: IpAddr, mtu: u32);
 
     /// Forward progress: the neighbour on this hop is alive (RFC 4861 §7.3.1).

@@ -70,7 +70,7 @@ pub use network::{LinkAddressResolver, NetworkEndpoint, NetworkProtocol, Verdict
 pub use policy::{Hook, HookVerdict, Tap, TapPoint, TappedPacket};
 pub use registry::{PathMtuStore, PortRegistry, PortRequest};
 pub use route::{CachedRoute, RouteQuery};
-pub use socket_option::{OptionName, SocketOption};
+pub use socket_option::{MtuProbing, OptionName, SocketOption};
 pub use source::{Clock, Rng};
 pub use stack_packet::{
     Cast, Checksum, Hop, Instant, IpMeta, LinkAddress, NicId, RxBatch, RxMeta, RxPacket, Token, TxBatch,

@@ -25,6 +25,9 @@ pub struct CachedRoute {
     pub cast: Cast,
     /// Largest IP packet on the path as far as known, in bytes.
     pub mtu: u32,
+    /// Largest IP packet that the interface and the row of the routing table take, whatever is known of the path beyond:
+    /// where probing for a larger `mtu` ends (RFC 4821 §7.2). Never below `mtu`.
+    pub link_mtu: u32,
     /// Largest super-packet to build, in bytes from the network header: what the link takes, or what the host
     /// cuts itself. Never below `mtu`.
     pub max_gso: u32,

@@ -32,6 +32,18 @@ macro_rules! socket_options {
     };
 }
 
+/// When a transport looks for the largest packet of a path by trying (RFC 4821): Linux's `tcp_mtu_probing`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum MtuProbing {
+    /// Never: sizes follow ICMP alone.
+    Off,
+    /// Once full-sized packets have vanished without a word (RFC 2923 §2.1), and once what was learned has grown old.
+    #[default]
+    OnBlackHole,
+    /// From small packets upward, on each path of which nothing is known.
+    Always,
+}
+
 socket_options! {
     /// Receive buffer, in bytes of payload (`SO_RCVBUF`).
     ReceiveBuffer(usize),
@@ -105,4 +117,6 @@ socket_options! {
     /// Connections whose SYN brought data that a listener takes before their handshakes are complete; 0 takes none
     /// (`TCP_FASTOPEN`).
     FastOpen(u16),
+    /// When larger packets are tried on the path than those in use.
+    MtuProbing(MtuProbing),
 }

@@ -218,10 +218,9 @@ impl Host {
         self.settle(now);
     }
 
-    /// Time does not go back: threads may read the clock in one order and come to the host in another.
+    /// The time of the call that begins.
     pub(crate) fn advance(&mut self, now: Instant) -> Instant {
-        self.tables.now = self.tables.now.max(now);
-        self.tables.now
+        self.tables.advance(now)
     }
 
     /// Moves deadlines that were asked for into the wheel.

@@ -122,3 +122,37 @@ impl TransportServices for Tables {
         self.rng.next_u64()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+    use stack_core::Rng;
+
+    struct Zero;
+
+    impl Rng for Zero {
+        fn next_u64(&mut self) -> u64 {
+            0
+        }
+    }
+
+    // R1191-3-c, R8201-4-d
+    #[test]
+    fn who_holds_a_route_looks_again_after_each_minute_and_with_each_path_mtu() {
+        let mut tables = Tables::new(&crate::HostConfig::default(), None, None, Box::new(Zero));
+        let held = |tables: &Tables| Hop { generation: tables.generation, ..Hop::UNRESOLVED };
+        let first = held(&tables);
+        tables.advance(Instant::from_millis(59_999));
+        assert!(tables.is_current(&first));
+        let now = tables.advance(Instant::from_secs(60));
+        assert!(!tables.is_current(&first));
+        let second = held(&tables);
+        tables.set_path_mtu(now, "10.0.0.1".parse().unwrap(), 1400);
+        assert!(!tables.is_current(&second));
+        let third = held(&tables);
+        tables.advance(Instant::from_secs(1));
+        tables.advance(Instant::from_secs(119));
+        assert!(tables.is_current(&third), "time does not go back");
+    }
+}

@@ -18,6 +18,8 @@ use stack_core::{
 /// Redirects believed at a time, and for how long: a route that is still wrong is redirected again.
 const MAX_REDIRECTS: usize = 256;
 const REDIRECT_LIFETIME: Duration = Duration::from_secs(600);
+/// How long a route is used before it is looked up again: the timer of RFC 1191 §6.3.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Largest super-packet that the host cuts itself.
 const SOFTWARE_GSO: u32 = 65_535;
 
@@ -34,6 +36,8 @@ pub(crate) struct Tables {
     pub(crate) generation: u32,
     /// The time of the call that the host is in.
     pub(crate) now: Instant,
+    /// When routes are looked up again even if nothing is known to have changed.
+    look_again_at: Instant,
     redirects: Map<IpAddr, (IpAddr, Instant)>,
 }
 
@@ -74,7 +78,19 @@ impl Tables {
             rng,
             generation: 1,
             now: Instant::ZERO,
+            look_again_at: Instant::ZERO + LOOK_AGAIN,
         }
+    }
+
+    /// Time does not go back: threads may read the clock in one order and come to the host in another. Once a minute
+    /// all routes are looked up again, so that nobody goes on with a path MTU or a redirect that has grown old.
+    pub(crate) fn advance(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        if self.now >= self.look_again_at {
+            self.look_again_at = self.now + LOOK_AGAIN;
+            self.invalidate_routes();
+        }
+        self.now
     }
 
     /// Routes found before this are looked up again.
@@ -136,6 +152,7 @@ impl Tables {
             local,
             cast: Cast::Unicast,
             mtu: lo.visible.capabilities.mtu,
+            link_mtu: lo.visible.capabilities.mtu,
             max_gso: lo.visible.capabilities.max_gso,
             segmentation_offload: true,
             queue_packets: None,
@@ -231,7 +248,8 @@ impl Tables {
         let next_hop = way.gateway.map_or(remote, |gateway| redirected.unwrap_or(gateway));
         let source = local.or(way.source).or_else(|| interface.source_for(next_hop));
         let path_mtu = self.path_mtus.path_mtu(self.now, remote);
-        let mtu = [way.mtu, path_mtu].into_iter().flatten().fold(capabilities.mtu, u32::min);
+        let link_mtu = way.mtu.unwrap_or(u32::MAX).min(capabilities.mtu);
+        let mtu = path_mtu.unwrap_or(u32::MAX).min(link_mtu);
         let segments = if remote.is_ipv4() { capabilities.tso4 } else { capabilities.tso6 };
         CachedRoute {
             hop: Hop { nic: interface.id(), next_hop, generation: self.generation },
@@ -239,6 +257,7 @@ impl Tables {
             local: source.unwrap_or(remote),
             cast: interface.cast_of(remote),
             mtu,
+            link_mtu,
             max_gso: if segments { capabilities.max_gso } else { SOFTWARE_GSO }.max(mtu),
             segmentation_offload: segments,
             queue_packets: capabilities.queue_packets,

@@ -57,6 +57,7 @@ folders! {
     tcp_open: "tcp/open",
     tcp_options: "tcp/options",
     tcp_overlap: "tcp/overlap",
+    tcp_path_mtu: "tcp/path-mtu",
     tcp_paws: "tcp/paws",
     tcp_prr: "tcp/prr",
     tcp_quickack: "tcp/quickack",

@@ -3,6 +3,9 @@
 
 use crate::autotune::RightSizing;
 use crate::connection::Connection;
+use crate::min_rtt::MinRtt;
+use crate::mtu_search::Search;
+use crate::too_big::Claim;
 use alloc::boxed::Box;
 use core::time::Duration;
 use stack_core::Instant;
@@ -13,6 +16,12 @@ pub(crate) struct Bulk {
     pub(crate) sizing: RightSizing,
     pub(crate) limits: Limits,
     pub(crate) losses: Losses,
+    /// The smallest round-trip time of the last minutes.
+    pub(crate) min_rtt: MinRtt,
+    /// The largest packet of the path, as far as it is searched for.
+    pub(crate) search: Search,
+    /// What a router said of it and nobody believes yet.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// What was lost and sent again, of the whole life of a connection.
@@ -99,9 +108,13 @@ impl Connection {
     pub(crate) fn bulk_mut(&mut self, now: Instant) -> &mut Bulk {
         let taken = self.rcv.received - self.rcv.readable() as u64;
         let space = crate::congestion::initial_window(10, self.receive_mss(), false);
+        let rtt = self.rtt.min_rtt();
         self.bulk.get_or_insert_with(|| {
             let sizing = RightSizing::new(now, taken, space);
-            Box::new(Bulk { sizing, limits: Limits::new(now), losses: Losses::default() })
+            let (limits, losses) = (Limits::new(now), Losses::default());
+            let mut min_rtt = MinRtt::default();
+            rtt.into_iter().for_each(|rtt| min_rtt.observe(now, rtt));
+            Box::new(Bulk { sizing, limits, losses, min_rtt, search: Search::OFF, claim: None })
         })
     }
 

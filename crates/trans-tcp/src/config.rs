@@ -8,6 +8,7 @@ use crate::syn_cookie::SynCookies;
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
+use stack_core::MtuProbing;
 
 /// Settings of one TCP. Sockets begin with its buffers and timeouts and may change their own.
 #[derive(Clone)]
@@ -46,6 +47,11 @@ pub struct TcpConfig {
     pub max_rto: Duration,
     /// Retransmissions of a SYN. 8: the connect fails after 6 minutes (R9293-MUST-23 asks for three at least).
     pub syn_retries: u8,
+    /// Timeouts of a SYN that do not double the next, and that come on top of `syn_retries`. 0, as RFC 6298 §5.5 has it; 4 in
+    /// Linux since 6.5 (`tcp_syn_linear_timeouts`).
+    pub syn_linear_timeouts: u8,
+    /// Offer whole segments in the window of SYNs, as Linux does. Off.
+    pub syn_window_in_segments: bool,
     /// Retransmissions of a listener's SYN-ACK. 5, as Linux: a half-open peer is gone after 63 s.
     pub syn_ack_retries: u8,
     /// Retransmissions of the same data, and unanswered window probes, that end a connection: R2 of
@@ -90,6 +96,22 @@ pub struct TcpConfig {
     /// How far two stamps of the same moment may lie apart: the resolution of the clock that this stack is run by.
     /// RACK adds it to its window. Zero: clocks of `std` count nanoseconds nearly everywhere.
     pub clock_resolution: Duration,
+    /// When new sockets try larger packets than those in use. On black holes: full-sized segments that time out three
+    /// times without an ICMP message become smaller, and larger ones are tried from there (RFC 4821 §7.7). Linux has it
+    /// off by default.
+    pub mtu_probing: MtuProbing,
+    /// Text of the segments that a black hole leads to, and with which [`MtuProbing::Always`] begins, in octets. 1024, as
+    /// Linux's `tcp_base_mss` and RFC 4821 §7.2; never less than what fits the smallest MTU of the family, 552 octets for
+    /// IPv4 and 1280 for IPv6.
+    pub base_mss: u16,
+    /// Text of the smallest segments that further timeouts lead to, in octets. 48, as Linux's `tcp_mtu_probe_floor`; the
+    /// smallest MTU of the family bounds it as above.
+    pub mtu_probe_floor: u16,
+    /// What is left of a search that is not worth a probe, in octets. 8, as Linux's `tcp_probe_threshold`.
+    pub mtu_probe_threshold: u16,
+    /// How long a search rests before it begins anew. Ten minutes (`PMTU_RAISE_TIMER` of RFC 8899 §5.1.1; Linux's
+    /// `tcp_probe_interval`), and five at least after an ICMP message (RFC 1191 §6.3).
+    pub mtu_probe_interval: Duration,
     /// Send small segments at once on new sockets. Off: Nagle is on (R9293-SHLD-7).
     pub no_delay: bool,
     /// Resets end TIME-WAIT as RFC 9293 §3.10.7.4 has it. Off: RFC 1337.
@@ -126,6 +148,8 @@ impl Default for TcpConfig {
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(120),
             syn_retries: 8,
+            syn_linear_timeouts: 0,
+            syn_window_in_segments: false,
             syn_ack_retries: 5,
             data_retries: 15,
             initial_window: 10,
@@ -146,6 +170,11 @@ impl Default for TcpConfig {
             undo: true,
             pacing: true,
             clock_resolution: Duration::ZERO,
+            mtu_probing: MtuProbing::OnBlackHole,
+            base_mss: 1024,
+            mtu_probe_floor: 48,
+            mtu_probe_threshold: 8,
+            mtu_probe_interval: Duration::from_secs(600),
             no_delay: false,
             reset_ends_time_wait: false,
             congestion: Algorithm::Cubic,

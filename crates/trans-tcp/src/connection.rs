@@ -199,7 +199,7 @@ impl Connection {
 
     /// What the peer's SYN says of options and window (RFC 9293 §3.7.1, RFC 7323 §2.2 and §3.2).
     pub(crate) fn take_syn(&mut self, env: &Env<'_, '_>, seg: &Segment) {
-        let offered = self.rcv.syn_window(self.window_limit());
+        let offered = self.syn_window();
         self.rcv.opened(seg.seq, u32::from(offered));
         self.peer_mss = seg.mss.unwrap_or_else(|| default_mss(&self.tuple));
         match seg.window_scale.filter(|_| self.scaling) {
@@ -310,8 +310,7 @@ impl Connection {
         let query = RouteQuery { nic: self.nic, local: Some(self.tuple.local), remote: self.tuple.remote };
         match env.cx.host.route(&query) {
             Ok(route) => {
-                self.path = Path::new(&route);
-                self.update_mss();
+                self.adopt_path(env, Path::new(&route));
                 true
             }
             Err(error) => {
@@ -323,9 +322,7 @@ impl Connection {
 
     /// The size of a full segment, after the path, the peer or the options have changed.
     pub(crate) fn update_mss(&mut self) {
-        let user = self.settings.max_segment;
-        let mss = self.path.send_mss(&self.tuple, self.peer_mss, user, self.ts.on);
-        self.mss = mss.min(0xffff) as u16;
+        self.mss = self.text_in(self.send_mtu()).min(0xffff) as u16;
         if self.window.cwnd > 0 {
             self.window.cwnd = self.window.cwnd.max(self.mss()); // one segment may always go
         }
@@ -347,6 +344,12 @@ impl Connection {
         let clamp = self.settings.window_clamp;
         let clamp = if clamp == 0 { u32::MAX } else { clamp };
         self.path.window_limit(self.receive_mss()).min(clamp).min(self.window_of_level())
+    }
+
+    /// The window that our SYN offers.
+    pub(crate) fn syn_window(&self) -> u16 {
+        let mss = self.path.receive_mss(&self.tuple, self.settings.max_segment);
+        self.settings.field_of_syn(self.rcv.buffer.min(self.window_limit()), u32::from(mss))
     }
 
     /// Shows the window to the probe.

@@ -160,8 +160,14 @@ counters! {
     time_wait_overflow = "TCPTimeWaitOverflow",
     /// ICMP errors that quoted a sequence number that was not in flight.
     out_of_window_icmps = "OutOfWindowIcmps",
+    /// ICMP errors that would have a packet smaller than some that were acknowledged, and wait for a proof (RFC 5927 §7.2).
+    doubted_icmps = "TCPDoubtedIcmps",
     /// Segments resent because the path's MTU shrank.
-    mtu_retrans = "TCPMTUPFail",
+    mtu_retrans = "TCPMTURetrans",
+    /// Probes for a larger MTU of the path that were lost.
+    mtu_probe_fail = "TCPMTUPFail",
+    /// Probes for a larger MTU of the path that arrived.
+    mtu_probe_success = "TCPMTUPSuccess",
     /// Replies to strays that found the control queue full.
     control_drops = "TCPControlDrop",
 }

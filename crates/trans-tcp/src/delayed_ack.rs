@@ -74,6 +74,12 @@ impl DelayedAck {
         self.at_once();
     }
 
+    /// So many duplicates wait to be reported, each in an ACK of its own (R2883-4-a).
+    pub(crate) fn tell_duplicates(&mut self, reports: u8) {
+        self.duplicates = self.duplicates.max(reports);
+        self.at_once();
+    }
+
     /// An ACK is due without delay: a FIN or an unacceptable segment came, the window moved.
     pub(crate) fn at_once(&mut self) {
         (self.pending, self.now) = (true, true);

@@ -9,6 +9,7 @@ use crate::connection::Connection;
 use crate::env::Env;
 use crate::fastopen::{Early, FastOpen, Worth};
 use crate::options::syn_options_len;
+use crate::pmtu::send_mss;
 use crate::recovery::Recovery;
 use crate::segment::Segment;
 use crate::state::State;
@@ -150,7 +151,7 @@ impl Connection {
         }
         match env.shared.fast_open.early(env.id) {
             Some(Early::Client { cookie, mss }) if !cookie.is_request() => {
-                let most = self.path.send_mss(&self.tuple, mss, self.settings.max_segment, false);
+                let most = send_mss(self.send_mtu(), &self.tuple, mss, self.settings.max_segment, false);
                 let options = syn_options_len(self.scaling, self.sack, self.ts.on, Some(cookie));
                 self.snd.buffered().min(most.saturating_sub(options))
             }

@@ -17,7 +17,7 @@ use stack_wire::tcp::{Flags, MAX_OPTIONS_LEN};
 impl Connection {
     /// Builds the segment. `false` if the packet could not be built.
     pub(crate) fn emit(&mut self, env: &mut Env<'_, '_>, out: &mut TxBatch, next: Outgoing) -> bool {
-        let mss = self.mss();
+        let mss = if next.kind == Sending::MtuProbe { next.len } else { self.mss() };
         let packet = out.slot();
         let text = next.seq + u32::from(next.flags.syn());
         let len = self.snd.fill(text, next.len, mss, packet);
@@ -88,6 +88,9 @@ impl Connection {
                 self.snd.small_end = end;
             }
         }
+        if segment.kind == Sending::MtuProbe {
+            self.mtu_probe_sent(env, segment.seq, end);
+        }
         self.clear_due(env, segment, flags);
         if flags.ack() {
             self.acks.sent(end == segment.seq);
@@ -108,7 +111,7 @@ impl Connection {
                 }
             }
             Sending::Ack => self.keep_alive_due = false,
-            Sending::New | Sending::Again(_) | Sending::LossProbe => {}
+            Sending::New | Sending::Again(_) | Sending::LossProbe | Sending::MtuProbe => {}
         }
         if flags.syn() {
             self.syn_due = false;
@@ -119,7 +122,8 @@ impl Connection {
     }
 
     fn count_sent(&mut self, env: &mut Env<'_, '_>, segment: &Outgoing, len: u32, end: SeqNum) {
-        let segments = len.div_ceil(self.mss()).max(1);
+        let is_mtu_probe = segment.kind == Sending::MtuProbe;
+        let segments = if is_mtu_probe { 1 } else { len.div_ceil(self.mss()).max(1) };
         self.stats.segs_out = self.stats.segs_out.wrapping_add(segments);
         if len > 0 {
             self.stats.data_segs_out = self.stats.data_segs_out.wrapping_add(segments);
@@ -137,7 +141,9 @@ impl Connection {
                 }
             }
             Sending::Probe => env.counters().win_probe += 1,
-            Sending::New => env.counters().orig_data_sent += if len > 0 { count } else { 0 },
+            Sending::New | Sending::MtuProbe => {
+                env.counters().orig_data_sent += if len > 0 { count } else { 0 };
+            }
             Sending::Ack if self.keep_alive_due => env.counters().keep_alive += 1,
             Sending::Ack => {}
         }
@@ -165,7 +171,7 @@ impl Connection {
             Cause::FastRetransmit => counters.fast_retrans += count,
             Cause::PathMtu => counters.mtu_retrans += count,
             Cause::Timeout | Cause::WindowOpened => counters.slow_start_retrans += count,
-            Cause::LossProbe => {}
+            Cause::LossProbe | Cause::MtuProbe => {}
         }
         let seq = segment.seq;
         env.emit(|| TcpEvent::Retransmit { seq, len: end.distance_from(seq), cause });

@@ -52,6 +52,13 @@ pub enum TcpEvent {
     },
     /// It ended.
     RecoveryEnds,
+    /// The largest packet that is sent on the path has changed, or a larger one is tried.
+    PathMtu {
+        /// What happened.
+        event: MtuEvent,
+        /// Octets of the IP packet that it is about.
+        size: u32,
+    },
     /// The last reduction of the window was for nothing and is taken back.
     Undo {
         /// What told so.
@@ -71,8 +78,26 @@ pub enum Cause {
     LossProbe,
     /// The path's MTU shrank (RFC 1191 §6.4).
     PathMtu,
+    /// A probe for a larger MTU of the path was lost (RFC 4821 §7.6.2).
+    MtuProbe,
     /// A closed window opened again without the probe's octet having been taken.
     WindowOpened,
+}
+
+/// What happened to the size of packets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum MtuEvent {
+    /// A router, or this host, takes no larger ones (RFC 1191).
+    TooBig,
+    /// Larger ones vanish without a word, it seems (RFC 2923 §2.1): they are of this size from now on.
+    BlackHole,
+    /// One of this size is under way, to see whether it arrives (RFC 4821).
+    ProbeSent,
+    /// It has arrived: all are of this size from now on.
+    ProbeArrived,
+    /// It has not, and nothing else was lost.
+    ProbeLost,
 }
 
 /// What showed that a loss was none.

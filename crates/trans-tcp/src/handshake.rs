@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::env::{Control, Env, answer_nic};
-use crate::pmtu::{Path, default_mss};
+use crate::pmtu::{Path, TIMESTAMP_OPTION, default_mss};
 use crate::segment::Segment;
 use crate::sender::Sender;
 use crate::settings::Settings;
@@ -79,8 +79,12 @@ impl Tcp {
         let nic = listener.nic.or(answer_nic(packet));
         let query = RouteQuery { nic, local: Some(tuple.local), remote: tuple.remote };
         let route = cx.host.route(&query).map_err(|_| DropReason::NoRoute)?;
-        let limit = Path::new(&route).window_limit(u32::from(default_mss(&tuple)));
         let config = &self.shared.config;
+        let (path, settings) = (Path::new(&route), &listener.settings);
+        let limit = path.window_limit(u32::from(default_mss(&tuple)));
+        let has_timestamps = seg.timestamps.is_some() && config.timestamps;
+        let options = if has_timestamps { TIMESTAMP_OPTION } else { 0 };
+        let mss = u32::from(path.receive_mss(&tuple, settings.max_segment)).saturating_sub(options);
         Ok(HalfOpen {
             tuple,
             peer_mss: seg.mss.unwrap_or_else(|| default_mss(&tuple)), // R9293-MUST-15
@@ -90,7 +94,7 @@ impl Tcp {
             irs: seg.seq,
             ts_recent: seg.timestamps.filter(|_| config.timestamps).map(|(tsval, _)| tsval),
             waits_since: cx.now,
-            window: listener.settings.syn_window(limit),
+            window: settings.syn_window(limit, mss),
             shift: seg.window_scale.filter(|_| config.window_scaling).map(|shift| shift.min(14)),
             retries: 0,
             sack: seg.sack_permitted && config.sack,

@@ -1,4 +1,5 @@
-//! What ICMP and this host's own network layer say about our packets: RFC 9293 §3.9.2.2, RFC 5927, RFC 1191, RFC 8201.
+//! What ICMP and this host's own network layer say about our packets: RFC 9293 §3.9.2.2, RFC 5927. What is said of
+//! packets that are too big is in `too_big.rs`.
 //!
 //! The host finds the connection by what is quoted (R9293-MUST-54).
 //! A message is believed only if it quotes a sequence number that is in flight (R5927-4-a). It ends a connection
@@ -7,8 +8,6 @@
 use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
-use crate::event::Cause;
-use crate::pmtu;
 use crate::slab::Kind;
 use crate::tcp::Tcp;
 use stack_core::{DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, TransportCx};
@@ -61,13 +60,14 @@ impl Tcp {
 
 impl Connection {
     fn on_error(&mut self, env: &mut Env<'_, '_>, error: &DeliveryError) {
-        let in_flight = Quoted::parse(&error.quoted).is_some_and(|quoted| self.is_in_flight(quoted.seq));
+        let quoted = Quoted::parse(&error.quoted).map(|quoted| quoted.seq);
+        let in_flight = quoted.is_some_and(|seq| self.is_in_flight(seq));
         if !in_flight && error.origin != ErrorOrigin::Local {
             env.counters().out_of_window_icmps += 1;
             return;
         }
         if let ErrorKind::PacketTooBig { mtu } = error.kind {
-            return self.on_packet_too_big(env, mtu);
+            return self.on_packet_too_big(env, error.origin, quoted.unwrap_or(self.snd.una), mtu);
         }
         let Some(reported) = error_of(error.kind) else { return }; // R9293-MUST-56
         if !self.state.is_opening() {
@@ -81,21 +81,5 @@ impl Connection {
                 _ => CloseReason::Unreachable(reported),
             },
         );
-    }
-
-    /// The path is narrower than we thought: what is outstanding and too long for it goes again at once in smaller
-    /// segments, and that is no sign of congestion (R1191-6.4-a). What fits is not what the router dropped.
-    fn on_packet_too_big(&mut self, env: &mut Env<'_, '_>, reported: u32) {
-        let is_v4 = self.tuple.local.is_ipv4();
-        let Some(mtu) = pmtu::believed(reported, self.path.mtu, is_v4) else { return };
-        env.cx.host.set_path_mtu(env.now, self.tuple.remote, mtu);
-        self.path.mtu = mtu;
-        let before = self.mss();
-        self.update_mss();
-        let mss = self.mss();
-        if !self.state.is_opening() && mss < before && self.recovery.mark_longer_lost(mss, Cause::PathMtu) > 0
-        {
-            self.mark_ready(env);
-        }
     }
 }

@@ -4,6 +4,7 @@ use crate::congestion::Phase;
 use crate::connection::Connection;
 use crate::error::CloseReason;
 use crate::fastopen::FastOpen;
+use crate::mtu_search::MtuSearch;
 use crate::state::State;
 use crate::tcp::{Socket, Tcp};
 use core::net::SocketAddr;
@@ -30,14 +31,16 @@ pub struct TcpInfo {
     pub srtt: Option<Duration>,
     /// Its variation.
     pub rttvar: Duration,
-    /// The smallest round-trip time seen.
+    /// The smallest round-trip time of the last five minutes; from the 64th KiB on, before it of all.
     pub min_rtt: Option<Duration>,
     /// Octets of text in a full-sized segment of ours.
     pub mss: u32,
     /// Text of the largest segment received.
     pub rcv_mss: u32,
-    /// Largest IP packet on the path.
+    /// Largest IP packet that is sent on the path, probes aside.
     pub path_mtu: u32,
+    /// How the search for a larger one stands; `None` while sizes follow what routers say.
+    pub mtu_search: Option<MtuSearch>,
     /// Congestion window, in bytes.
     pub cwnd: u32,
     /// The pace in bytes a second, while something is in flight and paced.
@@ -196,10 +199,11 @@ impl Tcp {
             timeouts: c.recovery.timeouts,
             srtt: c.rtt.srtt(),
             rttvar: c.rtt.rttvar(),
-            min_rtt: c.rtt.min_rtt(),
+            min_rtt: c.min_rtt(),
             mss: c.mss(),
             rcv_mss: c.rcv.segment_size(),
-            path_mtu: c.path.mtu,
+            path_mtu: c.send_mtu(),
+            mtu_search: c.bulk.as_ref().and_then(|bulk| bulk.search.shown()),
             cwnd: c.window.cwnd,
             pacing_rate: c.recovery.flight.as_ref().and_then(|flight| flight.pacing.rate()),
             ssthresh: c.window.ssthresh,

@@ -35,15 +35,16 @@
 //! | 9293 §3.8.4 | keepalive | `keepalive` |
 //! | 9293 §3.8.5 | urgent data | `arrive/urgent`, `sender` |
 //! | 9293 §3.9.2.2, 5927 | ICMP errors | `icmp_error` |
-//! | 1191, 8201, 6691 | segment sizes, path MTU | `pmtu` |
+//! | 1191, 8201, 6691 | segment sizes, path MTU; what routers say of it | `pmtu`, `too_big` |
+//! | 4821, 8899, 2923 | black holes, probing for the path's MTU: the search; the probes | `mtu_search`, `mtu_probe` |
 //! | 5482 | user timeout | `user_timeout` |
 //! | 5681, 6928, 3465, 7661, 9438, 9406, BBRv3 | congestion control; when text may leave | [`congestion`], `paced` |
 //! | 3168, 9768 | explicit congestion notification | [`ecn`], [`accurate_ecn`] |
 //! | 5961 | blind attacks | `arrive/`, `challenge_ack` |
-//! | 6298 | round-trip times, timeouts | `rtt`, `recovery/rto` |
+//! | 6298 | round-trip times, timeouts | `rtt`, `min_rtt`, `recovery/rto` |
 //! | 6528, 7323 §5.4 | initial sequence numbers, timestamp offsets | `isn` |
 //! | 2018, 2883, 6675, 8985, 9937, 5682, 3708, 4015, 6582, 3042 | loss recovery, a file for each mechanism | `recovery/` |
-//! | 2018 §4, 2883 §4 | which SACK blocks our ACKs carry | `selective_ack` |
+//! | 2018 §4, 2883 §4 | which SACK blocks our ACKs carry | `selective_ack`, `duplicates` |
 //! | 7323 | timestamps, PAWS, window scale | `timestamps`, `sender`, `window` |
 //!
 //! Super-packets go through in both directions: an inbound one is one segment whose text is as long as many, an
@@ -87,7 +88,7 @@
 //! | RFC 9768 §3.2.2.5.2: ACE may have gone round | not if peers' ACKs are always of so many packets, or ACE has not moved | one ACK a batch is what this and other stacks send |
 //!
 //! Deliberately not here: sockets that wait (the shell's), demultiplexing and ports (the host's). Not here yet: ECN on the
-//! wire, PLPMTUD; Fast Open without cookies, and its black holes behind the SYN.
+//! wire; Fast Open without cookies, and its black holes behind the SYN.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -108,6 +109,7 @@ mod connection;
 mod cork;
 mod counters;
 mod delayed_ack;
+mod duplicates;
 mod early;
 pub mod ecn;
 mod emit;
@@ -123,6 +125,9 @@ mod isn;
 mod keepalive;
 mod listener;
 mod memory;
+mod min_rtt;
+mod mtu_probe;
+mod mtu_search;
 mod nagle;
 mod options;
 mod paced;
@@ -151,6 +156,7 @@ mod tests;
 mod time_wait;
 mod timers;
 mod timestamps;
+mod too_big;
 mod transfer;
 mod transmit;
 mod tuple;
@@ -161,10 +167,11 @@ mod window;
 pub use config::TcpConfig;
 pub use counters::TcpCounters;
 pub use error::CloseReason;
-pub use event::{Cause, Probe, TcpEvent, UndoCause};
+pub use event::{Cause, MtuEvent, Probe, TcpEvent, UndoCause};
 pub use fastopen::FastOpen;
 pub use info::{TcpEntry, TcpInfo};
 pub use memory::MemoryLimits;
+pub use mtu_search::MtuSearch;
 pub use state::{Event, State};
 pub use syn_cookie::SynCookies;
 pub use tcp::Tcp;

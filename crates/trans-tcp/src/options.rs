@@ -68,9 +68,9 @@ impl Envelope<'_> {
 impl Connection {
     /// Writes the header of a segment whose text is already in the packet.
     pub(crate) fn write_header(&mut self, now: Instant, header: Header, packet: &mut TxPacket) -> bool {
-        let limit = self.window_limit();
         let syn = header.flags.syn();
-        let window = if syn { self.rcv.syn_window(limit) } else { self.rcv.offer(limit, self.receive_mss()) };
+        let window =
+            if syn { self.syn_window() } else { self.rcv.offer(self.window_limit(), self.receive_mss()) };
         let mut area = [0; MAX_OPTIONS_LEN];
         let options_len = if syn {
             TcpOptions { fast_open: header.fast_open, ..self.syn_options(now) }.write(&mut area)

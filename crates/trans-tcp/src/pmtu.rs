@@ -1,7 +1,8 @@
 //! Path MTU: what a segment may weigh, and what ICMP may say about it. RFC 1191, RFC 8201, RFC 6691.
 //!
 //! An MTU is never believed below the floor of its family, and a router that does not say which MTU it has gets
-//! the next plateau of RFC 1191 §7.1. Leaves out probing without ICMP (RFC 4821, RFC 8899).
+//! the next plateau of RFC 1191 §7.1. When a router is believed is in `too_big.rs`, how larger sizes are found in
+//! `mtu_search.rs`.
 
 use crate::tuple::Tuple;
 use stack_core::{CachedRoute, Hop};
@@ -20,12 +21,11 @@ const MIN_PEER_MSS: u32 = 48;
 
 /// The MTU to go on with after an ICMP error that names `reported` (0 if it names none); `None` if it teaches nothing.
 pub(crate) fn believed(reported: u32, current: u32, is_v4: bool) -> Option<u32> {
-    let floor = if is_v4 { FLOOR_V4 } else { FLOOR_V6 };
     let mtu = match reported {
         0 => PLATEAUS.into_iter().find(|&plateau| plateau < current)?,
         mtu => mtu,
     };
-    Some(mtu.max(floor)).filter(|&mtu| mtu < current)
+    Some(mtu.max(floor(is_v4))).filter(|&mtu| mtu < current)
 }
 
 /// What a connection keeps of its route.
@@ -33,46 +33,84 @@ pub(crate) fn believed(reported: u32, current: u32, is_v4: bool) -> Option<u32> 
 pub(crate) struct Path {
     pub(crate) hop: Hop,
     /// Largest IP packet.
-    pub(crate) mtu: u32,
+    mtu: u16,
+    /// Largest IP packet that the link takes.
+    link_mtu: u16,
     /// Largest super-packet.
-    max_gso: u32,
+    max_gso: u16,
+    /// Octets of text in the largest segment that was acknowledged (`maxsizeacked` of RFC 5927 §7.2).
+    pub(crate) largest_acked: u16,
     /// Packets that fit the queue in front of us; `u32::MAX` where that is no limit.
     queue_packets: u32,
 }
 
 impl Path {
     /// A path that was not looked up yet: the host does so for each packet.
-    pub(crate) const UNKNOWN: Self =
-        Self { hop: Hop::UNRESOLVED, mtu: 576, max_gso: 0, queue_packets: u32::MAX };
+    pub(crate) const UNKNOWN: Self = Self {
+        hop: Hop::UNRESOLVED,
+        mtu: 576,
+        link_mtu: 576,
+        max_gso: 0,
+        largest_acked: 0,
+        queue_packets: u32::MAX,
+    };
 
     /// What counts of a route.
     pub(crate) fn new(route: &CachedRoute) -> Self {
         let limited = !(route.segmentation_offload || route.loopback);
+        let mtu = route.mtu.min(0xffff) as u16;
         Self {
             hop: route.hop,
-            mtu: route.mtu,
-            max_gso: route.max_gso.clamp(route.mtu.min(0xffff), 0xffff),
+            mtu,
+            link_mtu: route.link_mtu.min(0xffff) as u16,
+            max_gso: (route.max_gso.min(0xffff) as u16).max(mtu),
+            largest_acked: 0,
             queue_packets: route.queue_packets.filter(|_| limited).unwrap_or(u32::MAX),
         }
     }
 
+    /// Largest IP packet, as far as is known.
+    pub(crate) fn mtu(&self) -> u32 {
+        u32::from(self.mtu)
+    }
+
+    /// Something else is known now.
+    pub(crate) fn set_mtu(&mut self, mtu: u32) {
+        self.mtu = mtu.min(0xffff) as u16;
+    }
+
+    /// A segment with so much text was acknowledged.
+    pub(crate) fn acknowledged(&mut self, text: u32) {
+        self.largest_acked = self.largest_acked.max(text.min(0xffff) as u16);
+    }
+
+    /// The same, after another answer of the host; what was acknowledged on another way says nothing of this one.
+    pub(crate) fn after(self, before: &Self) -> Self {
+        let is_same = (self.hop.nic, self.hop.next_hop) == (before.hop.nic, before.hop.next_hop);
+        Self { largest_acked: if is_same { before.largest_acked } else { 0 }, ..self }
+    }
+
     /// The MSS to announce: what we can receive on this path, options not counted (R9293-MUST-67, R6691-a).
     pub(crate) fn receive_mss(&self, tuple: &Tuple, user: u16) -> u16 {
-        let mss = self.mtu.min(0xffff).saturating_sub(tuple.ip_header_len() + TCP_HEADER);
+        let mss = self.mtu().saturating_sub(tuple.ip_header_len() + TCP_HEADER);
         limit(mss, user).min(0xffff) as u16
     }
 
-    /// Octets of text in a full-sized segment (R9293-MUST-16): what the peer takes and the path carries, less options.
-    pub(crate) fn send_mss(&self, tuple: &Tuple, peer_mss: u16, user: u16, timestamps: bool) -> u32 {
-        let on_path = self.mtu.saturating_sub(tuple.ip_header_len() + TCP_HEADER);
-        let mss = limit(u32::from(peer_mss).min(on_path), user).max(MIN_PEER_MSS);
-        mss - if timestamps { TIMESTAMP_OPTION } else { 0 }
+    /// Largest IP packet that the link takes, whatever is known of the path beyond.
+    pub(crate) fn link_mtu(&self) -> u32 {
+        u32::from(self.link_mtu)
+    }
+
+    /// Largest IP packet that both the link and the peer take: where a search ends (R4821-7.2-a).
+    pub(crate) fn ceiling(&self, tuple: &Tuple, peer_mss: u16, user: u16) -> u32 {
+        let most = limit(u32::from(peer_mss), user) + tuple.ip_header_len() + TCP_HEADER;
+        self.link_mtu().min(most)
     }
 
     /// Octets of text in the largest super-packet: whole segments.
     pub(crate) fn max_burst(&self, tuple: &Tuple, mss: u32, timestamps: bool) -> u32 {
         let options = if timestamps { TIMESTAMP_OPTION } else { 0 };
-        let room = self.max_gso.saturating_sub(tuple.ip_header_len() + TCP_HEADER + options);
+        let room = u32::from(self.max_gso).saturating_sub(tuple.ip_header_len() + TCP_HEADER + options);
         (room / mss * mss).max(mss)
     }
 
@@ -84,6 +122,28 @@ impl Path {
             (self.queue_packets / 4 * 3).max(2).saturating_mul(mss)
         }
     }
+}
+
+/// Octets of text in a full-sized segment (R9293-MUST-16): what the peer takes and packets of `mtu` octets hold, less
+/// options.
+pub(crate) fn send_mss(mtu: u32, tuple: &Tuple, peer_mss: u16, user: u16, timestamps: bool) -> u32 {
+    let on_path = mtu.saturating_sub(tuple.ip_header_len() + TCP_HEADER);
+    let mss = limit(u32::from(peer_mss).min(on_path), user).max(MIN_PEER_MSS);
+    mss - if timestamps { TIMESTAMP_OPTION } else { 0 }
+}
+
+/// Octets of the IP packet of a segment with so much text.
+pub(crate) fn packet_of(tuple: &Tuple, text: u32, timestamps: bool) -> u32 {
+    text + tuple.ip_header_len() + TCP_HEADER + if timestamps { TIMESTAMP_OPTION } else { 0 }
+}
+
+/// The MTU to fall back to where so much text in a segment is thought to get through: never below the family's floor.
+pub(crate) fn fallback(tuple: &Tuple, text: u32, timestamps: bool) -> u32 {
+    packet_of(tuple, text, timestamps).max(floor(tuple.local.is_ipv4()))
+}
+
+fn floor(is_v4: bool) -> u32 {
+    if is_v4 { FLOOR_V4 } else { FLOOR_V6 }
 }
 
 fn limit(mss: u32, user: u16) -> u32 {
@@ -125,10 +185,10 @@ mod tests {
         let tuple = Tuple { local: ip, remote: ip, local_port: 1, remote_port: 2 };
         let path = Path { mtu: 1500, max_gso: 65_535, ..Path::UNKNOWN };
         assert_eq!((path.receive_mss(&tuple, 0), path.receive_mss(&tuple, 1000)), (1460, 1000));
-        assert_eq!(path.send_mss(&tuple, 1460, 0, true), 1448);
-        assert_eq!(path.send_mss(&tuple, 9000, 0, false), 1460);
-        assert_eq!(path.send_mss(&tuple, 536, 0, false), 536);
-        assert_eq!(path.send_mss(&tuple, 1, 0, true), 36);
+        assert_eq!(send_mss(1500, &tuple, 1460, 0, true), 1448);
+        assert_eq!(send_mss(1500, &tuple, 9000, 0, false), 1460);
+        assert_eq!(send_mss(1500, &tuple, 536, 0, false), 536);
+        assert_eq!(send_mss(1500, &tuple, 1, 0, true), 36);
         assert_eq!(path.max_burst(&tuple, 1448, true), 45 * 1448);
         assert_eq!(Path::UNKNOWN.max_burst(&tuple, 1448, true), 1448);
         let queued = |packets| Path { queue_packets: packets, ..path }.window_limit(1000);

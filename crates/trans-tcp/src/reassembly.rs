@@ -8,6 +8,7 @@
 
 mod held;
 
+use crate::duplicates::Duplicates;
 use alloc::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use held::Held;
@@ -37,6 +38,8 @@ pub(crate) struct Reassembly {
     recent: [u64; RECENT],
     /// Of these, ranges that no ACK has told of since.
     fresh: u8,
+    /// What arrived twice and no ACK has told of.
+    pub(crate) duplicates: Duplicates,
 }
 
 impl Reassembly {

@@ -21,14 +21,12 @@ pub(crate) struct Receiver {
     up: SeqNum,
     /// The peer's FIN; means something with `has_fin`.
     fin_seq: SeqNum,
-    /// What arrived twice and the peer has not been told of: its first octet, and how many (RFC 2883).
-    pub(crate) duplicate: SeqNum,
-    pub(crate) duplicate_len: u16,
     /// Size of the buffer.
     pub(crate) buffer: u32,
     /// Memory behind the text that waits.
     pub(crate) charged: u32,
     queue: Option<Box<Rope>>,
+    /// Text beyond a gap, and what arrived twice: there while there is any of either.
     pub(crate) reassembly: Option<Box<Reassembly>>,
     /// Octets received in order.
     pub(crate) received: u64,
@@ -52,8 +50,6 @@ impl Receiver {
             last_ack: none,
             up: none,
             fin_seq: none,
-            duplicate: none,
-            duplicate_len: 0,
             buffer,
             charged: 0,
             queue: None,
@@ -112,12 +108,12 @@ impl Receiver {
 
     /// Whether text waits behind a gap.
     pub(crate) fn has_gap(&self) -> bool {
-        self.reassembly.is_some()
+        self.reassembly.as_ref().is_some_and(|reassembly| !reassembly.is_empty())
     }
 
     /// Whether an ACK has something to say besides its number.
     pub(crate) fn has_blocks(&self) -> bool {
-        self.duplicate_len > 0 || self.has_gap() || self.fin().is_some_and(|fin| fin.after(self.nxt))
+        self.reassembly.is_some() || self.fin().is_some_and(|fin| fin.after(self.nxt))
     }
 
     /// Memory behind text that waits, in order and out of order.
@@ -156,10 +152,13 @@ impl Receiver {
         let start = self.offset_of(seq);
         let budget = self.budget_ahead();
         let held = self.reassembly.get_or_insert_default().insert(start, piece, pinned, budget);
-        if self.reassembly.as_ref().is_some_and(|r| r.is_empty()) {
-            self.reassembly = None;
-        }
+        self.drop_reassembly_if_idle();
         held
+    }
+
+    /// Gives the memory back once nothing waits and there is nothing to tell.
+    pub(crate) fn drop_reassembly_if_idle(&mut self) {
+        self.reassembly.take_if(|reassembly| reassembly.is_empty() && reassembly.duplicates.len() == 0);
     }
 
     /// Copies text ahead of its time together, if it pins more than twice what it is; returns whether it did.
@@ -176,7 +175,7 @@ impl Receiver {
     /// Drops what came ahead of its time: the peer has to send it again, which RFC 2018 §8 allows in need. Returns
     /// whether there was any.
     pub(crate) fn prune(&mut self) -> bool {
-        self.reassembly.take().is_some()
+        self.reassembly.take().is_some_and(|reassembly| !reassembly.is_empty())
     }
 
     /// Three quarters of the buffer, so that text in order always finds room.
@@ -195,9 +194,7 @@ impl Receiver {
         } else {
             self.charged = self.charged.saturating_add(charge);
         }
-        if reassembly.is_empty() {
-            self.reassembly = None;
-        }
+        self.drop_reassembly_if_idle();
         self.nxt += moved;
         self.received += u64::from(moved);
         moved

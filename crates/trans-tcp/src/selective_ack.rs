@@ -1,7 +1,7 @@
 //! Which SACK blocks our ACKs carry: RFC 2018 §3 and §4, RFC 2883.
 //!
 //! Whatever lies beyond a gap is reported until the gap is filled, the block that grew last first (R2018-3-a,
-//! R2018-4-a). What arrived twice comes before all others, once (R2883-4-a). When a batch made more blocks than one
+//! R2018-4-a). What arrived twice comes before all others, once, each in an ACK of its own (R2883-4-a). When a batch made more blocks than one
 //! header holds, the others follow in ACKs of their own. Nothing that was reported is ever dropped: text beyond a gap
 //! leaves the queue only towards the application.
 
@@ -17,12 +17,21 @@ const BLOCK: u32 = 8;
 const BEFORE: u32 = 4;
 
 impl Receiver {
-    /// The octets `[start, end)` came and were there already; to be reported with the next ACK.
+    /// The octets `[start, end)` came and were there already; to be reported.
     fn note_duplicate(&mut self, start: SeqNum, end: SeqNum) {
-        let follows = self.duplicate_len > 0 && self.duplicate + u32::from(self.duplicate_len) == start;
-        let start = if follows { self.duplicate } else { start };
-        self.duplicate = start;
-        self.duplicate_len = end.distance_from(start).min(0xffff) as u16;
+        self.reassembly.get_or_insert_default().duplicates.push(start, end);
+    }
+
+    /// The report of a duplicate for the next ACK.
+    fn take_duplicate(&mut self) -> Option<(SeqNum, SeqNum)> {
+        let taken = self.reassembly.as_mut()?.duplicates.pop();
+        self.drop_reassembly_if_idle();
+        taken
+    }
+
+    /// Reports that wait.
+    fn duplicates(&self) -> u8 {
+        self.reassembly.as_ref().map_or(0, |reassembly| reassembly.duplicates.len())
     }
 
     /// The first octets of `[start, start + len)` that are held beyond a gap already.
@@ -39,9 +48,8 @@ impl Receiver {
         if most == 0 {
             return blocks;
         }
-        let duplicates = core::mem::take(&mut self.duplicate_len);
-        if duplicates > 0 {
-            blocks.push(self.duplicate, self.duplicate + u32::from(duplicates));
+        if let Some((start, end)) = self.take_duplicate() {
+            blocks.push(start, end);
         }
         let (nxt, received, fin) = (self.nxt, self.received, self.fin());
         let mut fin_is_told = fin.is_none_or(|fin| fin.before(nxt));
@@ -75,7 +83,7 @@ impl Connection {
         if self.sack && end.after(start) {
             env.counters().dsack_old_sent += 1;
             self.rcv.note_duplicate(start, end);
-            self.acks.tell(1);
+            self.acks.tell_duplicates(self.rcv.duplicates());
         }
     }
 
@@ -99,6 +107,7 @@ impl Connection {
         let per_ack = (crate::options::sack_room(self.ts.on) - BEFORE) / BLOCK;
         let fresh = self.rcv.reassembly.as_ref().map_or(0, |reassembly| reassembly.fresh());
         self.acks.tell(fresh.div_ceil(per_ack));
+        self.acks.tell_duplicates(self.rcv.duplicates());
     }
 
     /// SACK blocks for a segment with `room` octets for options besides timestamps.
@@ -190,7 +199,10 @@ mod tests {
         assert_eq!(blocks(&mut rcv, ROOM), [(10, 30)]);
         rcv.note_duplicate(SeqNum(10), SeqNum(20));
         rcv.note_duplicate(SeqNum(40), SeqNum(50));
+        assert!(rcv.has_blocks() && !rcv.has_gap());
+        assert_eq!(blocks(&mut rcv, ROOM), [(10, 20)], "one in each ACK");
         assert_eq!(blocks(&mut rcv, ROOM), [(40, 50)]);
+        assert!(!rcv.has_blocks() && rcv.reassembly.is_none());
     }
 
     #[test]

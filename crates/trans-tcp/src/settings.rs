@@ -5,7 +5,7 @@ use crate::config::{TcpConfig, clamp_buffer, millis};
 use crate::congestion::{Algorithm, Controller};
 use crate::syn_queue;
 use core::time::Duration;
-use stack_core::{Error, OptionName, SocketOption};
+use stack_core::{Error, MtuProbing, OptionName, SocketOption};
 
 /// Longest keepalive times and count, as Linux has them (`MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPCNT`).
 const MAX_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
@@ -48,8 +48,12 @@ pub(crate) struct Settings {
     pub(crate) fast_open: u16,
     /// Largest segment to announce and to send; 0 where none is set.
     pub(crate) max_segment: u16,
+    /// Text of the segments that a black hole leads to.
+    pub(crate) base_mss: u16,
     pub(crate) keep_alive_count: u8,
     pub(crate) syn_retries: u8,
+    /// The window of SYNs is one of whole segments.
+    syn_window_in_segments: bool,
     /// Timeouts of the SYN-ACK for which peers that sent no data stay half open.
     pub(crate) defer_accept: u8,
     /// 0 for the default of the network layer (R9293-MUST-49).
@@ -57,6 +61,7 @@ pub(crate) struct Settings {
     /// R9293-MUST-48; the two ECN bits are always clear.
     pub(crate) traffic_class: u8,
     pub(crate) congestion: Algorithm,
+    pub(crate) mtu_probing: MtuProbing,
     pub(crate) keep_alive: bool,
     pub(crate) no_delay: bool,
     pub(crate) cork: bool,
@@ -86,12 +91,15 @@ impl Settings {
             receive_lowat: 1,
             fast_open: 0,
             max_segment: 0,
+            base_mss: config.base_mss,
             keep_alive_count: config.keep_alive_count,
             syn_retries: config.syn_retries,
+            syn_window_in_segments: config.syn_window_in_segments,
             defer_accept: 0,
             hop_limit: 0,
             traffic_class: 0,
             congestion: config.congestion,
+            mtu_probing: config.mtu_probing,
             keep_alive: false, // R9293-MUST-25
             no_delay: config.no_delay,
             cork: false,
@@ -102,10 +110,16 @@ impl Settings {
         }
     }
 
-    /// The window to offer in a SYN-ACK; `limit` is the path's.
-    pub(crate) fn syn_window(&self, limit: u32) -> u16 {
+    /// The window to offer in a SYN-ACK to a peer that sends `mss` octets of text in a segment; `limit` is the path's.
+    pub(crate) fn syn_window(&self, limit: u32, mss: u32) -> u16 {
         let clamp = if self.window_clamp == 0 { u32::MAX } else { self.window_clamp };
-        self.receive_buffer.min(limit).min(clamp).min(0xffff) as u16
+        self.field_of_syn(self.receive_buffer.min(limit).min(clamp), mss)
+    }
+
+    /// The window field of a SYN that offers `space` octets: never scaled (R7323-2.2-b).
+    pub(crate) fn field_of_syn(&self, space: u32, mss: u32) -> u16 {
+        let whole = if self.syn_window_in_segments && space > mss { space / mss * mss } else { space };
+        whole.min(0xffff) as u16
     }
 
     /// Takes a new value.
@@ -148,6 +162,7 @@ impl Settings {
                 self.congestion = name.parse().map_err(|_| Error::InvalidArgument)?;
             }
             SocketOption::FastOpen(queue) => self.fast_open = queue,
+            SocketOption::MtuProbing(probing) => self.mtu_probing = probing,
             SocketOption::HopLimit(_)
             | SocketOption::KeepAliveCount(_)
             | SocketOption::MaxSegment(_)
@@ -190,6 +205,7 @@ impl Settings {
             }
             OptionName::Congestion => SocketOption::Congestion(Controller::new(self.congestion, || 0).name()),
             OptionName::FastOpen => SocketOption::FastOpen(self.fast_open),
+            OptionName::MtuProbing => SocketOption::MtuProbing(self.mtu_probing),
             _ => return Err(Error::NotSupported),
         })
     }
@@ -232,6 +248,7 @@ mod tests {
             SocketOption::DeferAccept(Duration::from_secs(3)),
             SocketOption::Congestion("cubic"),
             SocketOption::FastOpen(5),
+            SocketOption::MtuProbing(MtuProbing::Always),
         ] {
             let mut settings = Settings::new(&config);
             assert_ne!(settings.value(&config, option.name()), Err(Error::NotSupported));

@@ -112,7 +112,7 @@ impl Connection {
             SocketOption::ReceiveBuffer(_) => self.rcv.buffer = self.settings.receive_buffer,
             SocketOption::SendBuffer(_) | SocketOption::NotSentLowat(_) => self.wake_writer(env),
             SocketOption::ReceiveLowat(_) => self.wake_reader(env),
-            SocketOption::MaxSegment(_) => self.update_mss(),
+            SocketOption::MaxSegment(_) | SocketOption::MtuProbing(_) => self.update_mss(),
             SocketOption::Congestion(_) => {
                 let algorithm = self.settings.congestion;
                 self.congestion = Controller::new(algorithm, || env.cx.host.random());

@@ -39,6 +39,8 @@ pub(crate) enum Sending {
     Probe,
     /// For the end of a flight.
     LossProbe,
+    /// New text in a larger packet than the others (RFC 4821).
+    MtuProbe,
     Ack,
 }
 
@@ -89,7 +91,7 @@ impl Connection {
         self.when_due(now, Self::lost_data_or_frto)
             .or_else(|| self.loss_probe())
             .or_else(|| self.window_probe())
-            .or_else(|| self.when_due(now, |connection| connection.new_data()))
+            .or_else(|| self.when_due(now, |connection| connection.probe_or_new_data(env)))
             .or_else(|| self.lone_fin())
             .or_else(|| self.keep_alive_probe())
             .or_else(|| self.pure_ack())

@@ -7,11 +7,6 @@
 use crate::receiver::Receiver;
 
 impl Receiver {
-    /// The window to offer in a SYN: never scaled (R7323-2.2-b).
-    pub(crate) fn syn_window(&self, limit: u32) -> u16 {
-        self.buffer.min(limit).min(0xffff) as u16
-    }
-
     /// Whether the last segment that was sent offered no window.
     pub(crate) fn offers_nothing(&self) -> bool {
         self.edge.before_eq(self.last_ack)

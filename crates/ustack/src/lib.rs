@@ -115,7 +115,8 @@ pub use stack::Stack;
 /// The traits to implement for a protocol or a link of your own, and the words that they need.
 pub use stack_core as contract;
 pub use stack_core::{
-    Clock, DropReason, Error, Instant, IpNet, LinkAddress, NicId, OptionName, Rng, RouteQuery, SocketOption,
+    Clock, DropReason, Error, Instant, IpNet, LinkAddress, MtuProbing, NicId, OptionName, Rng, RouteQuery,
+    SocketOption,
 };
 /// The single-owner object behind a stack: no link, no clock, no lock, no thread.
 pub use stack_host as host;

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 use ustack::link::channel::ChannelConfig;
 use ustack::net::{TcpListener, TcpStream};
-use ustack::{Congestion, FastOpen, SocketOption, Stack};
+use ustack::{Congestion, FastOpen, MtuProbing, SocketOption, Stack};
 
 fn pair(a: &Stack, b: &Stack) -> (TcpListener, TcpStream, TcpStream) {
     let listener = TcpListener::bind(b, "10.0.0.2:7").unwrap();
@@ -47,6 +47,7 @@ fn what_is_set_is_what_is_read() {
         recv_lowat, set_recv_lowat: 1 => 100;
         tos, set_tos: 0 => 0x28;
         mark, set_mark: 0 => 7;
+        mtu_probing, set_mtu_probing: MtuProbing::OnBlackHole => MtuProbing::Always;
         quickack, set_quickack: true => false;
     }
     client.set_mss(1000).unwrap();

@@ -44,6 +44,8 @@ pub(super) struct Line {
     pub(super) loss: f64,
     pub(super) reorder: f64,
     pub(super) reorder_ms: f64,
+    /// Bytes of the longest packet that is carried.
+    pub(super) max_packet: Option<u64>,
 }
 
 /// A run to be made.
@@ -102,7 +104,8 @@ impl Line {
             ("--reorder", self.reorder.to_string()),
             ("--reorder-us", micros(self.reorder_ms)),
         ];
-        flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+        let longest = self.max_packet.map(|bytes| ("--max-packet", bytes.to_string()));
+        flags.into_iter().chain(longest).flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
     }
 }
 
@@ -161,6 +164,7 @@ impl Done {
             "queue_bytes": line.queue,
             "loss": line.loss,
             "reorder": line.reorder,
+            "max_packet": line.max_packet,
             "seconds": seconds,
             "seed": seed,
             "goodput_mbit": self.goodput_mbit,
@@ -200,7 +204,15 @@ mod tests {
 
     #[test]
     fn a_path_is_filled_once_a_round_trip_brings_nine_tenths() {
-        let line = Line { rate: 8_000_000, rtt_ms: 30.0, queue: 1, loss: 0.0, reorder: 0.0, reorder_ms: 0.0 };
+        let line = Line {
+            rate: 8_000_000,
+            rtt_ms: 30.0,
+            queue: 1,
+            loss: 0.0,
+            reorder: 0.0,
+            reorder_ms: 0.0,
+            max_packet: None,
+        };
         // 10,000 bytes fit into ten milliseconds, 8,688 of them are nine tenths of the text.
         let mut bins = vec![8_000; 10];
         bins.extend([20_000, 0, 0, 9_000, 9_000, 9_000, 9_000]);

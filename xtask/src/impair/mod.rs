@@ -44,6 +44,7 @@ use job::{Job, Line, Pair};
     sudo cargo xtask impair --cc cubic --loss 1                  one cell of that table: three minutes\n  \
     sudo cargo xtask impair --pairs us+linux --loss 0            our flow beside Linux's, through one box\n  \
     sudo cargo xtask impair --rtt-ms 200 --loss 0 --seconds 10   how fast slow start fills a long path\n  \
+    sudo cargo xtask impair --max-packet 1200 --loss 0           a black hole for long packets\n  \
     sudo cargo xtask impair --pairs linux-linux --reference testdata/impair/linux.json\n  \
     sudo cargo xtask impair --accuracy                           ping and UDP through the box: how true it is")]
 pub(crate) struct Args {
@@ -62,6 +63,9 @@ pub(crate) struct Args {
     /// By how much they are late, in milliseconds
     #[arg(long, default_value_t = 5.0)]
     reorder_ms: f64,
+    /// Bytes of the longest packet that the line carries: longer ones vanish, and kernels probe for the path's MTU as we do
+    #[arg(long)]
+    max_packet: Option<u64>,
     /// Rate of the line in both directions, in Mbit/s
     #[arg(long, default_value_t = 100.0)]
     rate_mbit: f64,
@@ -136,6 +140,10 @@ impl Args {
         );
         ensure!((0.0..=2000.0).contains(&self.rtt_ms), "--rtt-ms: give 0 to 2000");
         ensure!((0.5..=600.0).contains(&self.seconds), "--seconds: give 0.5 to 600");
+        ensure!(
+            self.max_packet.is_none_or(|bytes| bytes >= 552),
+            "--max-packet: give 552 at least: no stack goes below"
+        );
         ensure!(self.seeds > 0 && self.parallel > 0, "--seeds and --parallel: give 1 at least");
         Ok(())
     }
@@ -150,6 +158,7 @@ impl Args {
             loss: loss / 100.0,
             reorder: self.reorder / 100.0,
             reorder_ms: self.reorder_ms,
+            max_packet: self.max_packet,
         }
     }
 

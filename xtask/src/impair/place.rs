@@ -32,6 +32,9 @@ const SETTINGS: [&str; 5] = [
     "net.ipv6.conf.all.disable_ipv6=1",
 ];
 
+/// Linux's setting for what our stack does by itself, where packets vanish for their length.
+const PROBING: &str = "net.ipv4.tcp_mtu_probing=1";
+
 /// One of the two namespaces.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Side {
@@ -80,6 +83,7 @@ impl<'a> Place<'a> {
         let namespaces = [Namespace::new()?, Namespace::new()?];
         for namespace in &namespaces {
             SETTINGS.iter().try_for_each(|setting| namespace.sysctl(setting))?;
+            line.max_packet.map_or(Ok(()), |_| namespace.sysctl(PROBING))?;
         }
         let mut command = real_time(&namespaces[0], program, BOX_PRIORITY);
         command

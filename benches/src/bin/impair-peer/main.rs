@@ -64,6 +64,9 @@ struct BoxArgs {
     /// Microseconds that it is late
     #[arg(long, default_value_t = 0)]
     reorder_us: u64,
+    /// Bytes of the longest packet that either direction carries; longer ones vanish
+    #[arg(long)]
+    max_packet: Option<usize>,
     /// Where chance comes from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -115,6 +118,7 @@ impl BoxArgs {
             delay: Duration::from_micros(self.delay_us),
             rate: Some(self.rate),
             queue_packets: usize::MAX,
+            max_packet: self.max_packet,
             ..ImpairConfig::default()
         }
     }

@@ -101,6 +101,7 @@ impl TransportServices for FakeHost {
             local: query.local.unwrap_or_else(|| ours.parse().unwrap()),
             cast,
             mtu,
+            link_mtu: mtu,
             max_gso: self.max_gso.unwrap_or(65_535),
             segmentation_offload: false,
             queue_packets: None,

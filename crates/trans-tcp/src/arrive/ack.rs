@@ -69,6 +69,7 @@ impl Connection {
             && self.fast_open != FastOpen::Serving;
         let timed = is_clear.then(|| seg.received_at.saturating_since(self.last_sent));
         if let Some(rtt) = timed.or_else(|| self.echoed_rtt(seg)) {
+            self.observe_rtt(seg.received_at, rtt);
             self.rtt.sample(rtt, 1, 1);
         }
     }
@@ -78,9 +79,11 @@ impl Connection {
         let report = self.read_sack(env, seg);
         let before = self.window;
         let mut news = self.take_delivery(seg, &report);
+        self.path.acknowledged(news.longest.min(self.mss()));
         let rtt = self.take_rtt(env, seg, &news);
         if news.acked > 0 {
             self.stats.bytes_acked += u64::from(self.snd.acknowledge(seg.ack));
+            self.judge_mtu_probe(env);
         }
         let restarts = if self.sack {
             self.judge_ack(env, seg, &mut news, &report);
@@ -154,7 +157,7 @@ impl Connection {
         }
         let mss = self.mss();
         let cwnd_limited = self.was_cwnd_limited(news);
-        let (min_rtt, flight) = (self.rtt.min_rtt(), self.pipe());
+        let (min_rtt, flight) = (self.min_rtt(), self.pipe());
         // What ends a recovery does not open the window, too.
         let ends_recovery = news.prior_phase == Phase::Recovery;
         let congestion = self.congestion.get_mut();
@@ -201,6 +204,10 @@ impl Connection {
 
     fn on_duplicate_ack(&mut self, env: &mut Env<'_, '_>) {
         let (una, nxt, mss) = (self.snd.una, self.snd.nxt, self.mss());
+        if self.recovery.is_about_to_begin(una) && self.mtu_probe_is_missing(env) {
+            self.recovery.dup_acks += 1;
+            return;
+        }
         let begins = self.recovery.on_dup_ack(&mut self.window, self.congestion.get_mut(), una, nxt, mss);
         if begins {
             env.counters().reno_recovery += 1;
@@ -214,7 +221,7 @@ impl Connection {
     fn take_rtt(&mut self, env: &mut Env<'_, '_>, seg: &Segment, news: &Delivery) -> Option<Duration> {
         let echoed = || self.echoed_rtt(seg).filter(|_| news.acked > 0).map(|rtt| (rtt, rtt));
         let (first, last) = news.round_trips().or_else(echoed)?;
-        self.rtt.observe(last);
+        self.observe_rtt(env.now, last);
         self.rtt.sample(first, news.delivered, news.prior_flight);
         env.emit(|| TcpEvent::RttSample {
             rtt: first,

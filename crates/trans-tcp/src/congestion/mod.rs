@@ -22,6 +22,7 @@ mod validation;
 pub(crate) use algorithm::Controller;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use bbr::Bbr;
+pub(crate) use bbr::MaxFilter;
 pub use cubic::Cubic;
 pub use rate_sample::RateSample;
 pub use reno::Reno;

@@ -43,7 +43,8 @@ impl Validation {
             Phase::Recovery => self.lost = self.lost.saturating_add(ack.lost),
             Phase::Loss => {}
         }
-        if self.is_validated(window.cwnd) || ack.phase != Phase::Open {
+        let is_first = self.validated_at == Instant::ZERO;
+        if is_first || self.is_validated(window.cwnd) || ack.phase != Phase::Open {
             self.validated_at = ack.now;
         } else if ack.now.saturating_since(self.validated_at) > NON_VALIDATED_PERIOD {
             window.remember_for_slow_start();
@@ -140,6 +141,14 @@ mod tests {
             let srtt = Some(Duration::from_millis(100));
             self.validation.on_ack(&mut self.window, &AckSample { now, srtt, snd_una, snd_nxt, ..ack });
         }
+    }
+
+    #[test]
+    fn a_clock_that_has_run_for_long_takes_nothing_from_a_new_flow() {
+        let mut flow = Flow::new(100 * MSS);
+        flow.now = Instant::from_secs(1000);
+        flow.rounds(3, 10 * MSS);
+        assert_eq!(flow.window.cwnd, 100 * MSS);
     }
 
     // R7661-4.2-a, R7661-4.3-a

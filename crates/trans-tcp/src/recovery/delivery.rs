@@ -31,6 +31,8 @@ pub(crate) struct Delivery {
     pub(crate) sacked: u32,
     /// Octets that count as lost since it.
     pub(crate) lost: u32,
+    /// Octets of the longest stretch that was sent together and is delivered.
+    pub(crate) longest: u32,
     /// Something was delivered that was sent once, and before the recovery at hand.
     pub(crate) sent_once: bool,
     /// Something is acknowledged that was sent more than once.
@@ -58,6 +60,7 @@ impl Delivery {
             delivered: 0,
             sacked: 0,
             lost: 0,
+            longest: 0,
             sent_once: false,
             was_resent: false,
             was_lost: false,
@@ -68,6 +71,7 @@ impl Delivery {
 
     fn add(&mut self, run: &Run, recovery_point: SeqNum) {
         self.delivered += run.len();
+        self.longest = self.longest.max(run.len());
         self.was_resent |= run.again;
         self.was_lost |= run.fate == Fate::Lost && !run.again;
         self.sent_once |= !run.again && run.end.before_eq(recovery_point);
@@ -92,7 +96,7 @@ impl Connection {
             Delivery::new(seg.received_at, self.ts.echo(seg.timestamps), self.recovery.phase, self.pipe());
         let ack = seg.ack.max(self.snd.una);
         news.acked = ack.distance_from(self.snd.una);
-        let (mss, min_rtt, sack) = (self.mss(), self.rtt.min_rtt(), self.sack);
+        let (mss, min_rtt, sack) = (self.mss(), self.min_rtt(), self.sack);
         let recovery = &mut self.recovery;
         let (point, reordering) = (recovery.recovery_point, &mut recovery.reordering);
         let Some(flight) = &mut recovery.flight else { return news };

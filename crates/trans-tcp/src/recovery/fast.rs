@@ -67,7 +67,11 @@ impl Connection {
             deadlines.reordering = next.unwrap_or(Instant::FAR_FUTURE);
         });
         if ack.lost > 0 && self.recovery.phase == Phase::Open {
-            self.begin_recovery(env, ack);
+            if self.only_mtu_probe_was_lost(env) {
+                ack.lost = 0;
+            } else {
+                self.begin_recovery(env, ack);
+            }
         }
         if self.recovery.phase == Phase::Recovery {
             self.reduce_proportionally(ack);
@@ -81,6 +85,7 @@ impl Connection {
         now: Instant,
         mark: impl FnOnce(&mut Flight, &TcpConfig, &mut OnLost<'_>),
     ) -> u32 {
+        let mtu_probe = self.mtu_probe();
         let Some(flight) = &mut self.recovery.flight else { return 0 };
         let congestion = self.congestion.get_mut();
         let tells = congestion.wants_rate_samples();
@@ -99,6 +104,9 @@ impl Connection {
         mark(flight, &env.shared.config, &mut |rate, run| {
             octets += run.len();
             again += u64::from(run.again);
+            if mtu_probe.is_some_and(|probe| probe.covers(run.start, run.end)) {
+                return; // R4821-7.4-a
+            }
             note_lost(rate, &mut sample, run);
             if tells {
                 congestion.on_lost(&window, &sample);
@@ -116,7 +124,7 @@ impl Connection {
         Circumstances {
             reordering: self.recovery.reordering,
             in_recovery: self.recovery.phase != Phase::Open,
-            min_rtt: self.rtt.min_rtt().unwrap_or_default(),
+            min_rtt: self.min_rtt().unwrap_or_default(),
             srtt: self.rtt.srtt().unwrap_or_default(),
         }
     }

@@ -132,7 +132,7 @@ impl Connection {
         if self.recovery.flight.is_none() {
             let mut flight = env.shared.flight();
             flight.begin(self.snd.text_start(), self.stats.bytes_acked, self.losses().total_lost);
-            let tick = self.rtt.min_rtt().map_or(Duration::ZERO, |rtt| (rtt / TICKS_PER_RTT).min(MAX_TICK));
+            let tick = self.min_rtt().map_or(Duration::ZERO, |rtt| (rtt / TICKS_PER_RTT).min(MAX_TICK));
             flight.board.tick = tick.max(env.config().clock_resolution);
             if core::mem::take(&mut self.was_idle) {
                 flight.rate.on_app_limited(0);
@@ -154,6 +154,9 @@ impl Connection {
         pacing.sent(env.now, octets);
         let (again, new) = (end.min(nxt), segment.seq.max(nxt));
         if segment.seq.before(again) {
+            if let Some(bulk) = &mut self.bulk {
+                bulk.search.sent_again(segment.seq, again);
+            }
             let recent = board.resent(segment.seq, again, env.now, sent);
             rack.sent(recent, again, env.now, board);
             self.recovery.undo.resent(again.distance_from(segment.seq));

@@ -30,6 +30,7 @@ pub(crate) mod tlp;
 pub(crate) mod undo;
 
 pub(crate) use crate::congestion::Phase;
+pub(crate) use rto::R1;
 
 use crate::event::Cause;
 use alloc::boxed::Box;

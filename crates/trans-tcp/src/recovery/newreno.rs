@@ -63,6 +63,11 @@ impl Recovery {
         true
     }
 
+    /// Whether the next duplicate ACK would begin a fast recovery of what follows `una`.
+    pub(crate) fn is_about_to_begin(&self, una: SeqNum) -> bool {
+        self.phase == Phase::Open && self.dup_acks + 1 == DUP_THRESH && una.after(self.recovery_point)
+    }
+
     /// New data was acknowledged: `acked` bytes, up to `una`; `flight` bytes are still outstanding.
     pub(crate) fn on_new_ack(
         &mut self,

@@ -16,12 +16,13 @@ use crate::connection::Connection;
 use crate::env::Env;
 use crate::error::CloseReason;
 use crate::event::{Cause, TcpEvent};
+use crate::state::State;
 use crate::timers::Timer;
 use core::time::Duration;
 use stack_core::{Error, Hop, Instant};
 
 /// Timeouts in a row after which the path is doubted: R9293-SHLD-10.
-const R1: u8 = 3;
+pub(crate) const R1: u8 = 3;
 /// A peer that seems to renege has half a round trip to show that it does not, but no less than this. As Linux.
 const RENEGING_DELAY: Duration = Duration::from_millis(10);
 
@@ -38,7 +39,11 @@ impl Connection {
             // R2 of R9293-MUST-20
             return self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));
         }
+        if self.believe_claim(env) {
+            return;
+        }
         env.counters().timeouts += 1;
+        self.suspect_black_hole(env);
         self.check_reneging(env);
         self.reduce_for_timeout(env);
         self.mark_timed_out(env);
@@ -114,12 +119,16 @@ impl Connection {
 
     /// R9293-MUST-22, R9293-MUST-23.
     fn on_syn_timeout(&mut self, env: &mut Env<'_, '_>) {
-        if self.recovery.timeouts >= self.syn_retries(env) {
+        let linear = if self.state == State::SynSent { env.config().syn_linear_timeouts } else { 0 };
+        if self.recovery.timeouts >= self.syn_retries(env).saturating_add(linear) {
             return self.close(env, CloseReason::TimedOut(self.soft_error.unwrap_or(Error::Timeout)));
         }
         self.recovery.timeouts += 1;
         self.syn_due = true;
-        self.back_off(env);
+        if self.recovery.timeouts > linear {
+            return self.back_off(env);
+        }
+        self.timers.set(Timer::Retransmit, env.now + self.rtt.rto(env.config()));
     }
 
     /// R6298-5.5-a.

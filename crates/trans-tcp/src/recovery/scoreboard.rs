@@ -112,6 +112,13 @@ impl Scoreboard {
         self.lost
     }
 
+    /// Octets of `[start, end)` that wait to be sent again.
+    pub(crate) fn lost_within(&self, start: SeqNum, end: SeqNum) -> u32 {
+        let runs = self.runs.range(self.index_of(start).min(self.runs.len())..);
+        let lost = runs.take_while(|run| run.start.before(end)).filter(|run| run.fate == Fate::Lost);
+        lost.map(|run| run.end.min(end).distance_from(run.start.max(start))).sum()
+    }
+
     /// Octets in the network that were sent more than once.
     pub(crate) fn retransmitted(&self) -> u32 {
         self.retransmitted

@@ -17,6 +17,8 @@ pub(super) struct Services {
     pub(super) address: IpAddr,
     pub(super) table: BTreeMap<Key, EndpointId>,
     pub(super) ports: BTreeSet<(u16, Option<core::net::SocketAddr>)>,
+    /// The interface of the route.
+    pub(super) nic: u32,
     pub(super) mtu: u32,
     pub(super) max_gso: u32,
     pub(super) queue_packets: Option<u32>,
@@ -26,6 +28,13 @@ pub(super) struct Services {
     pub(super) path_mtus: Vec<(IpAddr, u32)>,
     pub(super) confirmed: usize,
     pub(super) seed: u64,
+}
+
+impl Services {
+    /// The path MTU that was remembered last.
+    fn known_mtu(&self, to: IpAddr) -> Option<u32> {
+        self.path_mtus.iter().rfind(|(remote, _)| *remote == to).map(|(_, mtu)| *mtu)
+    }
 }
 
 fn key(identity: &EndpointIdentity) -> Key {
@@ -78,10 +87,11 @@ impl TransportServices for Services {
             return Err(Error::NoRoute);
         }
         Ok(CachedRoute {
-            hop: Hop { nic: NicId(1), next_hop: query.remote, generation: self.generation },
+            hop: Hop { nic: NicId(self.nic), next_hop: query.remote, generation: self.generation },
             local: query.local.unwrap_or(self.address),
             cast: self.cast,
-            mtu: self.mtu,
+            mtu: self.known_mtu(query.remote).unwrap_or(self.mtu).min(self.mtu),
+            link_mtu: self.mtu,
             max_gso: self.max_gso,
             segmentation_offload: self.queue_packets.is_none(),
             queue_packets: self.queue_packets,
@@ -131,6 +141,7 @@ impl Node {
             address: address.parse().unwrap(),
             table: BTreeMap::new(),
             ports: BTreeSet::new(),
+            nic: 1,
             mtu: 1500,
             max_gso: 1500,
             queue_packets: None,

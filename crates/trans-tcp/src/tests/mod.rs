@@ -11,6 +11,7 @@ mod congestion;
 mod data;
 mod fuzz;
 mod loss;
+mod mtu;
 mod network;
 mod open;
 mod options;

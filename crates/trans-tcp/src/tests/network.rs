@@ -72,6 +72,7 @@ fn streams_arrive_whole_over_bad_wires() {
             jitter: Duration::from_millis(seed % 7 * 3),
             loss: seed % 11 * 10,
             duplicate: seed % 5 * 10,
+            ..Wire::GOOD
         };
         let size = |n: u64| (n * 7919 % 100_000) as usize;
         transfer(seed, wire, TcpConfig::default(), size(seed), size(seed + 13));

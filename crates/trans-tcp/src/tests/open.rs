@@ -409,3 +409,25 @@ fn a_port_serves_many_peers_while_it_listens() {
     });
     assert_eq!(again, Err(Error::PortInUse));
 }
+
+#[test]
+fn linux_sends_its_first_syns_a_second_apart_and_gives_up_after_131() {
+    let mut s = Script::connecting(TcpConfig::linux());
+    s.expect("S 0:0 win 64240 <mss 1460,ws 7,sack,ts *>");
+    for seconds in [1, 2, 3, 4, 5, 7, 11, 19, 35, 67] {
+        s.expect_at(seconds * 1000, "S 0:0");
+    }
+    s.advance(63_999);
+    assert_eq!(s.state(), State::SynSent);
+    s.advance(1);
+    assert_eq!((s.ms(), s.state(), s.take_error()), (131_000, State::Closed, Some(Error::Timeout)));
+}
+
+#[test]
+fn the_first_window_of_linux_is_one_of_whole_segments() {
+    for (options, window) in [("mss 1460", 64_240), ("mss 1460,ts 1 0", 65_160)] {
+        let mut s = Script::listening(TcpConfig::linux(), 5);
+        s.inject(&alloc::format!("S 0:0 win 65535 <{options}>"));
+        s.expect(&alloc::format!("S. 0:0 ack 1 win {window}"));
+    }
+}

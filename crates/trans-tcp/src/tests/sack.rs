@@ -322,7 +322,7 @@ fn a_super_packet_is_split_by_what_is_reported_of_it() {
 fn another_mtu_does_not_disturb_the_scoreboard() {
     let mut s = in_flight(6);
     s.advance(94);
-    s.inject(". 1:1 ack 1 <sack 2001:3001>");
+    s.inject(". 1:1 ack 1 <sack 2001:2601>"); // it would fit the narrower path
     s.error(stack_core::ErrorKind::PacketTooBig { mtu: 640 }, 1);
     let sent: alloc::vec::Vec<_> = core::iter::from_fn(|| s.pop()).collect();
     assert!(sent[0].contains(" 1:1201"), "{sent:?}");
@@ -439,4 +439,18 @@ fn every_ack_of_a_part_of_a_super_packet_is_a_sample() {
         assert!(s.info().srtt > before, "part {part}");
         before = s.info().srtt;
     }
+}
+
+// R2883-4-a
+#[test]
+fn each_of_several_duplicates_in_a_batch_is_reported() {
+    let mut s = Script::accepted(config(), "mss 1000,sack");
+    s.inject_batch(&[". 1:1001 ack 1", ". 1001:2001 ack 1", ". 2001:3001 ack 1"]);
+    s.skip();
+    s.inject_batch(&[". 1:1001 ack 1", ". 2001:3001 ack 1", ". 4001:5001 ack 1"]);
+    for line in [". 1:1 ack 3001 <sack 1:1001 4001:5001>", ". 1:1 ack 3001 <sack 2001:3001 4001:5001>"] {
+        s.expect(line);
+    }
+    s.quiet();
+    assert_eq!(s.counters().dsack_old_sent, 2);
 }

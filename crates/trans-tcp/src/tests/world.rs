@@ -8,6 +8,7 @@ use core::cmp::Reverse;
 use core::net::SocketAddr;
 use core::time::Duration;
 use stack_core::{EndpointId, Error, Families, Instant, RxPacket};
+use stack_wire::tcp::Tcp as TcpView;
 
 /// What the wire does; chances in thousandths.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +17,18 @@ pub(super) struct Wire {
     pub(super) jitter: Duration,
     pub(super) loss: u64,
     pub(super) duplicate: u64,
+    /// Larger IP packets vanish; a super-packet does if the segments that it stands for are too large.
+    pub(super) limit: u32,
 }
 
 impl Wire {
-    pub(super) const GOOD: Self =
-        Self { delay: Duration::from_millis(10), jitter: Duration::ZERO, loss: 0, duplicate: 0 };
+    pub(super) const GOOD: Self = Self {
+        delay: Duration::from_millis(10),
+        jitter: Duration::ZERO,
+        loss: 0,
+        duplicate: 0,
+        limit: u32::MAX,
+    };
 }
 
 pub(super) struct World {
@@ -100,7 +108,7 @@ impl World {
     }
 
     fn launch(&mut self, to: usize, packet: RxPacket) {
-        if self.random(1000) < self.wire.loss {
+        if self.random(1000) < self.wire.loss || packet_size(&packet) > self.wire.limit {
             return;
         }
         let copies = if self.random(1000) < self.wire.duplicate { 2 } else { 1 };
@@ -147,6 +155,16 @@ impl World {
     pub(super) fn state(&self, node: usize, id: EndpointId) -> State {
         self.nodes[node].tcp.state(id).unwrap_or_default()
     }
+}
+
+/// Octets of the IP packet that a segment makes, or of those that a super-packet stands for.
+fn packet_size(packet: &RxPacket) -> u32 {
+    let header = TcpView::parse(packet.transport()).map_or(0, |tcp| tcp.header_len());
+    let text = match usize::from(packet.meta.gso_size) {
+        0 => packet.len().saturating_sub(header),
+        size => size,
+    };
+    (20 + header + text) as u32
 }
 
 /// A stream that both ends can compute.

@@ -34,6 +34,7 @@ const KERNEL: &[(&str, Kernel)] = &[
     ("tcp_rfc1337", Kernel::Inverse("tcp.reset_ends_time_wait")),
     ("tcp_retries2", Kernel::Same("tcp.data_retries")),
     ("tcp_syn_retries", Kernel::Same("tcp.syn_retries")),
+    ("tcp_syn_linear_timeouts", Kernel::Same("tcp.syn_linear_timeouts")),
     ("tcp_synack_retries", Kernel::Same("tcp.syn_ack_retries")),
     ("tcp_keepalive_probes", Kernel::Same("tcp.keep_alive_count")),
     ("tcp_keepalive_time", Kernel::Time("tcp.keep_alive_idle", "s")),
@@ -60,7 +61,11 @@ const KERNEL: &[(&str, Kernel)] = &[
     ("tcp_moderate_rcvbuf", Kernel::Switch("tcp.autotune")),
     ("tcp_ecn", Kernel::Only(&["0"])),
     ("tcp_fastopen", Kernel::Only(&["0", "1", "2", "3"])),
-    ("tcp_mtu_probing", Kernel::Only(&["0"])),
+    ("tcp_mtu_probing", Kernel::Same("tcp.mtu_probing")),
+    ("tcp_base_mss", Kernel::Same("tcp.base_mss")),
+    ("tcp_mtu_probe_floor", Kernel::Same("tcp.mtu_probe_floor")),
+    ("tcp_probe_threshold", Kernel::Same("tcp.mtu_probe_threshold")),
+    ("tcp_probe_interval", Kernel::Time("tcp.mtu_probe_interval", "s")),
     ("tcp_abort_on_overflow", Kernel::Only(&["0"])),
     ("tcp_autocorking", Kernel::Only(&["0"])),
     ("tcp_thin_linear_timeouts", Kernel::Only(&["0"])),
@@ -234,6 +239,7 @@ mod tests {
     use super::*;
     use crate::script::Options;
     use core::time::Duration;
+    use stack_core::MtuProbing;
 
     fn setup(text: &str) -> Result<Setup, Stop> {
         Setup::new(&Script::parse("t", text).unwrap(), &Options::default())
@@ -257,6 +263,15 @@ mod tests {
         assert!(setup.forwarding && !setup.tcp.timestamps);
         assert_eq!((setup.tcp.fin_wait_2, setup.tcp.data_retries), (Duration::from_secs(7), 3));
         assert_eq!((setup.tcp.receive_buffer, setup.tcp.receive_buffer_max), (65_536, 6 << 20));
+    }
+
+    #[test]
+    fn probing_for_the_path_mtu_has_linux_names() {
+        let text = "`sysctl -q net.ipv4.tcp_mtu_probing=2 net.ipv4.tcp_base_mss=700 net.ipv4.tcp_probe_threshold=16\n\
+                    sysctl net.ipv4.tcp_mtu_probe_floor=600 net.ipv4.tcp_probe_interval=20`\n0 close(3) = 0";
+        let tcp = setup(text).unwrap().tcp;
+        assert_eq!((tcp.mtu_probing, tcp.mtu_probe_interval), (MtuProbing::Always, Duration::from_secs(20)));
+        assert_eq!((tcp.base_mss, tcp.mtu_probe_threshold, tcp.mtu_probe_floor), (700, 16, 600));
     }
 
     #[test]

@@ -18,7 +18,8 @@ use net_arp::{Arp, ArpConfig, ConflictPolicy};
 use net_ipv4::{Ipv4, Ipv4Config};
 use net_ipv6::{Ipv6, Ipv6Config};
 use stack_core::{
-    AddressState, Families, Instant, IpNet, Ipv4Net, Ipv6Net, LinkAddress, LinkCapabilities, Medium, NicId,
+    AddressState, Families, Instant, IpNet, Ipv4Net, Ipv6Net, LinkAddress, LinkCapabilities, Medium,
+    MtuProbing, NicId,
 };
 use stack_host::{Host, NicConfig, RouteEntry};
 use trans_icmp::Icmp;
@@ -242,6 +243,8 @@ impl Setup {
             "min_rto" => tcp.min_rto = duration(value)?,
             "max_rto" => tcp.max_rto = duration(value)?,
             "syn_retries" => tcp.syn_retries = parse(value)?,
+            "syn_linear_timeouts" => tcp.syn_linear_timeouts = parse(value)?,
+            "syn_window_in_segments" => tcp.syn_window_in_segments = switch(value)?,
             "syn_ack_retries" => tcp.syn_ack_retries = parse(value)?,
             "data_retries" => tcp.data_retries = parse(value)?,
             "initial_window" => tcp.initial_window = parse(value)?,
@@ -263,6 +266,18 @@ impl Setup {
             "pacing" => tcp.pacing = switch(value)?,
             "clock_resolution" => tcp.clock_resolution = duration(value)?,
             "congestion" => tcp.congestion = parse(value)?,
+            "mtu_probing" => {
+                tcp.mtu_probing = match value {
+                    "0" | "off" => MtuProbing::Off,
+                    "1" | "on-black-hole" => MtuProbing::OnBlackHole,
+                    "2" | "always" => MtuProbing::Always,
+                    _ => return Err(Unknown),
+                }
+            }
+            "base_mss" => tcp.base_mss = parse(value)?,
+            "mtu_probe_floor" => tcp.mtu_probe_floor = parse(value)?,
+            "mtu_probe_threshold" => tcp.mtu_probe_threshold = parse(value)?,
+            "mtu_probe_interval" => tcp.mtu_probe_interval = duration(value)?,
             "no_delay" => tcp.no_delay = switch(value)?,
             "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
             _ => return Err(Unknown),

@@ -4,19 +4,19 @@
 //! the window when it is too old, and the second is there for it.
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct MaxFilter {
+pub(crate) struct MaxFilter {
     /// Time and value, best first.
     best: [(u32, u32); 3],
 }
 
 impl MaxFilter {
     /// The maximum.
-    pub(super) fn get(&self) -> u32 {
+    pub(crate) fn get(&self) -> u32 {
         self.best[0].1
     }
 
     /// Takes a value in; times only increase, and wrap.
-    pub(super) fn update(&mut self, time: u32, value: u32, window: u32) {
+    pub(crate) fn update(&mut self, time: u32, value: u32, window: u32) {
         let age = |(then, _): (u32, u32)| time.wrapping_sub(then);
         let new = (time, value);
         if value >= self.get() || age(self.best[2]) > window {

@@ -26,6 +26,7 @@ use super::{AckSample, CongestionControl, LossSample, Phase, RateSample, Restart
 use aggregation::Aggregation;
 use core::time::Duration;
 use loss::Undo;
+pub(crate) use max_filter::MaxFilter;
 use model::Model;
 use probe_bw::ProbeBw;
 use probe_rtt::ProbeRtt;

@@ -58,6 +58,9 @@ macro_rules! common_settings {
             UserTimeout(Option<std::time::Duration>): tcp_user_timeout, set_tcp_user_timeout;
             /// Largest segment to send and to announce; of a connection, the one in use (`TCP_MAXSEG`).
             MaxSegment(u16): mss, set_mss;
+            /// When larger packets are tried on the path than those in use (RFC 4821; Linux has `tcp_mtu_probing` for all
+            /// sockets).
+            MtuProbing(stack_core::MtuProbing): mtu_probing, set_mtu_probing;
             /// Size of the receive buffer, in bytes. Once set, it does not tune itself any more (`SO_RCVBUF`).
             ReceiveBuffer(usize): recv_buffer_size, set_recv_buffer_size;
             /// Size of the send buffer, in bytes. Once set, it does not tune itself any more (`SO_SNDBUF`).
