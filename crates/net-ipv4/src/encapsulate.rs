@@ -3,7 +3,7 @@
 
 use crate::Endpoint;
 use crate::record::record;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use stack_core::{DropReason, ErrorKind, Instant, Medium, NetCx, RxPacket, TxPacket};
 use stack_wire::ethernet::EtherType;
 use stack_wire::ipv4::{Emit, Header, MIN_HEADER_LEN};
@@ -27,8 +27,7 @@ impl Endpoint {
         let atomic = meta.dont_fragment;
         let emit = Emit {
             tos: meta.traffic_class,
-            // R6864-4.3-a: atomic datagrams may hold any value.
-            ident: if atomic { 0 } else { self.idents.next(&mut *cx.host, src, dst, meta.protocol) },
+            ident: if atomic { 0 } else { self.next_ident(cx, src, dst, meta.protocol) },
             dont_fragment: atomic,
             // R1122-3.2.1.7-a: never 0
             ttl: if meta.hop_limit == 0 { self.config.default_ttl.max(1) } else { meta.hop_limit },
@@ -37,6 +36,13 @@ impl Endpoint {
         emit.write(packet.prepend(MIN_HEADER_LEN).ok_or(DropReason::PacketTooBig)?);
         packet.ether_type = EtherType::IPV4;
         Ok(())
+    }
+
+    /// The identification of a datagram that may be fragmented: a number of the flow's own (R6864-4.2-a). Atomic ones may
+    /// hold any value and get 0 (R6864-4.1-a, R6864-4.3-a).
+    fn next_ident(&mut self, cx: &mut NetCx<'_>, src: Ipv4Addr, dst: Ipv4Addr, protocol: u8) -> u16 {
+        let addresses = u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits());
+        self.idents.next(|| cx.host.random(), &[addresses, protocol.into()]) as u16
     }
 }
 

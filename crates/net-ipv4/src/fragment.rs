@@ -4,7 +4,7 @@
 //! on. Payload goes along by reference; headers are written anew.
 
 use core::ops::Range;
-use stack_core::{Checksum, ErrorKind, TxBatch, TxPacket};
+use stack_core::{ErrorKind, TxBatch, TxPacket};
 use stack_wire::ipv4::{Emit, Ipv4, MAX_HEADER_LEN, MIN_HEADER_LEN, option};
 
 /// Cuts a packet with its header into packets of at most `mtu` bytes.
@@ -55,39 +55,9 @@ fn emit(
         payload_len: range.len(),
     };
     let slot = out.slot();
-    describe(packet, slot);
-    copy_payload(packet, whole.header_len(), range, slot)?;
+    slot.network_len = if range.start == 0 { packet.network_len } else { 0 };
+    packet.fragment_to(whole.header_len(), range, slot)?;
     (header.write(slot.prepend(header.header_len())?) > 0).then_some(())
-}
-
-/// What is said about the packet is true of its fragments.
-fn describe(packet: &TxPacket, slot: &mut TxPacket) {
-    slot.ip = packet.ip;
-    slot.hop = packet.hop;
-    slot.bound_nic = packet.bound_nic;
-    slot.link_dst = packet.link_dst;
-    slot.ether_type = packet.ether_type;
-    slot.hash = packet.hash;
-    slot.mark = packet.mark;
-    slot.checksum = Checksum::Unverified; // written in full before the packet was cut
-}
-
-/// The range counts from the end of the IP header: first what other headers lie behind it, then the pieces.
-fn copy_payload(
-    packet: &TxPacket,
-    header_len: usize,
-    range: Range<usize>,
-    slot: &mut TxPacket,
-) -> Option<()> {
-    let inner = packet.header().get(header_len..)?;
-    let from = range.start.saturating_sub(inner.len());
-    let to = range.end.saturating_sub(inner.len());
-    if packet.slice_payload_to(from, to - from, slot) < to - from {
-        return None;
-    }
-    let inner = inner.get(range.start.min(inner.len())..range.end.min(inner.len()))?;
-    slot.prepend(inner.len())?.copy_from_slice(inner);
-    Some(())
 }
 
 /// The options that go along in every fragment (R791-3.2-c), and how many bytes they take, padding included.

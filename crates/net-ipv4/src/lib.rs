@@ -20,7 +20,6 @@
 //! | how do fragments become a datagram? | `reassembly.rs` |
 //! | how does a datagram become fragments? | `fragment.rs` |
 //! | what goes in front of a segment, what changes in a forwarded packet? | `encapsulate.rs` |
-//! | which identification? | `ident.rs` |
 //! | who answers pings? | `icmp.rs` |
 //! | what does somebody else's error mean to us? | `icmp_error.rs` |
 //! | when do we tell somebody of an error? | `send_error.rs` |
@@ -55,7 +54,6 @@ mod encapsulate;
 mod fragment;
 mod icmp;
 mod icmp_error;
-mod ident;
 mod options;
 mod reassembly;
 mod receive;
@@ -71,6 +69,7 @@ use stack_core::{
     DropReason, Effect, ErrorKind, Instant, InterfaceAddress, NetCx, NetworkEndpoint, NetworkProtocol,
     NicView, RxPacket, TxBatch, TxPacket, Verdict,
 };
+use stack_packet::{Idents, Reassembly};
 use stack_wire::ethernet::EtherType;
 use stack_wire::ipv4::MIN_HEADER_LEN;
 
@@ -150,13 +149,13 @@ impl NetworkProtocol for Ipv4 {
 #[derive(Debug)]
 struct Endpoint {
     config: Ipv4Config,
-    idents: ident::Idents,
-    reassembly: reassembly::Reassembly,
+    idents: Idents,
+    reassembly: Reassembly<reassembly::Key>,
 }
 
 impl Endpoint {
     fn new(config: Ipv4Config) -> Self {
-        Self { config, idents: ident::Idents::default(), reassembly: reassembly::Reassembly::default() }
+        Self { config, idents: Idents::default(), reassembly: Reassembly::default() }
     }
 }
 

@@ -5,7 +5,7 @@
 //! header contiguous in `data`, ends at its total length, and has `ip` and `transport` filled.
 
 use crate::{Endpoint, addresses, options};
-use stack_core::{Cast, Checksum, Destination, DropReason, ErrorKind, IpMeta, NetCx, RxPacket, Verdict};
+use stack_core::{Cast, Destination, DropReason, ErrorKind, IpMeta, NetCx, RxPacket, Verdict};
 use stack_wire::WireError;
 use stack_wire::ip::protocol;
 use stack_wire::ipv4::{Header, Ipv4, MAX_HEADER_LEN, MIN_HEADER_LEN};
@@ -55,14 +55,11 @@ impl Endpoint {
         packet: &mut RxPacket,
         header: &Header,
     ) -> Result<Verdict, DropReason> {
-        let Some(whole) = self.reassembly.insert(cx, &self.config, packet, header)? else {
+        let Some(whole) = self.reassemble(cx, packet, header)? else {
             return Ok(Verdict::Held);
         };
         let cast = packet.ip.cast;
-        packet.meta.truesize = u32::try_from(whole.len()).unwrap_or(u32::MAX);
-        // No device vouches for the whole of what came in parts.
-        (packet.meta.checksum, packet.meta.gso_size) = (Checksum::Unverified, 0);
-        (packet.data, packet.more) = (whole, Default::default());
+        packet.reassembled(whole);
         let header = read_header(packet)?;
         annotate(packet, &header, Destination::Local(cast));
         Ok(self.deliver(cx, packet))
@@ -106,6 +103,7 @@ fn annotate(packet: &mut RxPacket, header: &Header, destination: Destination) {
         hop_limit: header.ttl(),
         traffic_class: header.tos(), // R1122-3.2.1.6-a
         dont_fragment: header.dont_fragment(),
+        flow_label: None,
         cast: if let Destination::Local(cast) = destination { cast } else { Cast::Unicast },
     };
 }
@@ -215,6 +213,7 @@ mod tests {
             hop_limit: 3,
             traffic_class: 0xba,
             dont_fragment: true,
+            flow_label: None,
             cast: Cast::Broadcast,
         };
         assert_eq!(packet.ip, want);

@@ -1,4 +1,4 @@
-//! The header of an outbound packet, and what changes in one that is forwarded: RFC 8200 §3, RFC 2474.
+//! The header of an outbound packet, and what changes in one that is forwarded: RFC 8200 §3, RFC 2474, RFC 6437.
 
 use crate::{Endpoint, addresses};
 use core::net::{IpAddr, Ipv6Addr};
@@ -7,7 +7,7 @@ use stack_wire::ethernet::EtherType;
 use stack_wire::ipv6::{Emit, HEADER_LEN, Header};
 
 impl Endpoint {
-    /// Puts the header in front of a segment, from what `packet.ip` says. The flow label is 0 (R8200-6-a).
+    /// Puts the header in front of a segment, from what `packet.ip` says.
     pub(crate) fn write_header(
         &mut self,
         cx: &mut NetCx<'_>,
@@ -25,12 +25,27 @@ impl Endpoint {
         let default = self.config.default_hop_limit.max(1);
         let emit = Emit {
             traffic_class: meta.traffic_class,
+            flow_label: self.flow_label(cx, packet, src, dst),
             hop_limit: if meta.hop_limit == 0 { default } else { meta.hop_limit },
             ..Emit::new(src, dst, meta.protocol, payload_len)
         };
         emit.write(packet.prepend(HEADER_LEN).ok_or(DropReason::PacketTooBig)?);
         packet.ether_type = EtherType::IPV6;
         Ok(())
+    }
+}
+
+impl Endpoint {
+    /// What the sender has chosen, or what its flow has (R8200-6-a).
+    fn flow_label(&mut self, cx: &mut NetCx<'_>, packet: &TxPacket, src: Ipv6Addr, dst: Ipv6Addr) -> u32 {
+        match packet.ip.flow_label {
+            Some(label) => label,
+            None if self.config.auto_flow_labels => {
+                let random = || cx.host.random();
+                self.labels.label(random, src, dst, packet.ip.protocol, packet.header())
+            }
+            None => 0,
+        }
     }
 }
 
@@ -64,6 +79,7 @@ pub(crate) fn forward(packet: &mut RxPacket, out: &mut TxPacket) -> Result<(), E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Ipv6Config;
     use crate::testing::{Net, packet};
     use bytes::Bytes;
     use etherparse::Ipv6HeaderSlice;
@@ -89,11 +105,11 @@ mod tests {
         #[test]
         fn headers_are_what_others_read(
             src in any::<[u8; 16]>(), dst in any::<[u8; 16]>(), protocol: u8, hop_limit: u8, traffic_class: u8,
-            len in 0..3000usize,
+            len in 0..3000usize, label in proptest::option::of(0..1u32 << 20),
         ) {
             let (src, dst) = (IpAddr::from(src), IpAddr::from(dst));
             prop_assume!(!dst.is_multicast());
-            let ip = IpMeta { src, dst, protocol, hop_limit, traffic_class, ..IpMeta::default() };
+            let ip = IpMeta { src, dst, protocol, hop_limit, traffic_class, flow_label: label, ..IpMeta::default() };
             let mut packet = segment(ip, len);
             packet.checksum = Checksum::Partial { start: 0, offset: 6 };
             encapsulate(&mut Net::new(), &mut packet).unwrap();
@@ -105,7 +121,7 @@ mod tests {
             prop_assert_eq!(usize::from(theirs.payload_length), len);
             prop_assert_eq!(theirs.next_header.0, protocol);
             prop_assert_eq!(theirs.traffic_class, traffic_class);
-            prop_assert_eq!(theirs.flow_label.value(), 0);
+            prop_assert!(label.map_or(theirs.flow_label.value() != 0, |label| theirs.flow_label.value() == label));
             prop_assert_eq!(theirs.hop_limit, if hop_limit == 0 { 64 } else { hop_limit });
         }
     }
@@ -161,5 +177,14 @@ mod tests {
             let error = net.out.pop().unwrap().to_bytes();
             assert_eq!((&error[..2], &error[8..]), (&[3, 0][..], &bytes[..]));
         }
+    }
+
+    // R8200-6-a, R6437-3-b
+    #[test]
+    fn labels_can_be_switched_off() {
+        let mut net = Net::with(Ipv6Config { auto_flow_labels: false, ..Ipv6Config::default() });
+        let mut packet = segment(meta("fd00::1", "fd00::9"), 8);
+        encapsulate(&mut net, &mut packet).unwrap();
+        assert_eq!(packet.header()[..4], [0x60, 0, 0, 0]);
     }
 }

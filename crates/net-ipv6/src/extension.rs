@@ -1,10 +1,11 @@
 //! What the extension headers of a packet to us want, in the order in which they stand: RFC 8200 §4.
 //!
 //! Options that we don't know are treated as their type says (§4.2); we know only padding. Routing headers lead
-//! nowhere from here (§4.4, RFC 5095). A fragment that is the whole packet is one header more (RFC 6946); any other
-//! is refused for now.
+//! nowhere from here (§4.4, RFC 5095). A fragment that is the whole packet is one header more (RFC 6946); at any other the
+//! walk ends, since what lies behind it is not all there.
 //!
-//! Bounded: at most [`MAX_EXTENSIONS`] headers, each looked at once.
+//! Bounded: at most [`MAX_EXTENSIONS`] headers, each looked at once, with as many options and as much padding as
+//! [`Rules`] allow (RFC 8504 §5.3).
 
 use stack_core::DropReason;
 use stack_wire::icmpv6::parameter_problem as code;
@@ -15,10 +16,21 @@ use stack_wire::ipv6_ext::{Extension, FRAGMENT_LEN, Fragment, MAX_EXTENSIONS, Op
 /// Where the next-header field of the fixed header lies.
 const FIXED_NEXT_HEADER: usize = 6;
 
+/// What a walk has to know beyond the packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// The packet was sent to a group, or by the link to all.
+    pub(crate) to_group: bool,
+    /// Options that a header may have.
+    pub(crate) max_options: u16,
+    /// Octets of padding that may follow each other.
+    pub(crate) max_padding: u16,
+}
+
 /// What lies behind the extension headers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Upper {
-    /// Its protocol.
+    /// Its protocol; [`protocol::IPV6_FRAGMENT`] where the packet is one of several fragments.
     pub(crate) protocol: u8,
     /// Where it begins, in octets from the fixed header's first.
     pub(crate) offset: usize,
@@ -36,11 +48,11 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn silent(reason: DropReason) -> Self {
+    pub(crate) fn silent(reason: DropReason) -> Self {
         Self { reason, report: None }
     }
 
-    fn reported(reason: DropReason, code: u8, pointer: usize) -> Self {
+    pub(crate) fn reported(reason: DropReason, code: u8, pointer: usize) -> Self {
         Self { reason, report: Some((code, pointer)) }
     }
 }
@@ -55,7 +67,7 @@ pub(crate) fn is_extension(next_header: u8) -> bool {
 
 /// Obeys the extension headers of a packet, which lie contiguous behind its fixed header; `next` is the fixed header's
 /// next-header field.
-pub(crate) fn walk(packet: &[u8], next: u8, to_group: bool) -> Result<Upper, Refusal> {
+pub(crate) fn walk(packet: &[u8], next: u8, rules: &Rules) -> Result<Upper, Refusal> {
     let mut upper = Upper { protocol: next, offset: HEADER_LEN, fragmented: false };
     let mut named_at = FIXED_NEXT_HEADER;
     for _ in 0..=MAX_EXTENSIONS {
@@ -66,7 +78,7 @@ pub(crate) fn walk(packet: &[u8], next: u8, to_group: bool) -> Result<Upper, Ref
             return Err(Refusal::reported(DropReason::BadOption, code::NEXT_HEADER, named_at)); // R8200-4-b
         }
         let rest = packet.get(upper.offset..).unwrap_or_default();
-        let (next, len) = step(rest, &mut upper, to_group)?;
+        let Some((next, len)) = step(rest, &mut upper, rules)? else { return Ok(upper) };
         named_at = upper.offset;
         upper.protocol = next;
         upper.offset += len;
@@ -74,22 +86,21 @@ pub(crate) fn walk(packet: &[u8], next: u8, to_group: bool) -> Result<Upper, Ref
     Err(Refusal::silent(DropReason::BadOption))
 }
 
-/// One header: the next one's type, and its own length.
-fn step(rest: &[u8], upper: &mut Upper, to_group: bool) -> Result<(u8, usize), Refusal> {
+/// One header: the next one's type, and its own length; `None` where the packet is a part.
+fn step(rest: &[u8], upper: &mut Upper, rules: &Rules) -> Result<Option<(u8, usize)>, Refusal> {
     let cut = |_| Refusal::silent(DropReason::Truncated);
     if upper.protocol == protocol::IPV6_FRAGMENT {
         let (fragment, _) = Fragment::parse(rest).map_err(cut)?;
         upper.fragmented = true;
         let atomic = fragment.offset() == 0 && !fragment.more_fragments(); // R6946-a
-        let next = atomic.then_some((fragment.next_header, FRAGMENT_LEN));
-        return next.ok_or(Refusal::silent(DropReason::FragmentInvalid));
+        return Ok(atomic.then_some((fragment.next_header, FRAGMENT_LEN)));
     }
     let extension = Extension::parse(rest).map_err(cut)?;
     match upper.protocol {
         protocol::IPV6_ROUTE => routing(&extension, upper.offset)?,
-        _ => options(extension.options(), upper.offset, to_group)?,
+        _ => options(extension.options(), upper.offset, rules)?,
     }
-    Ok((extension.next_header, extension.len))
+    Ok(Some((extension.next_header, extension.len)))
 }
 
 /// R8200-4.4-a, R8200-4.4-b, R5095-a: of no type do we know more than that its route has to be at its end.
@@ -102,21 +113,27 @@ fn routing(extension: &Extension<'_>, offset: usize) -> Result<(), Refusal> {
     Err(Refusal::reported(DropReason::SourceRoute, code::HEADER_FIELD, routing_type))
 }
 
-fn options(mut options: Options<'_>, offset: usize, to_group: bool) -> Result<(), Refusal> {
+fn options(mut options: Options<'_>, offset: usize, rules: &Rules) -> Result<(), Refusal> {
+    let reason = DropReason::BadOption;
+    let mut count = 0;
     while let Some((kind, data)) = options.next() {
-        let reason = DropReason::BadOption;
+        count += 1;
+        if count > rules.max_options {
+            return Err(Refusal::silent(reason)); // R8504-5.3-a
+        }
         let at = offset + options.offset() - data.len() - 2;
         match UnknownAction::of(kind) {
             UnknownAction::Skip => {}
             UnknownAction::Discard => return Err(Refusal::silent(reason)),
-            UnknownAction::DiscardAndReportUnicast if to_group => return Err(Refusal::silent(reason)),
+            UnknownAction::DiscardAndReportUnicast if rules.to_group => return Err(Refusal::silent(reason)),
             UnknownAction::DiscardAndReport | UnknownAction::DiscardAndReportUnicast => {
                 return Err(Refusal::reported(reason, code::OPTION, at));
             }
         }
     }
-    // R8200-4.2-e
-    if options.malformed() { Err(Refusal::silent(DropReason::BadOption)) } else { Ok(()) }
+    // R8200-4.2-e, R8504-5.3-b
+    let refused = options.malformed() || options.longest_padding() > usize::from(rules.max_padding);
+    if refused { Err(Refusal::silent(reason)) } else { Ok(()) }
 }
 
 /// Where the field lies that names the packet's upper-layer protocol: the pointer of "unrecognized next header"
@@ -155,11 +172,15 @@ mod tests {
         let mut packet = alloc::vec![0; HEADER_LEN];
         packet[FIXED_NEXT_HEADER] = next;
         packet.extend_from_slice(bytes);
-        walk(&packet, next, to_group)
+        walk(&packet, next, &Rules { to_group, max_options: 8, max_padding: 7 })
     }
 
     fn upper(offset: usize) -> Result<Upper, Refusal> {
         Ok(Upper { protocol: UDP, offset, fragmented: false })
+    }
+
+    fn part(offset: usize) -> Result<Upper, Refusal> {
+        Ok(Upper { protocol: protocol::IPV6_FRAGMENT, offset, fragmented: true })
     }
 
     fn dropped(reason: DropReason) -> Result<Upper, Refusal> {
@@ -214,8 +235,9 @@ mod tests {
                 fragment(0).to_vec(),
                 Ok(Upper { protocol: UDP, offset: 48, fragmented: true }),
             ),
-            ("first fragment", IPV6_FRAGMENT, fragment(1).to_vec(), dropped(DropReason::FragmentInvalid)),
-            ("later fragment", IPV6_FRAGMENT, fragment(8).to_vec(), dropped(DropReason::FragmentInvalid)),
+            ("first fragment", IPV6_FRAGMENT, fragment(1).to_vec(), part(40)),
+            ("later fragment", IPV6_FRAGMENT, fragment(8).to_vec(), part(40)),
+            ("fragment behind options", IPV6_DESTINATION, two(pad(IPV6_FRAGMENT), fragment(8)), part(48)),
             (
                 "R8200-4.7-a: nothing follows",
                 HOP_BY_HOP,
@@ -256,6 +278,33 @@ mod tests {
         }
         let overrun = [UDP, 0, 0x1e, 9, 0, 0, 0, 0];
         assert_eq!(walked(protocol::HOP_BY_HOP, &overrun), silent, "R8200-4.2-e: overrun");
+    }
+
+    // R8504-5.3-a, R8504-5.3-b
+    #[test]
+    fn options_and_padding_are_limited() {
+        let header = |options: &[u8]| {
+            let mut bytes = [&[UDP, 0][..], options].concat();
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            bytes[1] = (bytes.len() / 8 - 1) as u8;
+            let got = walked(protocol::IPV6_DESTINATION, &bytes);
+            got == upper(40 + bytes.len())
+        };
+        for (situation, options, taken) in [
+            ("eight options", [0x1e, 0].repeat(8), true),
+            ("nine options", [0x1e, 0].repeat(9), false),
+            ("seven of Pad1", [&[0x1e, 5, 0, 0, 0, 0, 0][..], &[0; 7]].concat(), true),
+            ("eight of Pad1", [&[0x1e, 4, 0, 0, 0, 0][..], &[0; 8]].concat(), false),
+            ("PadN of eight", [&[0x1e, 4, 0, 0, 0, 0][..], &[1, 6, 0, 0, 0, 0, 0, 0]].concat(), false),
+            ("PadN and Pad1", [&[0x1e, 4, 0, 0, 0, 0][..], &[1, 4, 0, 0, 0, 0, 0, 0]].concat(), false),
+            (
+                "padding that an option parts",
+                [&[1, 5, 0, 0, 0, 0, 0][..], &[0x1e, 0], &[0; 5]].concat(),
+                true,
+            ),
+        ] {
+            assert_eq!(header(&options), taken, "{situation}");
+        }
     }
 
     // R8200-4-a

@@ -14,6 +14,9 @@
 //! | what becomes of an inbound packet? | `receive.rs` |
 //! | may a packet with these addresses be here? | `addresses.rs` |
 //! | what do its extension headers want? | `extension.rs` |
+//! | how do fragments become a packet? | `reassembly/mod.rs` |
+//! | how does a packet become fragments? | `fragment.rs` |
+//! | which flow label? | `flow_label.rs` |
 //! | what goes in front of a segment, what changes in a forwarded packet? | `encapsulate.rs` |
 //! | who answers pings? | `icmp.rs` |
 //! | what does somebody else's error mean to us? | `icmp_error.rs` |
@@ -30,10 +33,10 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 //!
-//! Deliberately absent so far: fragmentation and reassembly (a fragment is dropped, an atomic one is taken,
-//! RFC 6946), router discovery, redirects and address autoconfiguration, duplicate address detection (a tentative
-//! address is ready at once, as with `DupAddrDetectTransmits` 0 of RFC 4862 §5.1), multicast listener reports, flow
-//! labels of our own, jumbograms.
+//! Deliberately absent: extension headers in packets of our own; packets whose fragments come in by different interfaces
+//! (each interface has a store of its own). Not there yet: router discovery, redirects and address autoconfiguration, duplicate address detection (a tentative
+//! address is ready at once, as with `DupAddrDetectTransmits` 0 of RFC 4862 §5.1), multicast listener reports.
+//! Jumbograms (RFC 2675) will not be.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -43,9 +46,12 @@ extern crate alloc;
 mod addresses;
 mod encapsulate;
 mod extension;
+mod flow_label;
+mod fragment;
 mod icmp;
 mod icmp_error;
 mod ndp;
+mod reassembly;
 mod receive;
 mod send_error;
 #[cfg(test)]
@@ -53,10 +59,13 @@ mod testing;
 
 use alloc::boxed::Box;
 use core::net::IpAddr;
+use core::time::Duration;
+use flow_label::FlowLabels;
 use stack_core::{
-    AddressState, DropReason, Effect, ErrorKind, InterfaceAddress, LinkAddressResolver, NetCx,
-    NetworkEndpoint, NetworkProtocol, NicView, RxPacket, TxPacket, Verdict,
+    AddressState, DropReason, Effect, ErrorKind, Instant, InterfaceAddress, LinkAddressResolver, NetCx,
+    NetworkEndpoint, NetworkProtocol, NicView, RxPacket, TxBatch, TxPacket, Verdict,
 };
+use stack_packet::{Idents, Reassembly};
 use stack_wire::ethernet::EtherType;
 use stack_wire::ipv6::HEADER_LEN;
 use stack_wire::ndp::solicited_node;
@@ -68,11 +77,34 @@ pub struct Ipv6Config {
     pub default_hop_limit: u8,
     /// Answer echo requests to groups; on, which RFC 4443 §4.2 asks of hosts (R4443-4.2-b).
     pub echo_multicast: bool,
+    /// Give each flow whose sender chose no label one of its own; on (RFC 6437 §3, R6437-3-a). Off, they get 0.
+    pub auto_flow_labels: bool,
+    /// Options other than padding that one hop-by-hop or destination header may have; 8 (RFC 8504 §5.3). Packets with more
+    /// are dropped in silence.
+    pub max_options: u16,
+    /// Octets of padding that may follow each other; 7, since headers are aligned to 8 (RFC 8504 §5.3). As above.
+    pub max_padding: u16,
+    /// How long fragments wait for the rest of their packet, from the first on; 60 s (R8200-4.5-b).
+    pub reassembly_timeout: Duration,
+    /// Bytes that all fragments of one interface may take, bookkeeping included; above it the oldest packets go. 4 MiB, as
+    /// for IPv4.
+    pub reassembly_high: usize,
+    /// How far down they go; 3 MiB, as for IPv4.
+    pub reassembly_low: usize,
 }
 
 impl Default for Ipv6Config {
     fn default() -> Self {
-        Self { default_hop_limit: 64, echo_multicast: true }
+        Self {
+            default_hop_limit: 64,
+            echo_multicast: true,
+            auto_flow_labels: true,
+            max_options: 8,
+            max_padding: 7,
+            reassembly_timeout: Duration::from_secs(60),
+            reassembly_high: 4 * 1024 * 1024,
+            reassembly_low: 3 * 1024 * 1024,
+        }
     }
 }
 
@@ -122,11 +154,15 @@ impl NetworkProtocol for Ipv6 {
 #[derive(Debug)]
 struct Endpoint {
     config: Ipv6Config,
+    idents: Idents,
+    labels: FlowLabels,
+    reassembly: Reassembly<reassembly::Key>,
 }
 
 impl Endpoint {
     fn new(config: Ipv6Config) -> Self {
-        Self { config }
+        let (idents, labels) = (Idents::default(), FlowLabels::default());
+        Self { config, idents, labels, reassembly: Reassembly::default() }
     }
 }
 
@@ -156,6 +192,16 @@ impl NetworkEndpoint for Endpoint {
         encapsulate::forward(packet, out)
     }
 
+    fn fragment(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        packet: &TxPacket,
+        mtu: usize,
+        out: &mut TxBatch,
+    ) -> Result<(), ErrorKind> {
+        self.cut(cx, packet, mtu, out)
+    }
+
     fn send_error(&mut self, cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind) {
         send_error::send_error(cx, packet, kind);
     }
@@ -174,6 +220,14 @@ impl NetworkEndpoint for Endpoint {
 
     fn address_removed(&mut self, cx: &mut NetCx<'_>, address: &InterfaceAddress) {
         join_solicited_node(cx, address, false);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.reassembly.next_deadline()
+    }
+
+    fn handle_timeout(&mut self, cx: &mut NetCx<'_>) {
+        self.expire_fragments(cx);
     }
 
     fn resolver(&mut self) -> Option<&mut dyn LinkAddressResolver> {

@@ -1,11 +1,11 @@
-//! The life of an inbound packet: fixed header, addresses, extension headers, then ICMPv6 or a transport protocol.
+//! The life of an inbound packet: fixed header, addresses, extension headers, fragments, then ICMPv6 or a transport protocol.
 //! RFC 8200 §3, §4.
 //!
 //! Invariant: a packet that is delivered or forwarded has its network headers and the first bytes of its transport
 //! header contiguous in `data`, ends at its payload length, and has `ip` and `transport` filled. The extension headers
 //! of what is forwarded are not looked at (§4).
 
-use crate::extension::{self, Refusal};
+use crate::extension::{self, Refusal, Upper};
 use crate::{Endpoint, addresses, send_error};
 use stack_core::{Cast, Destination, DropReason, ErrorKind, IpMeta, NetCx, RxPacket, Verdict};
 use stack_wire::WireError;
@@ -42,15 +42,70 @@ impl Endpoint {
         header: &Header,
         cast: Cast,
     ) -> Result<Verdict, DropReason> {
-        let mut fragmented = false;
-        if extension::is_extension(header.next_header()) {
-            packet.pull_up(usize::MAX);
-            let walked = extension::walk(&packet.data, header.next_header(), cast != Cast::Unicast);
-            let upper = walked.map_err(|refusal| refuse(cx, packet, refusal))?;
-            packet.ip.protocol = upper.protocol;
-            packet.transport = u16::try_from(upper.offset).map_err(|_| DropReason::BadHeaderLength)?;
-            fragmented = upper.fragmented;
+        if !extension::is_extension(header.next_header()) {
+            return self.deliver(cx, packet, false);
         }
+        let upper = self.obey(cx, packet, header, cast)?;
+        if upper.protocol == protocol::IPV6_FRAGMENT {
+            return self.collect(cx, packet, header, cast, upper.offset);
+        }
+        self.deliver(cx, packet, upper.fragmented)
+    }
+
+    /// Does what the extension headers want, and notes where they end.
+    fn obey(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        packet: &mut RxPacket,
+        header: &Header,
+        cast: Cast,
+    ) -> Result<Upper, DropReason> {
+        packet.pull_up(usize::MAX);
+        let rules = extension::Rules {
+            to_group: cast != Cast::Unicast,
+            max_options: self.config.max_options,
+            max_padding: self.config.max_padding,
+        };
+        let walked = extension::walk(&packet.data, header.next_header(), &rules);
+        let upper = walked.map_err(|refusal| refuse(cx, packet, refusal))?;
+        packet.ip.protocol = upper.protocol;
+        packet.transport = u16::try_from(upper.offset).map_err(|_| DropReason::BadHeaderLength)?;
+        Ok(upper)
+    }
+
+    /// A fragment of a packet for us, whose fragment header is at `at`: kept, or the last that was missing.
+    fn collect(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        packet: &mut RxPacket,
+        header: &Header,
+        cast: Cast,
+        at: usize,
+    ) -> Result<Verdict, DropReason> {
+        let taken = self.reassemble(cx, packet, header, at);
+        let Some(whole) = taken.map_err(|refusal| refuse(cx, packet, refusal))? else {
+            return Ok(Verdict::Held);
+        };
+        packet.reassembled(whole);
+        let header = read_header(packet)?;
+        annotate(packet, &header, Destination::Local(cast));
+        if extension::is_extension(header.next_header()) {
+            let upper = self.obey(cx, packet, &header, cast)?;
+            // Fragments of fragments are nobody's traffic.
+            if upper.protocol == protocol::IPV6_FRAGMENT {
+                return Err(DropReason::FragmentInvalid);
+            }
+        }
+        self.deliver(cx, packet, true)
+    }
+
+    /// A whole packet for us; `fragmented` says that it came behind a fragment header.
+    fn deliver(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        packet: &mut RxPacket,
+        fragmented: bool,
+    ) -> Result<Verdict, DropReason> {
         pull_up_transport(packet);
         match packet.ip.protocol {
             protocol::ICMPV6 => Ok(self.receive_icmp(cx, packet, fragmented)),
@@ -92,6 +147,7 @@ fn annotate(packet: &mut RxPacket, header: &Header, destination: Destination) {
         hop_limit: header.hop_limit(),
         traffic_class: header.traffic_class(),
         dont_fragment: true,
+        flow_label: Some(header.flow_label()),
         cast: if let Destination::Local(cast) = destination { cast } else { Cast::Unicast },
     };
 }
@@ -166,6 +222,7 @@ mod tests {
             hop_limit: 3,
             traffic_class: 0xba,
             dont_fragment: true,
+            flow_label: Some(0x5_0000),
             cast: Cast::Multicast,
         };
         assert_eq!(packet.ip, want);

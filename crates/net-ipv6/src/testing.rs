@@ -11,6 +11,7 @@ use stack_core::{
     RxPacket, TxBatch, Verdict,
 };
 use stack_wire::checksum::pseudo_header;
+use stack_wire::ipv6_ext::Fragment;
 use stack_wire::{icmpv6, ipv6};
 
 pub(crate) const NIC: NicId = NicId(7);
@@ -74,7 +75,7 @@ impl NetServices for FakeHost {
 /// An endpoint with all that its calls borrow.
 pub(crate) struct Net {
     endpoint: Endpoint,
-    now: Instant,
+    pub(crate) now: Instant,
     pub(crate) capabilities: LinkCapabilities,
     pub(crate) addresses: Vec<InterfaceAddress>,
     pub(crate) forwarding: bool,
@@ -144,6 +145,14 @@ impl Net {
         self.call(|endpoint, cx| endpoint.receive(cx, packet))
     }
 
+    pub(crate) fn poll_timeout(&mut self) -> Option<Instant> {
+        self.call(|endpoint, _| endpoint.poll_timeout())
+    }
+
+    pub(crate) fn handle_timeout(&mut self) {
+        self.call(|endpoint, cx| endpoint.handle_timeout(cx));
+    }
+
     pub(crate) fn send_error(&mut self, packet: &RxPacket, kind: ErrorKind) {
         self.call(|endpoint, cx| endpoint.send_error(cx, packet, kind));
     }
@@ -156,6 +165,14 @@ pub(crate) fn packet(src: &str, dst: &str, next_header: u8, payload: &[u8]) -> V
     ipv6::Emit::new(address(src), address(dst), next_header, payload.len()).write(&mut packet);
     packet.extend_from_slice(payload);
     packet
+}
+
+/// A fragment of a packet from fd00::9: `next` is the type of what is reassembled.
+pub(crate) fn fragment_of(next: u8, ident: u32, offset: usize, more: bool, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = alloc::vec![0; 8];
+    Fragment::new(next, offset as u16, more, ident).write(&mut bytes);
+    bytes.extend_from_slice(payload);
+    packet("fd00::9", "fd00::1", 44, &bytes)
 }
 
 /// An ICMPv6 message with its checksum.

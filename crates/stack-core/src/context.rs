@@ -124,6 +124,10 @@ pub trait TransportServices {
     /// checked, or one that probing has found (RFC 4821 §5.2).
     fn set_path_mtu(&mut self, now: Instant, remote: IpAddr, mtu: u32);
 
+    /// Remembers the path MTU that a router reports, if it is smaller than what is known: no report makes it larger
+    /// (RFC 1191 §3, RFC 8201 §4).
+    fn lower_path_mtu(&mut self, now: Instant, remote: IpAddr, mtu: u32);
+
     /// Forward progress: the neighbour on this hop is alive (RFC 4861 §7.3.1).
     fn confirm_reachable(&mut self, now: Instant, hop: &Hop);
 

@@ -1,5 +1,7 @@
 //! Why a packet ended: one closed enum, a counter for each, visible in statistics, traces and capture comments.
 
+use stack_packet::FragmentLoss;
+
 macro_rules! drop_reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
         /// Why a packet went no further.
@@ -145,6 +147,17 @@ impl DropReason {
     /// Position in [`DropReason::ALL`].
     pub const fn index(self) -> usize {
         self as usize
+    }
+}
+
+impl From<FragmentLoss> for DropReason {
+    fn from(loss: FragmentLoss) -> Self {
+        match loss {
+            FragmentLoss::Invalid => Self::FragmentInvalid,
+            FragmentLoss::Overlap => Self::FragmentOverlap,
+            FragmentLoss::Memory => Self::FragmentMemory,
+            FragmentLoss::Timeout => Self::FragmentTimeout,
+        }
     }
 }
 

@@ -72,8 +72,9 @@ pub trait NetworkEndpoint: Any + Send {
         Err(ErrorKind::NetUnreachable)
     }
 
-    /// Cuts an encapsulated packet into fragments of at most `mtu` bytes, appended to `out` with the packet's hop.
-    /// The transport checksum is complete by then.
+    /// Cuts an encapsulated packet into fragments of at most `mtu` bytes, appended to `out` with the packet's hop; the
+    /// first one's `network_len` says where the transport header is, if the packet's did. The transport checksum is
+    /// complete by then.
     ///
     /// # Errors
     /// It must not be fragmented.

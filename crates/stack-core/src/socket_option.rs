@@ -22,6 +22,11 @@ macro_rules! socket_options {
         }
 
         impl SocketOption {
+            /// Whether a flow label has no more than its 20 bits.
+            pub fn is_flow_label(label: Option<u32>) -> bool {
+                label.is_none_or(|label| label >> 20 == 0)
+            }
+
             /// Which setting it is.
             pub fn name(&self) -> OptionName {
                 match self {
@@ -73,6 +78,9 @@ socket_options! {
     ReceiveErrors(bool),
     /// Traffic class of outbound packets; the ECN bits are the protocol's (`IP_TOS`, `IPV6_TCLASS`).
     TrafficClass(u8),
+    /// Flow label of outbound IPv6 packets, 20 bits (RFC 6437); `None`, the default, lets the network layer compute one
+    /// for each flow (Linux: `IPV6_AUTOFLOWLABEL` and `IPV6_FLOWINFO_SEND`).
+    FlowLabel(Option<u32>),
     /// Receive a group on an interface (`IP_ADD_MEMBERSHIP`).
     JoinGroup(IpAddr, Option<NicId>),
     /// Stop to (`IP_DROP_MEMBERSHIP`).

@@ -48,7 +48,7 @@ impl Host {
         let result = forwarded.and_then(|()| {
             out.hop = route.hop;
             out.ip.cast = route.cast;
-            self.send_on(now, egress, endpoint, route.mtu as usize, out)
+            self.send_on(now, egress, endpoint, route.link_mtu as usize, out)
         });
         match result {
             Ok(()) => {

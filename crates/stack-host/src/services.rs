@@ -105,6 +105,13 @@ impl TransportServices for Tables {
         self.invalidate_routes();
     }
 
+    // R8201-4-c, R8201-5.1-a
+    fn lower_path_mtu(&mut self, now: Instant, remote: IpAddr, mtu: u32) {
+        if self.path_mtus.path_mtu(now, remote).is_none_or(|known| mtu < known) {
+            self.set_path_mtu(now, remote, mtu);
+        }
+    }
+
     fn confirm_reachable(&mut self, now: Instant, hop: &Hop) {
         self.neighbors.confirm(now, hop.nic, hop.next_hop, &mut *self.rng);
     }

@@ -94,13 +94,22 @@ impl Host {
         if packet.ip.cast != Cast::Unicast && packet.multicast_loop {
             self.loop_back(now, nic, packet);
         }
-        let mtu = self.tables.interfaces[nic].visible.capabilities.mtu as usize;
+        let mtu = self.largest_packet(now, nic, packet);
         if packet.gso_size == 0 && packet.len() > mtu {
             self.send_fragments(now, nic, endpoint, packet, mtu).map_err(Failure::Error)?;
             Ok(None)
         } else {
             Ok(Some(nic))
         }
+    }
+
+    /// How long the packet may be in one piece: as long as its link takes, or, since no router will fragment it, as the path
+    /// of IPv6 takes (RFC 8200 §5, RFC 8201 §4). Who forbids fragments has looked at the path and knows why.
+    fn largest_packet(&self, now: Instant, nic: usize, packet: &TxPacket) -> usize {
+        let link = self.tables.interfaces[nic].visible.capabilities.mtu;
+        let follows_path = packet.ip.dst.is_ipv6() && packet.len() > IPV6_MIN_MTU && !packet.ip.dont_fragment;
+        let path = follows_path.then(|| self.tables.path_mtus.path_mtu(now, packet.ip.dst)).flatten();
+        path.map_or(link, |path| path.min(link)) as usize
     }
 
     /// Routes a packet whose cached answer no longer holds, and gives it a source address if it has none.
@@ -136,9 +145,6 @@ impl Host {
             endpoint.fragment(cx, packet, mtu, &mut fragments)
         })?;
         self.counters.fragmented += 1;
-        if let Some(first) = fragments.front_mut() {
-            first.network_len = packet.network_len;
-        }
         while let Some(fragment) = fragments.pop() {
             self.launch(now, nic, fragment);
         }
@@ -213,6 +219,9 @@ enum Failure {
     /// Something that its sender should hear.
     Error(ErrorKind),
 }
+
+/// Every IPv6 path carries this (RFC 8200 §5).
+const IPV6_MIN_MTU: usize = 1280;
 
 /// Where the transport header starts; `None` in later fragments.
 fn transport_offset(packet: &TxPacket) -> Option<usize> {

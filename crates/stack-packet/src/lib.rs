@@ -27,8 +27,11 @@ extern crate alloc;
 
 mod arena;
 mod batch;
+mod fragment;
+mod ident;
 mod meta;
 mod ranges;
+mod reassembly;
 mod rope;
 mod rx;
 mod time;
@@ -36,8 +39,12 @@ mod tx;
 
 pub use arena::{BIG_BLOCK, RxArena, SMALL_BLOCK};
 pub use batch::{RxBatch, TxBatch};
+pub use ident::Idents;
 pub use meta::{Cast, Checksum, Hop, IpMeta, LinkAddress, NicId, ParseLinkAddressError, Token};
 pub use ranges::{Range, RangeSet};
+pub use reassembly::{
+    DATAGRAM_COST, Fragment, FragmentLoss, MAX_FRAGMENTS, PIECE_COST, Reassembly, ReassemblyLimits, Whole,
+};
 pub use rope::Rope;
 pub use rx::{RxMeta, RxPacket};
 pub use time::Instant;

@@ -168,8 +168,11 @@ pub struct IpMeta {
     pub hop_limit: u8,
     /// Type of service or traffic class, ECN in the two low bits (RFC 2474, RFC 3168).
     pub traffic_class: u8,
-    /// Outbound IPv4: set the DF bit (RFC 791). Inbound: whether it was set.
+    /// Outbound: never to be fragmented, with the DF bit in IPv4 (RFC 791). Inbound: whether it was set; always in IPv6,
+    /// which routers don't fragment.
     pub dont_fragment: bool,
+    /// The flow label of IPv6, 20 bits; outbound `None` lets the network layer compute one for the flow (RFC 6437 §3).
+    pub flow_label: Option<u32>,
     /// To how many the destination address belongs.
     pub cast: Cast,
 }
@@ -191,6 +194,7 @@ impl Default for IpMeta {
             hop_limit: 0,
             traffic_class: 0,
             dont_fragment: false,
+            flow_label: None,
             cast: Cast::Unicast,
         }
     }

@@ -130,6 +130,13 @@ impl RxPacket {
         core::iter::once(first).chain(more.into_pieces()).filter(|piece| !piece.is_empty())
     }
 
+    /// Replaces the last fragment by the whole datagram, for which no device vouches.
+    pub fn reassembled(&mut self, whole: Bytes) {
+        self.meta.truesize = u32::try_from(whole.len()).unwrap_or(u32::MAX);
+        (self.meta.checksum, self.meta.gso_size) = (Checksum::Unverified, 0);
+        (self.data, self.more) = (whole, Rope::default());
+    }
+
     /// Drops `len` bytes from the front: a link header that has been read.
     pub fn advance(&mut self, len: usize) {
         self.data.advance(len.min(self.data.len()));

@@ -101,7 +101,7 @@ impl<'a> Extension<'a> {
 
     /// The data of a hop-by-hop or destination header as options.
     pub const fn options(&self) -> Options<'a> {
-        Options { all: self.data, rest: self.data, malformed: false }
+        Options { all: self.data, rest: self.data, malformed: false, padding: 0, longest_padding: 0 }
     }
 }
 
@@ -189,6 +189,8 @@ pub struct Options<'a> {
     all: &'a [u8],
     rest: &'a [u8],
     malformed: bool,
+    padding: usize,
+    longest_padding: usize,
 }
 
 impl Options<'_> {
@@ -201,6 +203,16 @@ impl Options<'_> {
     pub const fn malformed(&self) -> bool {
         self.malformed
     }
+
+    /// The most octets of padding that followed each other so far (RFC 8504 §5.3).
+    pub const fn longest_padding(&self) -> usize {
+        self.longest_padding
+    }
+
+    fn pad(&mut self, len: usize) {
+        self.padding += len;
+        self.longest_padding = self.longest_padding.max(self.padding);
+    }
 }
 
 impl<'a> Iterator for Options<'a> {
@@ -212,6 +224,7 @@ impl<'a> Iterator for Options<'a> {
                 [] => return None,
                 [0, rest @ ..] => {
                     self.rest = rest; // Pad1
+                    self.pad(1);
                     continue;
                 }
                 [kind, len, behind @ ..] => (*kind, usize::from(*len), behind),
@@ -223,8 +236,10 @@ impl<'a> Iterator for Options<'a> {
             };
             self.rest = rest;
             if kind != 1 {
+                self.padding = 0;
                 return Some((kind, data));
             }
+            self.pad(2 + len);
         }
     }
 }

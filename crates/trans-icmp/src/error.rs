@@ -53,7 +53,7 @@ impl<F: Family> Icmp<F> {
             if let (Some(mtu), ErrorOrigin::Icmp { .. }) =
                 (believable_mtu::<F>(mtu, socket.largest_sent), error.origin)
             {
-                cx.host.set_path_mtu(cx.now, error.remote, mtu);
+                cx.host.lower_path_mtu(cx.now, error.remote, mtu);
             }
         }
         self.counters.in_error_reports += 1;

@@ -17,6 +17,7 @@ impl<F: Family> Icmp<F> {
             OptionName::DontFragment => SocketOption::DontFragment(options.dont_fragment),
             OptionName::ReceiveErrors => SocketOption::ReceiveErrors(options.receive_errors),
             OptionName::TrafficClass => SocketOption::TrafficClass(options.traffic_class),
+            OptionName::FlowLabel => SocketOption::FlowLabel(options.flow_label),
             _ => return Err(Error::NotSupported),
         })
     }
@@ -57,6 +58,10 @@ impl<F: Family> Icmp<F> {
                 }
             }
             SocketOption::TrafficClass(class) => options.traffic_class = class,
+            SocketOption::FlowLabel(label) if SocketOption::is_flow_label(label) => {
+                options.flow_label = label
+            }
+            SocketOption::FlowLabel(_) => return Err(Error::InvalidArgument),
             _ => return Err(Error::NotSupported),
         }
         Ok(())

@@ -129,6 +129,7 @@ impl Socket {
                 hop_limit: if multicast { own.multicast_hop_limit } else { own.hop_limit },
                 traffic_class: own.traffic_class,
                 dont_fragment: own.dont_fragment,
+                flow_label: own.flow_label,
                 cast: route.cast,
             },
             ident: self.binding.map_or(0, |binding| binding.identity.local_port),

@@ -106,6 +106,7 @@ pub(crate) struct Options {
     pub(crate) multicast_hop_limit: u8,
     pub(crate) multicast_loop: bool,
     pub(crate) traffic_class: u8,
+    pub(crate) flow_label: Option<u32>,
     pub(crate) dont_fragment: bool,
     pub(crate) receive_errors: bool,
 }
@@ -122,6 +123,7 @@ impl Default for Options {
             multicast_hop_limit: 1,
             multicast_loop: true,
             traffic_class: 0,
+            flow_label: None,
             dont_fragment: false,
             // Errors are half of what echo is for.
             receive_errors: true,

@@ -33,6 +33,7 @@ pub(crate) struct Envelope<'a> {
     pub(crate) nic: Option<stack_core::NicId>,
     pub(crate) hop_limit: u8,
     pub(crate) traffic_class: u8,
+    pub(crate) flow_label: Option<u32>,
     pub(crate) mark: u32,
     pub(crate) hash: u32,
 }
@@ -55,6 +56,7 @@ impl Envelope<'_> {
             hop_limit: self.hop_limit,
             traffic_class: self.traffic_class,
             dont_fragment: true,
+            flow_label: self.flow_label,
             cast: Cast::Unicast,
         };
         packet.hop = self.path.hop;
@@ -98,6 +100,7 @@ impl Connection {
             nic: self.nic,
             hop_limit: self.settings.hop_limit,
             traffic_class: self.settings.traffic_class,
+            flow_label: self.settings.flow_label,
             mark: self.settings.mark,
             hash: self.hash,
         }
@@ -177,6 +180,7 @@ pub(crate) fn write_reply(reply: &Reply, packet: &mut TxPacket) -> bool {
         nic: reply.nic,
         hop_limit: 0,
         traffic_class: 0,
+        flow_label: None,
         mark: reply.mark,
         hash: 0,
     };

@@ -60,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) hop_limit: u8,
     /// R9293-MUST-48; the two ECN bits are always clear.
     pub(crate) traffic_class: u8,
+    pub(crate) flow_label: Option<u32>,
     pub(crate) congestion: Algorithm,
     pub(crate) mtu_probing: MtuProbing,
     pub(crate) keep_alive: bool,
@@ -98,6 +99,7 @@ impl Settings {
             defer_accept: 0,
             hop_limit: 0,
             traffic_class: 0,
+            flow_label: None,
             congestion: config.congestion,
             mtu_probing: config.mtu_probing,
             keep_alive: false, // R9293-MUST-25
@@ -139,6 +141,7 @@ impl Settings {
             SocketOption::HopLimit(limit @ 1..) => self.hop_limit = limit, // R9293-MUST-49
             // R9293-MUST-48, R9293-SHLD-21, R9293-SHLD-22
             SocketOption::TrafficClass(class) => self.traffic_class = class & !3,
+            SocketOption::FlowLabel(label) if SocketOption::is_flow_label(label) => self.flow_label = label,
             SocketOption::Linger(linger) => self.linger = linger.map(millis),
             SocketOption::NoDelay(on) => self.no_delay = on, // R9293-MUST-17
             SocketOption::Cork(on) => self.cork = on,
@@ -164,6 +167,7 @@ impl Settings {
             SocketOption::FastOpen(queue) => self.fast_open = queue,
             SocketOption::MtuProbing(probing) => self.mtu_probing = probing,
             SocketOption::HopLimit(_)
+            | SocketOption::FlowLabel(_)
             | SocketOption::KeepAliveCount(_)
             | SocketOption::MaxSegment(_)
             | SocketOption::NotSentLowat(_)
@@ -185,6 +189,7 @@ impl Settings {
             OptionName::Mark => SocketOption::Mark(self.mark),
             OptionName::HopLimit => SocketOption::HopLimit(self.hop_limit),
             OptionName::TrafficClass => SocketOption::TrafficClass(self.traffic_class),
+            OptionName::FlowLabel => SocketOption::FlowLabel(self.flow_label),
             OptionName::Linger => SocketOption::Linger(self.linger.map(time)),
             OptionName::NoDelay => SocketOption::NoDelay(self.no_delay),
             OptionName::Cork => SocketOption::Cork(self.cork),
@@ -230,6 +235,7 @@ mod tests {
             SocketOption::Mark(7),
             SocketOption::HopLimit(9),
             SocketOption::TrafficClass(0x28),
+            SocketOption::FlowLabel(Some(0xf_ffff)),
             SocketOption::Linger(Some(Duration::from_secs(3))),
             SocketOption::NoDelay(true),
             SocketOption::Cork(true),

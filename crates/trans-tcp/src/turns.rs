@@ -84,6 +84,7 @@ impl Tcp {
             nic: record.nic,
             hop_limit: settings.hop_limit,
             traffic_class: settings.traffic_class,
+            flow_label: settings.flow_label,
             mark: settings.mark,
             hash: secrets.flow_hash(&record.tuple),
         };

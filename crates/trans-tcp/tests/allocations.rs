@@ -99,6 +99,10 @@ impl TransportServices for Services {
         Some(NicId(1))
     }
 
+    fn lower_path_mtu(&mut self, now: Instant, remote: IpAddr, mtu: u32) {
+        self.set_path_mtu(now, remote, mtu);
+    }
+
     fn set_path_mtu(&mut self, _: Instant, _: IpAddr, _: u32) {}
 
     fn confirm_reachable(&mut self, _: Instant, _: &Hop) {}

@@ -83,7 +83,7 @@ impl Udp {
             if let (Some(mtu), ErrorOrigin::Icmp { .. }) =
                 (believable_mtu(error.remote, mtu, quoted.length), error.origin)
             {
-                cx.host.set_path_mtu(cx.now, error.remote, mtu);
+                cx.host.lower_path_mtu(cx.now, error.remote, mtu);
             }
             if !socket.options.dont_fragment {
                 return;

@@ -26,6 +26,7 @@ impl Udp {
             OptionName::DontFragment => SocketOption::DontFragment(options.dont_fragment),
             OptionName::ReceiveErrors => SocketOption::ReceiveErrors(options.receive_errors),
             OptionName::TrafficClass => SocketOption::TrafficClass(options.traffic_class),
+            OptionName::FlowLabel => SocketOption::FlowLabel(options.flow_label),
             _ => return Err(Error::NotSupported),
         })
     }
@@ -72,6 +73,10 @@ impl Udp {
             }
             // All eight bits: it is the application that speaks ECN over UDP (RFC 8085 §3.1.7).
             SocketOption::TrafficClass(class) => options.traffic_class = class,
+            SocketOption::FlowLabel(label) if SocketOption::is_flow_label(label) => {
+                options.flow_label = label
+            }
+            SocketOption::FlowLabel(_) => return Err(Error::InvalidArgument),
             SocketOption::JoinGroup(group, nic) => return self.join(cx, id, group, nic),
             SocketOption::LeaveGroup(group, nic) => return self.leave(cx, id, group, nic),
             _ => return Err(Error::NotSupported),

@@ -146,6 +146,7 @@ impl Socket {
                 hop_limit: options.hop_limit.unwrap_or(hop_limit),
                 traffic_class: options.traffic_class.unwrap_or(own.traffic_class),
                 dont_fragment: own.dont_fragment,
+                flow_label: own.flow_label,
                 cast: route.cast,
             },
             src_port: self.binding.map_or(0, |binding| binding.identity.local_port),

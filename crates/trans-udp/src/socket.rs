@@ -78,6 +78,7 @@ pub(crate) struct Options {
     pub(crate) multicast_hop_limit: u8,
     pub(crate) multicast_loop: bool,
     pub(crate) traffic_class: u8,
+    pub(crate) flow_label: Option<u32>,
     pub(crate) dont_fragment: bool,
     pub(crate) receive_errors: bool,
 }
@@ -96,6 +97,7 @@ impl Default for Options {
             multicast_hop_limit: 1,
             multicast_loop: true,
             traffic_class: 0,
+            flow_label: None,
             dont_fragment: false,
             receive_errors: false,
         }

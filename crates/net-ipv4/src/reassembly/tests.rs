@@ -1,13 +1,12 @@
 //! Reassembly as a peer sees it: fragments in, datagrams or silence out.
 
-use super::datagram::{DATAGRAM_COST, MAX_PIECES, PIECE_COST};
 use crate::Ipv4Config;
 use crate::testing::{NIC, Net, datagram, fix_checksum, icmp, with_options};
 use DropReason::{FragmentInvalid, FragmentMemory, FragmentOverlap};
 use alloc::vec::Vec;
-use core::time::Duration;
 use proptest::prelude::*;
 use stack_core::{Cast, Checksum, DropReason, Effect, Instant, Verdict};
+use stack_packet::{DATAGRAM_COST, MAX_FRAGMENTS, PIECE_COST};
 use stack_wire::icmpv4::Emit;
 
 fn fragment_of(protocol: u8, ident: u16, offset: usize, more: bool, payload: &[u8]) -> Vec<u8> {
@@ -100,29 +99,6 @@ proptest! {
         prop_assert_eq!(verdict, if hits { dropped(FragmentOverlap) } else { HELD });
         let verdict = net.receive(&fragment(0, true, &payload[..cuts[0].1]));
         prop_assert_eq!(verdict, dropped(FragmentOverlap));
-    }
-
-    #[test]
-    fn no_sequence_of_fragments_breaks_the_accounts(
-        fragments in proptest::collection::vec((0..3u16, 0..12usize, any::<bool>(), 0..40usize), 0..200),
-    ) {
-        let config = Ipv4Config { reassembly_high: 6000, reassembly_low: 4000, ..Default::default() };
-        let mut net = Net::with(config.clone());
-        for (ident, offset, more, len) in fragments {
-            net.now += Duration::from_millis(500);
-            net.receive(&fragment_of(17, ident, offset * 8, more, &alloc::vec![ident as u8; len]));
-            net.handle_timeout();
-            net.call(|endpoint, _| {
-                let r = &endpoint.reassembly;
-                assert_eq!(r.cost, r.datagrams.values().map(|d| d.cost).sum::<usize>());
-                assert!(r.cost <= config.reassembly_high);
-                assert_eq!(r.by_age.len(), r.datagrams.len());
-            });
-        }
-        net.now += Duration::from_secs(60);
-        net.handle_timeout();
-        net.call(|endpoint, _| assert_eq!(endpoint.reassembly.cost, 0));
-        prop_assert_eq!(net.poll_timeout(), None);
     }
 }
 
@@ -375,10 +351,10 @@ fn the_oldest_make_room() {
 #[test]
 fn a_datagram_has_a_limit_of_pieces() {
     let mut net = Net::new();
-    for index in 0..MAX_PIECES {
+    for index in 0..MAX_FRAGMENTS {
         assert_eq!(net.receive(&fragment(index * 8, true, &[1; 8])), HELD);
     }
-    let verdict = net.receive(&fragment(MAX_PIECES * 8, true, &[1; 8]));
+    let verdict = net.receive(&fragment(MAX_FRAGMENTS * 8, true, &[1; 8]));
     assert_eq!(verdict, dropped(FragmentMemory));
 }
 

@@ -107,6 +107,10 @@ impl TransportServices for Services {
         (address == self.address).then_some(NicId(1))
     }
 
+    fn lower_path_mtu(&mut self, now: Instant, remote: IpAddr, mtu: u32) {
+        self.set_path_mtu(now, remote, mtu);
+    }
+
     fn set_path_mtu(&mut self, _: Instant, remote: IpAddr, mtu: u32) {
         self.path_mtus.push((remote, mtu));
     }
