@@ -12,6 +12,7 @@ use stack_core::{
 use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::icmpv6::{Emit, HEADER_LEN, Header, Icmpv6, kind};
 use stack_wire::ip::protocol;
+use stack_wire::ipv6::HEADER_LEN as IP_HEADER_LEN;
 
 /// Where the checksum lies in an ICMPv6 header.
 const CHECKSUM_OFFSET: u16 = 2;
@@ -34,6 +35,7 @@ impl Endpoint {
         match header.kind() {
             kind::ECHO_REPLY => Verdict::Deliver,
             kind::ECHO_REQUEST if packet.ip.cast == Cast::Unicast || self.config.echo_multicast => {
+                self.note_reply(packet);
                 echo(cx, packet, &header)
             }
             // R6980-a
@@ -44,9 +46,18 @@ impl Endpoint {
             _ if header.is_error() && packet.ip.cast == Cast::Unicast => {
                 // The quoted packet is read as one slice; one that never touched a device may lie in pieces.
                 packet.pull_up(usize::from(packet.transport) + HEADER_LEN + icmp_error::MAX_QUOTED);
-                icmp_error::receive(cx, packet, &header)
+                icmp_error::receive(cx, packet, &header, &self.replies)
             }
             _ => Verdict::Drop(DropReason::IcmpIgnored),
+        }
+    }
+}
+
+impl Endpoint {
+    /// The answer to an echo request is as long as the request.
+    fn note_reply(&mut self, packet: &RxPacket) {
+        if let IpAddr::V6(to) = packet.ip.src {
+            self.replies.note(to, IP_HEADER_LEN + packet.transport_len());
         }
     }
 }

@@ -4,11 +4,13 @@
 //! that sent it. Whether an error may be believed is the transport's question; here it only has to be about a packet
 //! of ours, with enough of it to tell whose.
 
+use crate::replies::Replies;
 use core::net::Ipv6Addr;
 use stack_core::{
     Cast, DeliveryError, Destination, DropReason, Effect, ErrorKind, ErrorOrigin, NetCx, RxPacket, Verdict,
 };
 use stack_wire::icmpv6::{HEADER_LEN, Header, kind, parameter_problem, time_exceeded, unreachable};
+use stack_wire::ip::protocol;
 use stack_wire::ipv6::{Ipv6, MIN_MTU};
 use stack_wire::ipv6_ext::upper_layer;
 
@@ -21,8 +23,8 @@ const SOURCE_ROUTING_HEADER: u8 = 7;
 pub(crate) const MAX_QUOTED: usize = 1280;
 
 /// What becomes of an error message to us.
-pub(crate) fn receive(cx: &mut NetCx<'_>, packet: &RxPacket, header: &Header) -> Verdict {
-    match effect_of(cx, packet, header) {
+pub(crate) fn receive(cx: &mut NetCx<'_>, packet: &RxPacket, header: &Header, replies: &Replies) -> Verdict {
+    match effect_of(cx, packet, header, replies) {
         Ok(effect) => {
             cx.emit(effect);
             Verdict::Held
@@ -31,7 +33,12 @@ pub(crate) fn receive(cx: &mut NetCx<'_>, packet: &RxPacket, header: &Header) ->
     }
 }
 
-fn effect_of(cx: &NetCx<'_>, packet: &RxPacket, header: &Header) -> Result<Effect, DropReason> {
+fn effect_of(
+    cx: &NetCx<'_>,
+    packet: &RxPacket,
+    header: &Header,
+    replies: &Replies,
+) -> Result<Effect, DropReason> {
     let at = usize::from(packet.transport) + HEADER_LEN;
     let bytes = packet.data.get(at..).unwrap_or_default();
     let quoted = Ipv6::parse_quoted(bytes).map_err(|_| DropReason::IcmpInvalid)?;
@@ -44,8 +51,12 @@ fn effect_of(cx: &NetCx<'_>, packet: &RxPacket, header: &Header) -> Result<Effec
     if segment.len() < MIN_QUOTED {
         return Err(DropReason::IcmpInvalid);
     }
+    let kind = kind_of(header).ok_or(DropReason::IcmpIgnored)?;
+    if protocol == protocol::ICMPV6 && packet.data.get(segment.start) == Some(&kind::ECHO_REPLY) {
+        return about_reply(kind, quoted.dst(), replies);
+    }
     Ok(Effect::Error(DeliveryError {
-        kind: kind_of(header).ok_or(DropReason::IcmpIgnored)?,
+        kind,
         origin: ErrorOrigin::Icmp { from: packet.ip.src },
         nic: Some(cx.nic.id),
         protocol,
@@ -53,6 +64,16 @@ fn effect_of(cx: &NetCx<'_>, packet: &RxPacket, header: &Header) -> Result<Effec
         remote: quoted.dst().into(),
         quoted: packet.data.slice(segment),
     }))
+}
+
+/// An answer of ours to a ping has no endpoint to hear of it; its path has an MTU all the same (R8201-4-a, R8201-4-e).
+fn about_reply(kind: ErrorKind, remote: Ipv6Addr, replies: &Replies) -> Result<Effect, DropReason> {
+    match kind {
+        ErrorKind::PacketTooBig { mtu } if replies.exceeded(remote, mtu) => {
+            Ok(Effect::PathMtu { remote: remote.into(), mtu })
+        }
+        _ => Err(DropReason::IcmpIgnored),
+    }
 }
 
 /// Whether the host would have sent from this address: one of its own, or one that the interface takes as its own.

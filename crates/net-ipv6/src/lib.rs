@@ -20,6 +20,7 @@
 //! | what goes in front of a segment, what changes in a forwarded packet? | `encapsulate.rs` |
 //! | who answers pings? | `icmp.rs` |
 //! | what does somebody else's error mean to us? | `icmp_error.rs` |
+//! | which answers to pings may have been too large? | `replies.rs` |
 //! | when do we tell somebody of an error? | `send_error.rs` |
 //! | who has which link address? | `ndp.rs` |
 //!
@@ -53,6 +54,7 @@ mod icmp_error;
 mod ndp;
 mod reassembly;
 mod receive;
+mod replies;
 mod send_error;
 #[cfg(test)]
 mod testing;
@@ -61,6 +63,7 @@ use alloc::boxed::Box;
 use core::net::IpAddr;
 use core::time::Duration;
 use flow_label::FlowLabels;
+use replies::Replies;
 use stack_core::{
     AddressState, DropReason, Effect, ErrorKind, Instant, InterfaceAddress, LinkAddressResolver, NetCx,
     NetworkEndpoint, NetworkProtocol, NicView, RxPacket, TxBatch, TxPacket, Verdict,
@@ -156,13 +159,14 @@ struct Endpoint {
     config: Ipv6Config,
     idents: Idents,
     labels: FlowLabels,
+    replies: Replies,
     reassembly: Reassembly<reassembly::Key>,
 }
 
 impl Endpoint {
     fn new(config: Ipv6Config) -> Self {
         let (idents, labels) = (Idents::default(), FlowLabels::default());
-        Self { config, idents, labels, reassembly: Reassembly::default() }
+        Self { config, idents, labels, replies: Replies::default(), reassembly: Reassembly::default() }
     }
 }
 

@@ -12,6 +12,14 @@ pub enum Effect {
     Neighbor(NeighborUpdate),
     /// An ICMP error arrived that quotes a packet of ours: tell its endpoint.
     Error(DeliveryError),
+    /// A router reports the path MTU to `remote`, about a packet that has no endpoint: an answer to a ping. The network
+    /// protocol has checked that it can be true; the host takes it if it is smaller than what is known (RFC 8201 §4).
+    PathMtu {
+        /// The destination.
+        remote: IpAddr,
+        /// The largest IP packet that fits, in bytes.
+        mtu: u32,
+    },
     /// A router on `from`'s link says that `gateway` is the better first hop to `destination`
     /// (RFC 1122 §3.2.2.2, RFC 4861 §8). The host believes it only from the current first hop.
     Redirect {

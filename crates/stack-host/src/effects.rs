@@ -2,7 +2,7 @@
 
 use crate::Host;
 use crate::demux::Flow;
-use stack_core::{AddressState, DeliveryError, DropReason, Effect, Instant};
+use stack_core::{AddressState, DeliveryError, DropReason, Effect, Instant, TransportServices};
 
 impl Host {
     /// Applies everything that is pending; after it nothing is.
@@ -27,6 +27,7 @@ impl Host {
                 let believed = self.tables.redirect(from, destination, gateway);
                 tracing::debug!(%from, %destination, %gateway, believed, "redirect");
             }
+            Effect::PathMtu { remote, mtu } => self.tables.lower_path_mtu(now, remote, mtu),
             Effect::AddressReady { nic, address } => {
                 if let Ok(interface) = self.tables.interface_mut(nic) {
                     interface.set_state(address, AddressState::Preferred);

@@ -32,6 +32,11 @@ macro_rules! folders {
 folders! {
     arp: "arp",
     icmp: "icmp",
+    icmp6: "icmp6",
+    ip6_extension: "ip6-extension",
+    ip6_fragment: "ip6-fragment",
+    ip6_header: "ip6-header",
+    ip6_pmtu: "ip6-pmtu",
     ip_forward: "ip-forward",
     ip_fragment: "ip-fragment",
     tcp_autotune: "tcp/autotune",

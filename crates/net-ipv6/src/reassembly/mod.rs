@@ -15,7 +15,7 @@ use stack_core::{DropReason, Effect, ErrorKind, NetCx, RxPacket};
 use stack_packet::{Fragment, ReassemblyLimits, Whole};
 use stack_wire::icmpv6::{self, parameter_problem as code};
 use stack_wire::ip::protocol;
-use stack_wire::ipv6::{self, HEADER_LEN, Header};
+use stack_wire::ipv6::{HEADER_LEN, Header};
 use stack_wire::ipv6_ext::{self, Chain, FRAGMENT_LEN};
 use stack_wire::{tcp, udp};
 
@@ -118,7 +118,7 @@ fn has_all_headers(packet: &[u8]) -> bool {
 fn assemble(whole: &Whole) -> Option<Bytes> {
     let (front, fragment) = whole.header().split_last_chunk::<FRAGMENT_LEN>()?;
     let mut header = BytesMut::from(front);
-    let payload_len = front.len() - ipv6::HEADER_LEN + whole.payload_len();
+    let payload_len = front.len() - HEADER_LEN + whole.payload_len();
     let fields = Header::from_bytes_mut(&mut header)?;
     fields.payload_len.set(u16::try_from(payload_len).ok()?);
     fields.set_traffic_class(whole.traffic_class()?);

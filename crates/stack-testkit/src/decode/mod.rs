@@ -1,19 +1,24 @@
 //! Packets decoded by `etherparse`, as a second opinion beside our own views: everything that a test wants to know
 //! of a packet, owned, with all that is wrong with it.
 //!
-//! Left out: IPv6 extension headers and ICMPv6 beyond type and code.
+//! Left out: ICMPv6 beyond type and code.
 
 mod tcp;
 
-use crate::pkt::TcpOption;
+use crate::pkt::{Extension, TcpOption};
 use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr};
 use etherparse::checksum::Sum16BitWords;
-use etherparse::{EtherType, LaxIpv4Slice, LaxIpv6Slice, LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{
+    EtherType, Ipv6ExtensionSlice, LaxIpv4Slice, LaxIpv6Slice, LaxNetSlice, LaxSlicedPacket, TransportSlice,
+};
 use stack_packet::LinkAddress;
 use stack_wire::ethernet::EtherType as Known;
 use stack_wire::ip::protocol;
 use stack_wire::tcp::Flags;
+
+/// The authentication header (RFC 4302).
+const AUTHENTICATION: u8 = 51;
 
 /// A packet from its network header on.
 #[derive(Clone, PartialEq, Debug)]
@@ -50,8 +55,8 @@ pub struct Ip {
     pub tos: u8,
     /// IPv6: the flow label.
     pub flow_label: u32,
-    /// IPv4: identification.
-    pub ident: u16,
+    /// Identification; of IPv6 only where there is a fragment header.
+    pub ident: u32,
     /// IPv4: the DF bit.
     pub dont_fragment: bool,
     /// More fragments follow.
@@ -60,7 +65,9 @@ pub struct Ip {
     pub fragment_offset: usize,
     /// IPv4 options, padding included.
     pub options: Vec<u8>,
-    /// All that is behind the IP header.
+    /// IPv6 extension headers other than the fragment header.
+    pub extensions: Vec<Extension>,
+    /// All that is behind the IP header and its extensions.
     pub payload: Bytes,
     /// The payload, decoded; [`Transport::Other`] for fragments.
     pub transport: Transport,
@@ -238,11 +245,12 @@ fn ipv4(packet: &Bytes, slice: &LaxIpv4Slice<'_>, problems: &mut Vec<String>) ->
         ttl: header.ttl(),
         tos: header.slice()[1],
         flow_label: 0,
-        ident: header.identification(),
+        ident: header.identification().into(),
         dont_fragment: header.dont_fragment(),
         more_fragments: header.more_fragments(),
         fragment_offset: usize::from(header.fragments_offset().byte_offset()),
         options: header.options().to_vec(),
+        extensions: Vec::new(),
         payload: packet.slice_ref(slice.payload().payload),
         transport: Transport::Other,
     }
@@ -251,6 +259,20 @@ fn ipv4(packet: &Bytes, slice: &LaxIpv4Slice<'_>, problems: &mut Vec<String>) ->
 fn ipv6(packet: &Bytes, slice: &LaxIpv6Slice<'_>, problems: &mut Vec<String>) -> Ip {
     let header = slice.header();
     length(problems, packet.len(), header.slice().len() + usize::from(header.payload_length()));
+    let (mut extensions, mut fragment) = (Vec::new(), None);
+    for extension in slice.extensions().clone() {
+        let (kind, header) = match extension {
+            Ipv6ExtensionSlice::HopByHop(header) => (protocol::HOP_BY_HOP, header.slice()),
+            Ipv6ExtensionSlice::Routing(header) => (protocol::IPV6_ROUTE, header.slice()),
+            Ipv6ExtensionSlice::DestinationOptions(header) => (protocol::IPV6_DESTINATION, header.slice()),
+            Ipv6ExtensionSlice::Authentication(header) => (AUTHENTICATION, header.slice()),
+            Ipv6ExtensionSlice::Fragment(header) => {
+                fragment = Some(header);
+                continue;
+            }
+        };
+        extensions.push(Extension { kind, data: header.get(2..).unwrap_or_default().to_vec() });
+    }
     Ip {
         src: header.source_addr().into(),
         dst: header.destination_addr().into(),
@@ -258,11 +280,12 @@ fn ipv6(packet: &Bytes, slice: &LaxIpv6Slice<'_>, problems: &mut Vec<String>) ->
         ttl: header.hop_limit(),
         tos: header.traffic_class(),
         flow_label: header.flow_label().value(),
-        ident: 0,
+        ident: fragment.as_ref().map_or(0, |fragment| fragment.identification()),
         dont_fragment: true,
-        more_fragments: slice.payload().fragmented,
-        fragment_offset: 0,
+        more_fragments: fragment.as_ref().is_some_and(|fragment| fragment.more_fragments()),
+        fragment_offset: fragment.as_ref().map_or(0, |f| f.fragment_offset().byte_offset().into()),
         options: Vec::new(),
+        extensions,
         payload: packet.slice_ref(slice.payload().payload),
         transport: Transport::Other,
     }
@@ -420,6 +443,22 @@ mod tests {
         let arp = decoded.arp().unwrap();
         assert_eq!((arp.operation, arp.sender, arp.target.octets()[3]), (1, Ipv4Addr::new(10, 0, 0, 1), 2));
         assert_eq!(arp.sender_link, LinkAddress([2, 0, 0, 0, 0, 1]));
+    }
+
+    #[test]
+    fn extension_headers_are_kept_and_fragments_known() {
+        let mut packet = vec![0; 40];
+        let mut chain = vec![44, 0, 1, 4, 0, 0, 0, 0];
+        chain.extend([17, 0, 0, 9, 0, 0, 0, 7]);
+        chain.extend([1, 2, 3, 4]);
+        let any = core::net::Ipv6Addr::LOCALHOST;
+        stack_wire::ipv6::Emit::new(any, any, 60, chain.len()).write(&mut packet);
+        packet.extend(chain);
+        let decoded = Decoded::ip_packet(&packet.into());
+        let ip = decoded.ip().unwrap();
+        assert_eq!((ip.ident, ip.fragment_offset, ip.more_fragments), (7, 8, true));
+        assert_eq!(ip.extensions, [Extension { kind: 60, data: vec![1, 4, 0, 0, 0, 0] }]);
+        assert_eq!((ip.protocol, &ip.payload[..]), (17, &[1, 2, 3, 4][..]));
     }
 
     proptest! {

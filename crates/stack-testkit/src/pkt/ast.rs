@@ -104,7 +104,7 @@ pub struct IpInfo {
     /// `df` and `nodf`.
     pub dont_fragment: Option<bool>,
     /// `id 7`
-    pub ident: Option<u16>,
+    pub ident: Option<u32>,
     /// `src 10.0.0.9`
     pub src: Option<IpAddr>,
     /// `dst 255.255.255.255`
@@ -113,8 +113,19 @@ pub struct IpInfo {
     pub cast: Option<Cast>,
     /// `opt 94040000`: IPv4 options, in hexadecimal.
     pub options: Option<Vec<u8>>,
+    /// `ext hop 1e0400000000`: IPv6 extension headers in order; the fragment header is not one of these.
+    pub extensions: Option<Vec<Extension>>,
     /// What is wrong with an inbound packet on purpose.
     pub defects: Vec<Defect>,
+}
+
+/// An extension header of IPv6 (RFC 8200 §4); what names the next one follows from the line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Extension {
+    /// Its number: `hop` is 0, `route` 43, `dst` 60.
+    pub kind: u8,
+    /// What stands behind next header and length, which follows from it.
+    pub data: Vec<u8>,
 }
 
 /// What a line says of the ECN bits (RFC 3168 §5).
@@ -163,6 +174,8 @@ pub enum Defect {
     NoChecksum,
     /// `badipsum`: the checksum of the IPv4 header.
     HeaderChecksum,
+    /// `version 5`: the version field of the IP header.
+    Version(u8),
     /// `cut 30`: only that many bytes of the packet arrive; its headers say otherwise.
     Cut(usize),
     /// `pad 46`: bytes behind the packet up to that length, as a short Ethernet frame has.
@@ -351,11 +364,11 @@ pub struct Arp {
     pub to: Option<LinkAddress>,
 }
 
-/// A fragment of an IPv4 packet.
+/// A fragment of a packet of either version.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Fragment {
     /// Identification; outbound it names the packet, whatever number the stack gave it.
-    pub ident: u16,
+    pub ident: u32,
     /// Payload bytes of this fragment.
     pub len: usize,
     /// Where they start in the whole, in bytes.

@@ -6,6 +6,7 @@ use super::tcp::FLAG_LETTERS;
 use core::fmt::{Display, Formatter, Result, Write};
 use stack_packet::{Cast, LinkAddress};
 use stack_wire::arp::operation;
+use stack_wire::ip::protocol;
 use std::time::Duration;
 
 /// Seconds with as many decimals as it takes, three at least where there are any.
@@ -65,14 +66,28 @@ impl Display for IpInfo {
             _ => "link broadcast".to_owned(),
         }));
         items.extend(self.options.as_ref().map(|options| format!("opt {}", hex(options))));
+        items.extend(self.extensions.iter().flatten().map(ToString::to_string));
         items.extend(self.defects.iter().map(|defect| match defect {
             Defect::TransportChecksum => "badsum".to_owned(),
             Defect::NoChecksum => "nosum".to_owned(),
             Defect::HeaderChecksum => "badipsum".to_owned(),
+            Defect::Version(version) => format!("version {version}"),
             Defect::Cut(len) => format!("cut {len}"),
             Defect::Pad(len) => format!("pad {len}"),
         }));
         if items.is_empty() { Ok(()) } else { write!(f, "[{}] ", items.join(", ")) }
+    }
+}
+
+impl Display for Extension {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let data = hex(&self.data);
+        match self.kind {
+            protocol::HOP_BY_HOP => write!(f, "ext hop {data}"),
+            protocol::IPV6_ROUTE => write!(f, "ext route {data}"),
+            protocol::IPV6_DESTINATION => write!(f, "ext dst {data}"),
+            kind => write!(f, "ext {kind} {data}"),
+        }
     }
 }
 

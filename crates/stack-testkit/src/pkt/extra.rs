@@ -1,4 +1,4 @@
-//! The lines that packetdrill's grammar has no words for: ARP, IPv4 fragments, other protocols.
+//! The lines that packetdrill's grammar has no words for: ARP, fragments, other protocols.
 
 use super::ast::*;
 use super::cursor::{Cursor, Parsed};

@@ -88,6 +88,7 @@ static V6: Names = Names {
         ("header_field", icmpv6::kind::PARAMETER_PROBLEM, icmpv6::parameter_problem::HEADER_FIELD),
         ("unknown_next_header", icmpv6::kind::PARAMETER_PROBLEM, icmpv6::parameter_problem::NEXT_HEADER),
         ("unknown_option", icmpv6::kind::PARAMETER_PROBLEM, icmpv6::parameter_problem::OPTION),
+        ("incomplete_chain", icmpv6::kind::PARAMETER_PROBLEM, icmpv6::parameter_problem::INCOMPLETE_CHAIN),
     ],
 };
 

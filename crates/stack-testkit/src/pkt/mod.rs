@@ -25,7 +25,8 @@
 //! | line | meaning |
 //! | --- | --- |
 //! | `[ttl 1, df, id 7, tos 0x10, src 10.0.0.9, dst 10.0.0.255, link broadcast, opt 94040000]` | more of the IP header, as a list |
-//! | `[badsum]` `[nosum]` `[badipsum]` `[cut 30]` `[pad 46]` | an inbound packet with a defect |
+//! | `[ext hop 1e0400000000, ext dst 010400000000, ext route 000100000000, ext 135 …]` | IPv6 extension headers, each from behind its length on |
+//! | `[badsum]` `[nosum]` `[badipsum]` `[version 5]` `[cut 30]` `[pad 46]` | an inbound packet with a defect |
 //! | `1111 > 8080 S 0:0(0)`, `udp 53 > 4000 (20)` | ports other than those of the flow at hand |
 //! | `P. 1:4(3) ack 1 win 9 "abc"`, `udp (3) "abc"` | payload other than the pattern |
 //! | `<mss 1460,raw 1e02>` | an option in hexadecimal, kind and length included |
@@ -34,7 +35,7 @@
 //! | `icmp unreachable proto_unreachable [ip proto 253 (20)]` | any packet as the quoted one |
 //! | `arp who-has 10.0.0.2 tell 10.0.0.1 [from 02:…] [for 02:…] [to 02:…]` | an ARP request; sender, target and frame address |
 //! | `arp reply 10.0.0.1 is-at 02:… tell 10.0.0.2 [to 02:…]` | an ARP reply |
-//! | `ip frag 7:1480@0+ udp (3000)` | 1,480 bytes from offset 0, more to come, of the datagram behind, with identification 7 |
+//! | `ip frag 7:1480@0+ udp (3000)` | 1,480 bytes from offset 0, more to come, of the datagram behind, with identification 7; of either version |
 //! | `ip proto 253 (20)` | a packet of another protocol |
 
 mod ast;

@@ -5,6 +5,7 @@ use super::cursor::{Cursor, Parsed};
 use super::{extra, icmp, tcp};
 use core::net::{IpAddr, Ipv4Addr};
 use stack_packet::Cast;
+use stack_wire::ip::protocol;
 
 /// A packet, behind its direction mark.
 pub(super) fn packet(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Packet> {
@@ -75,8 +76,8 @@ fn ip_info(cursor: &mut Cursor<'_>) -> Parsed<IpInfo> {
 }
 
 fn ip_item(cursor: &mut Cursor<'_>, ip: &mut IpInfo) -> Parsed<()> {
-    const WHAT: &str = "noecn, ect0, ect1, ect01, ce, tos, flowlabel, ttl, df, nodf, id, src, dst, link, opt, \
-                        badsum, nosum, badipsum, cut or pad";
+    const WHAT: &str = "noecn, ect0, ect1, ect01, ce, tos, flowlabel, ttl, df, nodf, id, src, dst, link, opt, ext, \
+                        badsum, nosum, badipsum, version, cut or pad";
     let at = cursor.at();
     match cursor.word(WHAT)? {
         "noecn" => ip.ecn = Some(Ecn::NotEct),
@@ -89,14 +90,16 @@ fn ip_item(cursor: &mut Cursor<'_>, ip: &mut IpInfo) -> Parsed<()> {
         "ttl" => ip.ttl = Some(cursor.number("a TTL from 0 to 255")?),
         "df" => ip.dont_fragment = Some(true),
         "nodf" => ip.dont_fragment = Some(false),
-        "id" => ip.ident = Some(cursor.number("an identification of 16 bits")?),
+        "id" => ip.ident = Some(cursor.number::<u16>("an identification of 16 bits")?.into()),
         "src" => ip.src = Some(address(cursor)?),
         "dst" => ip.dst = Some(address(cursor)?),
         "link" => ip.cast = Some(cast(cursor)?),
         "opt" => ip.options = Some(ip_options(cursor)?),
+        "ext" => ip.extensions.get_or_insert_default().push(extension(cursor)?),
         "badsum" => ip.defects.push(Defect::TransportChecksum),
         "nosum" => ip.defects.push(Defect::NoChecksum),
         "badipsum" => ip.defects.push(Defect::HeaderChecksum),
+        "version" => ip.defects.push(Defect::Version(cursor.number("a version from 0 to 15")?)),
         "cut" => ip.defects.push(Defect::Cut(cursor.number("a number of bytes")?)),
         "pad" => ip.defects.push(Defect::Pad(cursor.number("a number of bytes")?)),
         _ => {
@@ -106,6 +109,26 @@ fn ip_item(cursor: &mut Cursor<'_>, ip: &mut IpInfo) -> Parsed<()> {
         }
     }
     Ok(())
+}
+
+/// `hop 1e0400000000`, `route 000100000000`, or a number and what stands behind next header and length.
+fn extension(cursor: &mut Cursor<'_>) -> Parsed<Extension> {
+    let at = cursor.at();
+    let kind = if cursor.eat_word("hop")? {
+        protocol::HOP_BY_HOP
+    } else if cursor.eat_word("route")? {
+        protocol::IPV6_ROUTE
+    } else if cursor.eat_word("dst")? {
+        protocol::IPV6_DESTINATION
+    } else {
+        cursor.number("hop, route, dst or the number of an extension header")?
+    };
+    let data = hex(cursor)?;
+    if data.len() % 8 == 6 && data.len() < 2048 {
+        Ok(Extension { kind, data })
+    } else {
+        Err(Cursor::wrong(at, "an extension header has 6 bytes behind its length, or 8 more, or 16, …"))
+    }
 }
 
 fn ip_options(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
@@ -213,6 +236,19 @@ mod tests {
         let p = parse("0 > [ect01, flowlabel 0x12345, src 2001:db8::1] . 1:1(0) ack 1");
         assert_eq!((p.ip.ecn, p.ip.flow_label), (Some(Ecn::AnyEct), Some(0x12345)));
         assert_eq!(p.ip.src, Some("2001:db8::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn extension_headers() {
+        let p = parse(
+            "0 < [ext hop 010400000000, ext 135 000000000000, version 5] icmp echo_request id 1 seq 1 (8)",
+        );
+        let extension = |kind, data: &[u8]| Extension { kind, data: data.to_vec() };
+        let want = vec![extension(0, &[1, 4, 0, 0, 0, 0]), extension(135, &[0; 6])];
+        assert_eq!((p.ip.extensions, p.ip.defects), (Some(want), vec![Defect::Version(5)]));
+        let text = "[ext hop 010400000000, ext route 000100000000, ext dst 1e0400000000] udp (8)";
+        assert_eq!(parse(&format!("0 > {text}")).to_string(), text);
+        assert!(error("0 < [ext dst 0104] udp (8)").contains("6 bytes behind its length"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::ethernet::{EtherType, MacAddr};
 use stack_wire::ip::protocol;
 use stack_wire::tcp_options::kind;
-use stack_wire::{arp, icmpv4, icmpv6, ipv4, ipv6, seq::SeqNum, tcp, udp};
+use stack_wire::{arp, icmpv4, icmpv6, ipv4, ipv6, ipv6_ext, seq::SeqNum, tcp, udp};
 
 /// The part of a packet behind its IP header, before checksums.
 struct Segment {
@@ -198,10 +198,9 @@ impl Conversation {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
                 Ok(self.ipv4_packet(packet, fragment, segment, src, dst, body))
             }
-            (IpAddr::V6(src), IpAddr::V6(dst)) if fragment.is_none() => {
-                Ok(ipv6_packet(&packet.ip, segment.protocol, src, dst, body))
+            (IpAddr::V6(src), IpAddr::V6(dst)) => {
+                Ok(ipv6_packet(&packet.ip, fragment, segment.protocol, src, dst, body))
             }
-            (IpAddr::V6(_), IpAddr::V6(_)) => Err(Stop::Skip("a fragment of IPv6".to_owned())),
             _ => Err(Stop::Skip(format!("a packet from {src} to {dst}"))),
         }
     }
@@ -221,7 +220,8 @@ impl Conversation {
         self.next_ident = self.next_ident.wrapping_add(1);
         let header = ipv4::Emit {
             tos: tos(ip),
-            ident: fragment.map_or(ip.ident.unwrap_or(self.next_ident), |fragment| fragment.ident),
+            ident: fragment.map_or(ip.ident.unwrap_or(self.next_ident.into()), |fragment| fragment.ident)
+                as u16,
             dont_fragment: ip.dont_fragment.unwrap_or(false),
             more_fragments: fragment.is_some_and(|fragment| fragment.more),
             fragment_offset: fragment.map_or(0, |fragment| fragment.offset as u16),
@@ -265,20 +265,46 @@ fn tos(ip: &IpInfo) -> u8 {
     ip.tos.unwrap_or(0) | ip.ecn.map_or(0, Ecn::bits)
 }
 
-fn ipv6_packet(ip: &IpInfo, protocol: u8, src: Ipv6Addr, dst: Ipv6Addr, body: &[u8]) -> Vec<u8> {
+fn ipv6_packet(
+    ip: &IpInfo,
+    fragment: Option<&Fragment>,
+    protocol: u8,
+    src: Ipv6Addr,
+    dst: Ipv6Addr,
+    body: &[u8],
+) -> Vec<u8> {
+    let (next_header, mut payload) = extension_headers(ip, fragment, protocol);
+    payload.extend(body);
     let header = ipv6::Emit {
         traffic_class: tos(ip),
         flow_label: ip.flow_label.unwrap_or(0),
-        next_header: protocol,
+        next_header,
         hop_limit: ip.ttl.unwrap_or(TTL),
         src,
         dst,
-        payload_len: body.len(),
+        payload_len: payload.len(),
     };
     let mut bytes = vec![0; ipv6::HEADER_LEN];
     header.write(&mut bytes);
-    bytes.extend(body);
+    bytes.extend(payload);
     bytes
+}
+
+/// The extension headers of a line, the fragment header last, and what the fixed header calls the first one.
+fn extension_headers(ip: &IpInfo, fragment: Option<&Fragment>, protocol: u8) -> (u8, Vec<u8>) {
+    let (mut next, mut bytes) = (protocol, Vec::new());
+    if let Some(line) = fragment {
+        let header = ipv6_ext::Fragment::new(next, line.offset as u16, line.more, line.ident);
+        bytes.resize(ipv6_ext::FRAGMENT_LEN, 0);
+        header.write(&mut bytes);
+        next = protocol::IPV6_FRAGMENT;
+    }
+    for extension in ip.extensions.iter().flatten().rev() {
+        let units = extension.data.len() / 8;
+        bytes.splice(..0, [next, units as u8].into_iter().chain(extension.data.iter().copied()));
+        next = extension.kind;
+    }
+    (next, bytes)
 }
 
 fn text_len(body: &Body) -> usize {
@@ -288,7 +314,10 @@ fn text_len(body: &Body) -> usize {
 /// The length of the IP header and what is behind it.
 fn header(packet: &[u8]) -> (usize, u8) {
     match packet.first().map_or(0, |byte| byte >> 4) {
-        6 => (ipv6::HEADER_LEN, packet.get(6).copied().unwrap_or_default()),
+        6 => match ipv6_ext::upper_layer(packet) {
+            Some((protocol, offset)) => (offset, protocol),
+            None => (ipv6::HEADER_LEN, packet.get(6).copied().unwrap_or_default()),
+        },
         _ => {
             let words = usize::from(packet.first().copied().unwrap_or_default() & 0xf);
             (words * 4, packet.get(9).copied().unwrap_or_default())
@@ -304,10 +333,13 @@ fn pseudo(src: IpAddr, dst: IpAddr, protocol: u8, len: usize) -> Sum {
     pseudo_header(src, dst, protocol, len as u32)
 }
 
-/// IP header and 8 bytes (RFC 792), or as much as there is.
+/// IP header and 8 bytes (RFC 792), or of IPv6 what fits into its least MTU (RFC 4443 §2.4 c); or as much as there is.
 fn quote(packet: &[u8]) -> Vec<u8> {
-    let (header, _) = header(packet);
-    packet[..packet.len().min(header + 8)].to_vec()
+    let len = match packet.first().map_or(0, |byte| byte >> 4) {
+        6 => ipv6::MIN_MTU - ipv6::HEADER_LEN - icmpv6::HEADER_LEN,
+        _ => header(packet).0 + 8,
+    };
+    packet[..packet.len().min(len)].to_vec()
 }
 
 /// Options byte by byte as the line has them, padded with zeros to a multiple of four.
@@ -367,6 +399,11 @@ fn damage(bytes: &mut Vec<u8>, defects: &[Defect]) {
             Defect::HeaderChecksum => {
                 if let Some(byte) = bytes.get_mut(10) {
                     *byte ^= 0x55;
+                }
+            }
+            Defect::Version(version) => {
+                if let Some(byte) = bytes.first_mut() {
+                    *byte = version << 4 | *byte & 0xf;
                 }
             }
             Defect::Cut(len) => bytes.truncate(*len),

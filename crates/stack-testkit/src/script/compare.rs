@@ -101,6 +101,7 @@ impl Comparison {
         self.option("src", &expected.src, &actual.src);
         self.option("dst", &expected.dst, &actual.dst);
         self.option("ip options", &expected.options, &actual.options);
+        self.option("extensions", &expected.extensions, &actual.extensions);
     }
 
     /// A rendered packet has no ports if they are those that a line without ports means.

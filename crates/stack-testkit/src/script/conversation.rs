@@ -76,7 +76,7 @@ pub(super) struct Conversation {
     pub(super) inbound_log: Vec<(Packet, Bytes)>,
     pub(super) outbound_log: Vec<Outgoing>,
     /// The names that the script has for identifications of the stack's fragments, with the whole packet.
-    pub(super) fragments: BTreeMap<u16, (u16, Body)>,
+    pub(super) fragments: BTreeMap<u32, (u32, Body)>,
     /// The names that the script has for identifiers of the stack's echo requests.
     pub(super) echo_idents: BTreeMap<u16, u16>,
     exact_stamps: bool,
@@ -178,6 +178,9 @@ impl Conversation {
                     let seq = u16::from_be_bytes([icmp.rest[2], icmp.rest[3]]);
                     let same = matches!(line.rest, IcmpRest::Echo { seq: wanted, .. } if wanted == seq);
                     icmp.kind == line.kind && same
+                }
+                (Body::Fragment(line), _, _) => {
+                    ip.is_fragment() && (line.offset, line.len) == (ip.fragment_offset, ip.payload.len())
                 }
                 _ => false,
             }

@@ -5,6 +5,7 @@
 use core::net::IpAddr;
 use stack_core::{Checksum, Hook, HookVerdict, Instant, RxPacket};
 use stack_wire::ip::protocol;
+use stack_wire::ipv6_ext;
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{MIN_HEADER_LEN, Tcp};
 use stack_wire::tcp_options::kind;
@@ -131,7 +132,7 @@ impl Hook for Deaf {
             packet.meta.checksum = Checksum::Verified;
         }
         let is_icmp = match packet.data.first().map_or(0, |byte| byte >> 4) {
-            6 => packet.data.get(6) == Some(&protocol::ICMPV6),
+            6 => ipv6_ext::upper_layer(&packet.data).is_some_and(|(upper, _)| upper == protocol::ICMPV6),
             _ => packet.data.get(9) == Some(&protocol::ICMP),
         };
         if self.faults.ignore_icmp && is_icmp { HookVerdict::Drop } else { HookVerdict::Accept }

@@ -170,6 +170,22 @@ const OPTIONS: &[(&str, Set, Get)] = &[
         Set::To(|v| Ok(SocketOption::TrafficClass(v.byte()?))),
         Get::Value(OptionName::TrafficClass),
     ),
+    (
+        "IPV6_AUTOFLOWLABEL",
+        Set::To(|v| Ok(SocketOption::FlowLabel(if v.on()? { None } else { Some(0) }))),
+        Get::Missing,
+    ),
+    // On Linux a label is a matter of IPV6_FLOWLABEL_MGR, IPV6_FLOWINFO_SEND and the address that is connected to.
+    (
+        "IPV6_FLOWLABEL",
+        Set::To(|v| Ok(SocketOption::FlowLabel(Some(v.int()? as u32)))),
+        Get::Value(OptionName::FlowLabel),
+    ),
+    (
+        "IPV6_DONTFRAG",
+        Set::To(|v| Ok(SocketOption::DontFragment(v.on()?))),
+        Get::Value(OptionName::DontFragment),
+    ),
     ("IP_RECVERR", Set::To(|v| Ok(SocketOption::ReceiveErrors(v.on()?))), Get::Missing),
     ("IPV6_RECVERR", Set::To(|v| Ok(SocketOption::ReceiveErrors(v.on()?))), Get::Missing),
     ("IP_MTU", Set::Missing, Get::Info(|info| Expr::Int(info.path_mtu.into()))),
@@ -220,8 +236,10 @@ pub(super) fn question(name: &str, protocol: u8) -> Result<Question, Stop> {
 pub(super) fn shown(option: SocketOption) -> Option<Expr> {
     let seconds = |time: Duration| time.as_secs() as i64;
     Some(Expr::Int(match option {
+        SocketOption::FlowLabel(label) => label.unwrap_or_default().into(),
         SocketOption::ReuseAddress(on)
         | SocketOption::ReusePort(on)
+        | SocketOption::DontFragment(on)
         | SocketOption::KeepAlive(on)
         | SocketOption::Broadcast(on)
         | SocketOption::UrgentInline(on)

@@ -34,7 +34,9 @@ impl Conversation {
                 Transport::Udp(datagram) => self.udp_line(ip, datagram),
                 Transport::Icmp(message) => (self.icmp_line(ip, message, hint), None),
                 Transport::Other => {
-                    let payload = patterned(&ip.payload, OUTBOUND_SALT);
+                    // A forwarded packet has the peer's bytes.
+                    let salt = if ip.src == self.local_ip { OUTBOUND_SALT } else { INBOUND_SALT };
+                    let payload = patterned(&ip.payload, salt);
                     (Body::Other { protocol: ip.protocol, payload }, None)
                 }
             }
@@ -49,6 +51,7 @@ impl Conversation {
             src: Some(ip.src),
             dst: Some(ip.dst),
             options: Some(ip.options.clone()),
+            extensions: Some(ip.extensions.clone()),
             ..IpInfo::default()
         };
         Packet { ip: info, ports, body }
@@ -148,7 +151,7 @@ impl Conversation {
 
     fn fragment_line(&mut self, ip: &Ip, hint: Option<&Packet>) -> Fragment {
         let hint = hint.and_then(|hint| if let Body::Fragment(f) = &hint.body { Some(f) } else { None });
-        let named = self.fragments.len() as u16 + 1;
+        let named = self.fragments.len() as u32 + 1;
         let whole = || self.whole(ip, hint);
         let (ident, whole) = match self.fragments.get(&ip.ident) {
             Some(known) => known.clone(),
@@ -256,10 +259,10 @@ fn whole_bytes(whole: &Body, ours: bool) -> Vec<u8> {
     let own = if ours { OUTBOUND_SALT } else { INBOUND_SALT };
     let (payload, header, salt) = match whole {
         Body::Udp(payload) => (payload.clone(), 8, own),
-        Body::Icmp(Icmp { kind: kind::ECHO_REPLY, content: IcmpContent::Payload(payload), .. }) => {
-            (payload.clone(), 8, INBOUND_SALT)
+        Body::Icmp(Icmp { v6, kind: number, content: IcmpContent::Payload(payload), .. }) => {
+            let reply = if *v6 { icmpv6::kind::ECHO_REPLY } else { kind::ECHO_REPLY };
+            (payload.clone(), 8, if *number == reply { INBOUND_SALT } else { own })
         }
-        Body::Icmp(Icmp { content: IcmpContent::Payload(payload), .. }) => (payload.clone(), 8, own),
         Body::Other { payload, .. } => (payload.clone(), 0, own),
         _ => (Payload::default(), 0, own),
     };

@@ -187,6 +187,7 @@ fn masked(actual: &Packet, expected: &Packet) -> Packet {
         dst: wanted.dst.and(found.dst),
         cast: None,
         options: wanted.options.as_ref().and(found.options.clone()),
+        extensions: wanted.extensions.as_ref().and(found.extensions.clone()),
         defects: Vec::new(),
     };
     let body = match (&actual.body, &expected.body) {

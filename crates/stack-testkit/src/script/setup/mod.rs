@@ -64,6 +64,7 @@ pub(super) struct Setup {
     state: AddressState,
     pub(super) faults: Faults,
     ipv4: Ipv4Config,
+    ipv6: Ipv6Config,
     arp: ArpConfig,
     udp: UdpConfig,
     tcp: TcpConfig,
@@ -95,6 +96,7 @@ impl Default for Setup {
             state: AddressState::Preferred,
             faults: Faults::default(),
             ipv4: Ipv4Config::default(),
+            ipv6: Ipv6Config::default(),
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
@@ -189,6 +191,7 @@ impl Setup {
             _ => match name.split_once('.') {
                 Some(("tcp", name)) => return self.set_tcp(name, value),
                 Some(("ip", name)) => return self.set_ip(name, value),
+                Some(("ip6", name)) => return self.set_ip6(name, value),
                 Some(("fault", name)) => self.faults.set(name, value).ok_or(Unknown)?,
                 Some(("arp", "announce")) => self.arp.announce = switch(value)?,
                 Some(("arp", "conflict")) => self.arp.conflict = conflict(value)?,
@@ -211,6 +214,21 @@ impl Setup {
             "reassembly_timeout" => self.ipv4.reassembly_timeout = duration(value)?,
             "reassembly_high" => self.ipv4.reassembly_high = parse(value)?,
             "reassembly_low" => self.ipv4.reassembly_low = parse(value)?,
+            _ => return Err(Unknown),
+        }
+        Ok(())
+    }
+
+    fn set_ip6(&mut self, name: &str, value: &str) -> Set<()> {
+        match name {
+            "default_hop_limit" => self.ipv6.default_hop_limit = parse(value)?,
+            "echo_multicast" => self.ipv6.echo_multicast = switch(value)?,
+            "auto_flow_labels" => self.ipv6.auto_flow_labels = switch(value)?,
+            "max_options" => self.ipv6.max_options = parse(value)?,
+            "max_padding" => self.ipv6.max_padding = parse(value)?,
+            "reassembly_timeout" => self.ipv6.reassembly_timeout = duration(value)?,
+            "reassembly_high" => self.ipv6.reassembly_high = parse(value)?,
+            "reassembly_low" => self.ipv6.reassembly_low = parse(value)?,
             _ => return Err(Unknown),
         }
         Ok(())
@@ -289,7 +307,7 @@ impl Setup {
     pub(super) fn host(&self) -> Host {
         let arp = if self.faults.no_arp { None } else { Some(Arp::new(self.arp.clone())) };
         let builder =
-            Host::builder().network(Ipv4::new(self.ipv4.clone())).network(Ipv6::new(Ipv6Config::default()));
+            Host::builder().network(Ipv4::new(self.ipv4.clone())).network(Ipv6::new(self.ipv6.clone()));
         let builder = match arp {
             Some(arp) => builder.network(arp),
             None => builder,
