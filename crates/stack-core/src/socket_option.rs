@@ -1,5 +1,6 @@
 //! Settings of sockets, and their names.
 
+use crate::EcnPolicy;
 use core::net::IpAddr;
 use core::time::Duration;
 use stack_packet::NicId;
@@ -105,4 +106,7 @@ socket_options! {
     /// Connections whose SYN brought data that a listener takes before their handshakes are complete; 0 takes none
     /// (`TCP_FASTOPEN`).
     FastOpen(u16),
+    /// Which explicit congestion notification is asked for, and which is agreed to; of connections, too late for the one
+    /// at hand.
+    Ecn(EcnPolicy),
 }
