@@ -1,11 +1,19 @@
 //! What a connection keeps about moving much. Only those have it that do, or that had to send something again: it is
-//! allocated with the 64th KiB in either direction, so that idle connections stay small.
+//! allocated with the 64th KiB in either direction, so that idle connections stay small. Beside it lies what only
+//! connections with accurate ECN have.
 
+use crate::accurate_ecn::Accurate;
 use crate::autotune::RightSizing;
 use crate::connection::Connection;
-use alloc::boxed::Box;
 use core::time::Duration;
 use stack_core::Instant;
+
+/// What few connections have.
+#[derive(Debug, Default)]
+pub(crate) struct More {
+    pub(crate) bulk: Option<Bulk>,
+    pub(crate) accurate_ecn: Option<Accurate>,
+}
 
 /// The state of a connection that moves much.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +23,7 @@ pub(crate) struct Bulk {
     pub(crate) losses: Losses,
 }
 
-/// What was lost and sent again, of the whole life of a connection.
+/// What was lost, marked and sent again, of the whole life of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Losses {
     /// Octets sent again.
@@ -26,6 +34,8 @@ pub(crate) struct Losses {
     pub(crate) dsack_dups: u32,
     /// Octets that counted as lost, modulo 2^32.
     pub(crate) total_lost: u32,
+    /// Segments that the peer reports as marked.
+    pub(crate) delivered_ce: u32,
 }
 
 impl Bulk {
@@ -86,7 +96,12 @@ impl Limits {
 impl Connection {
     /// What was lost and sent again so far.
     pub(crate) fn losses(&self) -> Losses {
-        self.bulk.as_ref().map_or_else(Losses::default, |bulk| bulk.losses)
+        self.bulk().map_or_else(Losses::default, |bulk| bulk.losses)
+    }
+
+    /// The state of a connection that moves much.
+    pub(crate) fn bulk(&self) -> Option<&Bulk> {
+        self.more.as_ref()?.bulk.as_ref()
     }
 
     /// The same, to be changed.
@@ -99,9 +114,9 @@ impl Connection {
     pub(crate) fn bulk_mut(&mut self, now: Instant) -> &mut Bulk {
         let taken = self.rcv.received - self.rcv.readable() as u64;
         let space = crate::congestion::initial_window(10, self.receive_mss(), false);
-        self.bulk.get_or_insert_with(|| {
+        self.more.get_or_insert_default().bulk.get_or_insert_with(|| {
             let sizing = RightSizing::new(now, taken, space);
-            Box::new(Bulk { sizing, limits: Limits::new(now), losses: Losses::default() })
+            Bulk { sizing, limits: Limits::new(now), losses: Losses::default() }
         })
     }
 

@@ -4,10 +4,11 @@
 //! Memory: everything in here is there for an idle connection too, so ropes, reassembly and congestion state are
 //! boxed, empty ropes go back to a pool, and settings are shared.
 
-use crate::bulk::Bulk;
+use crate::bulk::More;
 use crate::challenge_ack::ChallengeClock;
 use crate::congestion::{Controller, Window, initial_window};
 use crate::delayed_ack::DelayedAck;
+use crate::ecn::Ecn;
 use crate::env::{Control, Env, Reply};
 use crate::error::CloseReason;
 use crate::event::TcpEvent;
@@ -93,6 +94,7 @@ pub(crate) struct Connection {
     pub(crate) congestion: Controller,
     pub(crate) recovery: Recovery,
     pub(crate) acks: DelayedAck,
+    pub(crate) ecn: Ecn,
     pub(crate) persist: Persist,
     pub(crate) challenge: ChallengeClock,
     /// The peer's MSS option.
@@ -114,7 +116,7 @@ pub(crate) struct Connection {
     pub(crate) soft_error: Option<Error>,
     pub(crate) close_reason: Option<CloseReason>,
     pub(crate) stats: Stats,
-    pub(crate) bulk: Option<Box<Bulk>>,
+    pub(crate) more: Option<Box<More>>,
 }
 
 impl Connection {
@@ -162,6 +164,7 @@ impl Connection {
             congestion,
             recovery: Recovery::new(iss),
             acks: DelayedAck::default(),
+            ecn: Ecn::Off,
             persist: Persist::default(),
             challenge: ChallengeClock::default(),
             peer_mss: default_mss(&tuple),
@@ -176,7 +179,7 @@ impl Connection {
             soft_error: None,
             close_reason: None,
             stats: Stats::default(),
-            bulk: None,
+            more: None,
         }
     }
 
@@ -211,6 +214,7 @@ impl Connection {
             Some((tsval, _)) => self.ts.start(tsval, env.now),
             None => self.ts.on = false,
         }
+        self.agree_on_ecn(seg);
         self.update_mss();
     }
 

@@ -112,6 +112,9 @@ counters! {
     spurious_rtos = "TCPSpuriousRTOs",
     /// ACKs that were delayed and then sent by the timer.
     delayed_acks = "DelayedACKs",
+    /// Segments with data that peers report to have received marked by a router, by RFC 3168 those that an ACK with ECE
+    /// acknowledges.
+    delivered_ce = "TCPDeliveredCE",
     /// Segments without data received.
     pure_acks = "TCPPureAcks",
     /// Segments with data sent.

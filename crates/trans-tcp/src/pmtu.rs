@@ -35,15 +35,15 @@ pub(crate) struct Path {
     /// Largest IP packet.
     pub(crate) mtu: u32,
     /// Largest super-packet.
-    max_gso: u32,
-    /// Packets that fit the queue in front of us; `u32::MAX` where that is no limit.
-    queue_packets: u32,
+    max_gso: u16,
+    /// Packets that fit the queue in front of us; `u16::MAX` where that is no limit.
+    queue_packets: u16,
 }
 
 impl Path {
     /// A path that was not looked up yet: the host does so for each packet.
     pub(crate) const UNKNOWN: Self =
-        Self { hop: Hop::UNRESOLVED, mtu: 576, max_gso: 0, queue_packets: u32::MAX };
+        Self { hop: Hop::UNRESOLVED, mtu: 576, max_gso: 0, queue_packets: u16::MAX };
 
     /// What counts of a route.
     pub(crate) fn new(route: &CachedRoute) -> Self {
@@ -51,8 +51,11 @@ impl Path {
         Self {
             hop: route.hop,
             mtu: route.mtu,
-            max_gso: route.max_gso.clamp(route.mtu.min(0xffff), 0xffff),
-            queue_packets: route.queue_packets.filter(|_| limited).unwrap_or(u32::MAX),
+            max_gso: route.max_gso.max(route.mtu).min(0xffff) as u16,
+            queue_packets: route
+                .queue_packets
+                .filter(|_| limited)
+                .map_or(u16::MAX, |packets| packets.min(0xfffe) as u16),
         }
     }
 
@@ -72,16 +75,16 @@ impl Path {
     /// Octets of text in the largest super-packet: whole segments.
     pub(crate) fn max_burst(&self, tuple: &Tuple, mss: u32, timestamps: bool) -> u32 {
         let options = if timestamps { TIMESTAMP_OPTION } else { 0 };
-        let room = self.max_gso.saturating_sub(tuple.ip_header_len() + TCP_HEADER + options);
+        let room = u32::from(self.max_gso).saturating_sub(tuple.ip_header_len() + TCP_HEADER + options);
         (room / mss * mss).max(mss)
     }
 
     /// Largest window to offer: three quarters of what the queue in front of us holds.
     pub(crate) fn window_limit(&self, mss: u32) -> u32 {
-        if self.queue_packets == u32::MAX {
+        if self.queue_packets == u16::MAX {
             u32::MAX
         } else {
-            (self.queue_packets / 4 * 3).max(2).saturating_mul(mss)
+            (u32::from(self.queue_packets) / 4 * 3).max(2).saturating_mul(mss)
         }
     }
 }
@@ -132,6 +135,6 @@ mod tests {
         assert_eq!(path.max_burst(&tuple, 1448, true), 45 * 1448);
         assert_eq!(Path::UNKNOWN.max_burst(&tuple, 1448, true), 1448);
         let queued = |packets| Path { queue_packets: packets, ..path }.window_limit(1000);
-        assert_eq!((queued(1000), queued(1), queued(u32::MAX)), (750_000, 2000, u32::MAX));
+        assert_eq!((queued(1000), queued(1), queued(u16::MAX)), (750_000, 2000, u32::MAX));
     }
 }

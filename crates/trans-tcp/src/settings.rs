@@ -5,7 +5,7 @@ use crate::config::{TcpConfig, clamp_buffer, millis};
 use crate::congestion::{Algorithm, Controller};
 use crate::syn_queue;
 use core::time::Duration;
-use stack_core::{Error, OptionName, SocketOption};
+use stack_core::{EcnPolicy, Error, OptionName, SocketOption};
 
 /// Longest keepalive times and count, as Linux has them (`MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPCNT`).
 const MAX_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
@@ -54,7 +54,8 @@ pub(crate) struct Settings {
     pub(crate) defer_accept: u8,
     /// 0 for the default of the network layer (R9293-MUST-49).
     pub(crate) hop_limit: u8,
-    /// R9293-MUST-48; the two ECN bits are always clear.
+    pub(crate) ecn: EcnPolicy,
+    /// R9293-MUST-48; the two ECN bits are always clear: who sets them is `ecn`.
     pub(crate) traffic_class: u8,
     pub(crate) congestion: Algorithm,
     pub(crate) keep_alive: bool,
@@ -90,6 +91,7 @@ impl Settings {
             syn_retries: config.syn_retries,
             defer_accept: 0,
             hop_limit: 0,
+            ecn: config.ecn,
             traffic_class: 0,
             congestion: config.congestion,
             keep_alive: false, // R9293-MUST-25
@@ -148,6 +150,7 @@ impl Settings {
                 self.congestion = name.parse().map_err(|_| Error::InvalidArgument)?;
             }
             SocketOption::FastOpen(queue) => self.fast_open = queue,
+            SocketOption::Ecn(policy) => self.ecn = policy,
             SocketOption::HopLimit(_)
             | SocketOption::KeepAliveCount(_)
             | SocketOption::MaxSegment(_)
@@ -190,6 +193,7 @@ impl Settings {
             }
             OptionName::Congestion => SocketOption::Congestion(Controller::new(self.congestion, || 0).name()),
             OptionName::FastOpen => SocketOption::FastOpen(self.fast_open),
+            OptionName::Ecn => SocketOption::Ecn(self.ecn),
             _ => return Err(Error::NotSupported),
         })
     }
@@ -232,6 +236,7 @@ mod tests {
             SocketOption::DeferAccept(Duration::from_secs(3)),
             SocketOption::Congestion("cubic"),
             SocketOption::FastOpen(5),
+            SocketOption::Ecn(EcnPolicy::ACCURATE),
         ] {
             let mut settings = Settings::new(&config);
             assert_ne!(settings.value(&config, option.name()), Err(Error::NotSupported));

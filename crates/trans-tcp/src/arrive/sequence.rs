@@ -77,6 +77,7 @@ impl Connection {
         }
         if seg.flags.syn() && self.state.is_synchronized() {
             env.counters().syn_challenge += 1;
+            self.take_syn_ack_again(seg);
             return ControlFlow::Break(Reply::ChallengeAck(DropReason::TcpUnexpectedSyn)); // R5961-4.2-a
         }
         if seg.len > 0 && !seg.flags.syn() && seg.seq.before(self.rcv.nxt) {

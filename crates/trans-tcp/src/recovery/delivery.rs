@@ -31,6 +31,8 @@ pub(crate) struct Delivery {
     pub(crate) sacked: u32,
     /// Octets that count as lost since it.
     pub(crate) lost: u32,
+    /// Of those delivered, octets that the peer reports as marked.
+    pub(crate) marked: u32,
     /// Something was delivered that was sent once, and before the recovery at hand.
     pub(crate) sent_once: bool,
     /// Something is acknowledged that was sent more than once.
@@ -58,6 +60,7 @@ impl Delivery {
             delivered: 0,
             sacked: 0,
             lost: 0,
+            marked: 0,
             sent_once: false,
             was_resent: false,
             was_lost: false,

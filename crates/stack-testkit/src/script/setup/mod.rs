@@ -263,6 +263,7 @@ impl Setup {
             "pacing" => tcp.pacing = switch(value)?,
             "clock_resolution" => tcp.clock_resolution = duration(value)?,
             "congestion" => tcp.congestion = parse(value)?,
+            "ecn" => tcp.ecn = parse(value)?,
             "no_delay" => tcp.no_delay = switch(value)?,
             "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
             _ => return Err(Unknown),
