@@ -46,6 +46,7 @@ fn a_marked_super_packet_is_echoed() {
     s.inject_super(". 1:3501 ack 1 win 65535", 1000);
     s.expect(".E 1:1 ack 3501");
     assert!(s.info().ecn_seen);
+    assert_eq!((s.counters().in_ce, s.counters().in_no_ect), (4, 2), "SYN, ACK, and what was marked");
 }
 
 // R3168-6.1.2-a, R3168-6.1.4-a
