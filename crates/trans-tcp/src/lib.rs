@@ -84,6 +84,7 @@
 //! | R9293-SHLD-8: ECN | when the peer asks; we ask when told to | some paths lose such SYNs; as Linux, [`TcpConfig::ecn`] |
 //! | R5681-4.1-a: a long pause ends with the restart window | not with BBR | it paces what it sends at the bandwidth that it knows (draft-ietf-ccwg-bbr §5.4) |
 //! | draft-ietf-ccwg-bbr: when losses bound the model | four exceptions | losses that are no sign of congestion cost less; `congestion/bbr/loss.rs` |
+//! | R9768-3.2-c: the latest count | one less, where a first count would be zero | it would look as if it had been zeroed on the way (RFC 9768 §3.2.2.4) |
 //! | R9768-3.2.2.5.1-b: an ACK for seven marks at most | one ACK a batch | as for R9293-SHLD-19; the option tells what the count can't |
 //! | R9768-3.2.3.2.1-b: the client's first text has the option | if it leaves room | a full segment would have to be cut for it |
 //! | RFC 9768 §3.2.2.5.2: ACE may have gone round | not if peers' ACKs are always of so many packets, or ACE has not moved | one ACK a batch is what this and other stacks send |

@@ -96,10 +96,12 @@ impl Accurate {
 
     /// The flags of a segment without SYN that is being sent; `is_pure` without text and FIN.
     pub(crate) fn flags(&mut self, is_pure: bool) -> Flags {
-        self.receiver.on_ack_sent();
         match self.syn_ack.take() {
-            Some(arrived) if is_pure => ack_of_syn_ack_flags(arrived),
-            _ => ace_flags(self.receiver.ace()),
+            Some(arrived) if is_pure => {
+                self.receiver.on_ack_sent();
+                ack_of_syn_ack_flags(arrived)
+            }
+            _ => ace_flags(self.receiver.take_ace()),
         }
     }
 

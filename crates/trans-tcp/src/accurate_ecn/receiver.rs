@@ -20,12 +20,21 @@ pub struct Receiver {
     /// `cep` when the last ACK was sent.
     acked_cep: u32,
     last_was_marked: bool,
+    /// A count was sent.
+    has_told: bool,
 }
 
 impl Default for Receiver {
     fn default() -> Self {
         let bytes = ByteCounts::INITIAL;
-        Self { cep: INITIAL_CEP, bytes, told: bytes, acked_cep: INITIAL_CEP, last_was_marked: false }
+        Self {
+            cep: INITIAL_CEP,
+            bytes,
+            told: bytes,
+            acked_cep: INITIAL_CEP,
+            last_was_marked: false,
+            has_told: false,
+        }
     }
 }
 
@@ -54,12 +63,20 @@ impl Receiver {
         changes || self.cep.wrapping_sub(self.acked_cep) >= limit
     }
 
-    /// ACE of a segment that is being sent.
+    /// ACE of what was counted so far.
     pub fn ace(&self) -> u8 {
         (self.cep % ACE_MODULUS) as u8
     }
 
-    /// An ACK is sent.
+    /// ACE of an ACK that is being sent. A first count of zero would look as if it had been zeroed on the way (§3.2.2.4): if a
+    /// whole batch came marked, the first ACK tells of one less, and the next of that.
+    pub fn take_ace(&mut self) -> u8 {
+        let is_first = !core::mem::replace(&mut self.has_told, true);
+        self.acked_cep = self.cep - u32::from(is_first && self.ace() == 0);
+        (self.acked_cep % ACE_MODULUS) as u8
+    }
+
+    /// An ACK is sent that has no count, but tells about a SYN-ACK.
     pub fn on_ack_sent(&mut self) {
         self.acked_cep = self.cep;
     }
@@ -125,6 +142,14 @@ mod tests {
         receiver.on_ack_sent();
         let mut lone = || receiver.on_packets(Codepoint::Ce, 1, 0, false);
         assert_eq!([lone(), lone(), lone()], [false, false, true], "three marked ACKs");
+    }
+
+    // R9768-3.2.2.4-a
+    #[test]
+    fn the_first_count_is_never_zero() {
+        let mut receiver = Receiver::default();
+        receiver.on_packets(Codepoint::Ce, 3, 3000, false);
+        assert_eq!([receiver.take_ace(), receiver.take_ace()], [7, 0]);
     }
 
     // R9768-3.2.2.2-b

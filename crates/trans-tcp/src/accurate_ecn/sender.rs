@@ -84,8 +84,10 @@ impl Sender {
     /// An acceptable ACK without SYN that no later one has superseded: its ACE, the packets that it newly acknowledges (at
     /// least), the bytes of a full-sized one, and its option.
     pub fn on_ack(&mut self, ace: u8, newly_acked: u32, mss: u32, option: Option<&AccEcnOption>) -> Marked {
-        if core::mem::take(&mut self.is_first_ace) && ace == 0 {
-            self.disable(); // §3.2.2.4
+        // §3.2.2.4; an ACK of three marks or more, as of a batch, says so in its option.
+        let has_marks = option.and_then(|option| option.ce).is_some_and(|bytes| bytes > 0);
+        if core::mem::take(&mut self.is_first_ace) && ace == 0 && !has_marks {
+            self.disable();
         }
         let bytes = option.and_then(|option| self.take_bytes(option));
         let least = u32::from(ace).wrapping_sub(self.cep) % ACE_MODULUS;
@@ -252,6 +254,13 @@ mod tests {
             let marked = sender.on_ack(ace, 9, MSS, None);
             assert_eq!((sender.codepoint(true), marked.packets > 0), (codepoint, ace > 0), "{ace}");
         }
+        let mut sender = Sender::default();
+        assert_eq!(
+            sender.on_ack(0, 3, MSS, Some(&option(Some(1), Some(3000)))).packets,
+            3,
+            "it has gone round"
+        );
+        assert_eq!(sender.codepoint(true), Codepoint::Ect0);
         for (ect0, seen) in [(Some(0), false), (Some(1), true), (Some(77), true), (None, false)] {
             let mut sender = Sender::default();
             sender.on_ack(5, 1, MSS, Some(&option(ect0, None)));

@@ -18,6 +18,11 @@ use crate::event::TcpEvent;
 use crate::segment::Segment;
 
 impl Connection {
+    /// Whether the window is being reduced for marks: once for each window of data is enough (R3168-6.1.2-a).
+    pub(super) fn reduces_for_marks(&mut self) -> bool {
+        self.recovery.phase == Phase::Cwr && !self.congestion.get_mut().owns_window_in_recovery()
+    }
+
     /// Takes what an ACK says of marks; SND.UNA, the scoreboard and the recovery are up to date.
     pub(crate) fn take_marks(&mut self, env: &mut Env<'_, '_>, seg: &Segment, news: &mut Delivery) {
         self.advance_cwr(news);

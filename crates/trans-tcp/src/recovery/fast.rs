@@ -123,7 +123,7 @@ impl Connection {
 
     fn begin_recovery(&mut self, env: &mut Env<'_, '_>, ack: &Delivery) {
         let (una, nxt, mss) = (self.snd.una, self.snd.nxt, self.mss());
-        let reduces = self.recovery.phase == Phase::Cwr; // once for each window: RFC 3168 §6.1.2
+        let reduces = self.reduces_for_marks();
         let recover_fs = self.recover_fs(ack);
         if !reduces {
             self.window.ssthresh = self.congestion.get_mut().ssthresh(&self.window, ack.prior_flight, mss);

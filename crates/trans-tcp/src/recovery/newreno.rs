@@ -47,8 +47,8 @@ impl Recovery {
             flight.before_limited = nxt;
         }
         // R6582-4-a: only when more is acknowledged than the recovery before this one covers.
-        let reduces = self.phase == Phase::Cwr;
-        let is_covered = !reduces && !una.after(self.recovery_point);
+        let reduces = self.phase == Phase::Cwr && !congestion.owns_window_in_recovery();
+        let is_covered = self.phase != Phase::Cwr && !una.after(self.recovery_point);
         if self.phase == Phase::Loss || self.dup_acks != DUP_THRESH || is_covered {
             return false;
         }

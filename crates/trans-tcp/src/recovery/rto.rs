@@ -57,7 +57,7 @@ impl Connection {
     /// it fall again for losses that a recovery is repairing already, nor after marks in the same window.
     fn reduce_for_timeout(&mut self, env: &mut Env<'_, '_>) {
         let (una, flight, mss) = (self.snd.una, self.pipe(), self.mss());
-        let reduces = matches!(self.recovery.phase, Phase::Recovery | Phase::Cwr);
+        let reduces = self.recovery.phase == Phase::Recovery || self.reduces_for_marks();
         let is_first = self.recovery.timeouts == 0 && !reduces;
         let congestion = self.congestion.get_mut();
         if is_first {

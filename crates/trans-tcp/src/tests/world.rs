@@ -16,11 +16,13 @@ pub(super) struct Wire {
     pub(super) jitter: Duration,
     pub(super) loss: u64,
     pub(super) duplicate: u64,
+    /// Of what is ECN-capable.
+    pub(super) mark: u64,
 }
 
 impl Wire {
     pub(super) const GOOD: Self =
-        Self { delay: Duration::from_millis(10), jitter: Duration::ZERO, loss: 0, duplicate: 0 };
+        Self { delay: Duration::from_millis(10), jitter: Duration::ZERO, loss: 0, duplicate: 0, mark: 0 };
 }
 
 pub(super) struct World {
@@ -99,7 +101,10 @@ impl World {
         }
     }
 
-    fn launch(&mut self, to: usize, packet: RxPacket) {
+    fn launch(&mut self, to: usize, mut packet: RxPacket) {
+        if matches!(packet.ip.ecn(), 1 | 2) && self.random(1000) < self.wire.mark {
+            packet.ip.traffic_class |= 3;
+        }
         if self.random(1000) < self.wire.loss {
             return;
         }
