@@ -1,13 +1,14 @@
 //! Passive open: from a SYN to a half-open record, and from there to a connection. RFC 9293 §3.5, §3.10.7.2.
 
 use crate::connection::Connection;
+use crate::ecn::OpeningEcn;
 use crate::env::{Control, Env, answer_nic};
 use crate::pmtu::{Path, TIMESTAMP_OPTION, default_mss};
 use crate::segment::Segment;
 use crate::sender::Sender;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::syn_cookie::{self, SynCookies};
+use crate::syn_cookie::{self, Carried, SynCookies};
 use crate::syn_queue::{HalfOpen, Judgement};
 use crate::tcp::{Socket, Tcp};
 use crate::timestamps::{Timestamps, clock};
@@ -19,8 +20,7 @@ use stack_wire::seq::SeqNum;
 
 impl Tcp {
     /// A SYN for a listener: a record, and a SYN-ACK soon; or a cookie, or, with text and a Fast Open cookie, a
-    /// connection. `after` is the highest number that an earlier connection of this tuple used. ECN bits in the SYN are no
-    /// obstacle.
+    /// connection. `after` is the highest number that an earlier connection of this tuple used.
     pub(crate) fn open_half(
         &mut self,
         cx: &mut TransportCx<'_>,
@@ -102,6 +102,7 @@ impl Tcp {
             acked: false,
             resent: false,
             gives_cookie: false,
+            ecn: OpeningEcn::of_syn(listener.settings.ecn.accepts, seg),
         })
     }
 
@@ -138,6 +139,11 @@ impl Tcp {
                 self.shared.reset_stray(record.tuple, record.nic, seg, 0);
                 Err(reason)
             }
+            Judgement::Again if !self.note_syn_again(id, seg) => {
+                self.shared.push_control(Control::Reply(record.reset(cx.now)));
+                self.remove_half_open(cx, id);
+                Err(DropReason::TcpUnexpectedSyn)
+            }
             Judgement::Again => {
                 if record.may_repeat(cx.now) {
                     self.queue_syn_ack(id);
@@ -152,6 +158,14 @@ impl Tcp {
             Judgement::Complete if self.defers(id, &record, seg) => Err(DropReason::TcpDeferred),
             Judgement::Complete => self.complete(cx, Some(id), &record, packet, seg),
         }
+    }
+
+    /// The SYN came again. `false` if it contradicts the first.
+    fn note_syn_again(&mut self, id: EndpointId, seg: &Segment) -> bool {
+        let Some(record) = self.half_open.get(id) else { return true };
+        let accepts =
+            self.listener_settings(record.listener).map_or_else(Default::default, |it| it.ecn.accepts);
+        self.half_open.get_mut(id).is_none_or(|record| record.ecn.on_syn_again(accepts, seg))
     }
 
     /// Whether an ACK is not enough, because the listener waits for data; notes that it came.
@@ -279,7 +293,8 @@ impl Tcp {
         // Without timestamps there is nowhere to keep these.
         let keeps = record.ts_recent.is_some();
         let shift = record.shift.filter(|_| keeps);
-        let record = HalfOpen { iss, peer_mss, shift, sack: record.sack && keeps, ..record };
+        let ecn = if keeps { record.ecn } else { OpeningEcn::default() };
+        let record = HalfOpen { iss, peer_mss, shift, sack: record.sack && keeps, ecn, ..record };
         self.shared.counters.syncookies_sent += 1;
         self.shared.push_control(Control::SynCookie(record));
         if let Some(Socket::Listener(listener)) = self.sockets.get_mut(record.listener) {
@@ -320,15 +335,18 @@ impl Tcp {
         let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);
         let peer_mss = secrets.check_syn_cookie(&tuple, irs, iss, syn_cookie::tick(cx.now))?;
         let record = self.record_of_syn(cx, id, packet, seg).ok()?;
-        let (shift, sack) = match seg.timestamps.filter(|_| record.ts_recent.is_some()) {
+        let accepts =
+            self.listener_settings(id).map_or_else(Default::default, |settings| settings.ecn.accepts);
+        let Carried { shift, sack, ecn } = match seg.timestamps.filter(|_| record.ts_recent.is_some()) {
             Some((_, tsecr)) => {
                 let offset = secrets.timestamp_offset(&tuple);
                 syn_cookie::carried_options(clock(cx.now, 0), tsecr.wrapping_sub(offset))?
             }
-            None => (None, false),
+            None => Carried::default(),
         };
+        let ecn = if ecn { OpeningEcn::of_cookie(accepts, seg) } else { OpeningEcn::default() };
         // A record that timed out would not be measured either: when the SYN-ACK went is not known.
-        Some(HalfOpen { irs, iss, peer_mss, shift, sack, retries: 1, ..record })
+        Some(HalfOpen { irs, iss, peer_mss, shift, sack, ecn, retries: 1, ..record })
     }
 }
 
@@ -353,6 +371,7 @@ impl Connection {
         connection.ts = Timestamps::new(record.ts_recent.is_some(), offset);
         connection.ts.start(record.ts_recent.unwrap_or(0), env.now);
         connection.syn_was_lost = record.resent;
+        connection.begin_ecn(&record.ecn, record.syn_ack_timeouts());
         // Only of a SYN-ACK that was sent once is it known when.
         connection.last_sent = if record.retries == 0 { record.waits_since } else { Instant::ZERO };
         connection
