@@ -79,6 +79,9 @@
 //! | R9293-MUST-37: answered probes keep a connection | not one that the application has closed: 15 probes, then a reset | a peer could hold our memory for ever (sockstress) |
 //! | R7323-5.3-a: PAWS rejects every old timestamp | not those of bare ACKs up to an RTO old | ACKs overtake each other, and their SACK blocks are news; Linux does the same |
 //! | R2018-8-b: what a SACK has reported is kept | dropped when the memory of all connections is used up | the RFC allows it in need, and text in order must find room; `memory` |
+//! | RFC 9406 §4.2: a round's first times show a queue | those that rise within the round, too, and end slow start at once | a buffer of one bandwidth-delay product would overflow first; `congestion/hystart.rs` |
+//! | RFC 5681 §4.2: an ACK when a gap is filled | and of each of the next 16 segments | the peer's window is small then, and grows by our ACKs |
+//! | RFC 9293 §3.9.1.2: PSH where data was pushed | also on what fills the window | the receiver need not wait for more; Linux acknowledges it at once |
 //! | R9293-MUST-61: PSH with the last segment that is sent | not on a SYN with text | Linux does the same, and middleboxes drop less |
 //! | RFC 9293 §3.10.7.4: a reset ends TIME-WAIT | ignored | R1337-a; [`TcpConfig::reset_ends_time_wait`] |
 //! | R9293-SHLD-25: unreachable messages are soft errors | they end a connect at once | it is not a connection yet, and nobody wants to wait six minutes (RFC 5461) |
