@@ -1,7 +1,8 @@
 //! Do the tests notice when the code is wrong? A sample of the mutations that `cargo-mutants` knows, spread evenly over a
 //! crate, each tried against the crate's own tests.
 //!
-//! The sample is the same for the same sources: every n-th mutation. `cargo-mutants` is installed if it is missing.
+//! The sample is the same for the same sources: every n-th mutation. `cargo-mutants` is installed if it is missing. The
+//! crate is built without optimization, as it is built anew each time; nextest, if it is there, stops at the first failure.
 
 use std::process::Command;
 
@@ -42,12 +43,13 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
     let samples = (all / args.count).max(1);
     let shard = format!("{}/{samples}", args.first % samples);
     let out = workspace.target.join("mutants");
-    let mut command =
-        workspace.cargo(&["mutants", "--package", &args.package, "--baseline", "skip", "--timeout", "120"]);
-    command
-        .args(["--shard", &shard, "--sharding", "round-robin", "--output"])
-        .arg(&out)
-        .args(["--", "--lib"]);
+    let mut command = workspace.cargo(&["mutants", "--package", &args.package, "--baseline", "skip"]);
+    command.args(["--timeout", "180", "--shard", &shard, "--sharding", "round-robin", "--output"]).arg(&out);
+    command.envs([("CARGO_PROFILE_DEV_OPT_LEVEL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "none")]);
+    if captured(Command::new(cargo()).args(["nextest", "--version"])).is_ok() {
+        command.args(["--test-tool", "nextest"]);
+    }
+    command.args(["--", "--lib"]);
     // It fails if a single mutation is missed; what counts here is the share.
     let ended = checked(&mut command);
     let path = out.join("mutants.out/outcomes.json");
