@@ -62,7 +62,8 @@ fn check_scope(cx: &NetCx<'_>, src: Ipv6Addr, dst: Ipv6Addr) -> Result<(), DropR
     }
 }
 
-/// Makes an outbound packet of one that is not for us: one hop less, all else as it came.
+/// Makes an outbound packet of one that is not for us: one hop less, all else as it came, the label too
+/// (R6437-2-a).
 ///
 /// # Errors
 /// It has no hop left (R8200-3-c).

@@ -3,7 +3,7 @@
 //! A keyed hash of addresses, protocol and ports (R6437-3-a): the same for all packets of a flow, spread evenly, and not
 //! to be guessed by who does not know the key, which each interface draws when it first needs one. ICMPv6 echo has its
 //! identifier for ports; other messages are one flow for each pair of hosts. A label is never 0, which would say that
-//! there is none (R6437-2-a).
+//! there is none.
 
 use core::net::Ipv6Addr;
 use stack_wire::icmpv6::kind;
@@ -95,7 +95,7 @@ mod tests {
         assert_ne!(ping(1, 7, 1), ping(1, 8, 1));
     }
 
-    // R6437-2-a
+    // R6437-3-a
     #[test]
     fn labels_are_spread_over_their_bits() {
         let labels: BTreeSet<u32> =

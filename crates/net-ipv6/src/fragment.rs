@@ -2,7 +2,8 @@
 //!
 //! Only here, at the source, and only where the sender of the packet allows it: packets that are forwarded never do
 //! (R8200-4.5-g). Packets of ours have no extension headers of their own, so the fixed header alone is in each fragment.
-//! Payload goes along by reference; headers are written anew.
+//! Payload goes along by reference; headers are written anew. The transport header is always in the first fragment, which
+//! has room for more than 1,200 octets (R7112-5-a).
 
 use crate::Endpoint;
 use core::net::Ipv6Addr;
@@ -101,7 +102,7 @@ mod tests {
     }
 
     proptest! {
-        // R8200-4.5-a, R8200-5-a
+        // R8200-4.5-a, R8200-5-a, R7112-5-a
         #[test]
         fn fragments_fit_and_become_the_packet_again(
             payload in proptest::collection::vec(any::<u8>(), 1600..5000),

@@ -70,7 +70,7 @@ use stack_core::{
 };
 use stack_packet::{Idents, Reassembly};
 use stack_wire::ethernet::EtherType;
-use stack_wire::ipv6::HEADER_LEN;
+use stack_wire::ipv6::{HEADER_LEN, MIN_MTU};
 use stack_wire::ndp::solicited_node;
 
 /// What can be chosen about IPv6.
@@ -135,6 +135,11 @@ impl NetworkProtocol for Ipv6 {
 
     fn min_packet_len(&self) -> usize {
         HEADER_LEN
+    }
+
+    // R8200-5-a
+    fn min_mtu(&self) -> u32 {
+        MIN_MTU as u32
     }
 
     fn parse_addresses(&self, packet: &[u8]) -> Option<(IpAddr, IpAddr)> {

@@ -30,6 +30,11 @@ pub trait NetworkProtocol: Any + Send {
     /// Shortest packet that can be one of its own, in bytes.
     fn min_packet_len(&self) -> usize;
 
+    /// Smallest MTU of an interface that can have its addresses, in bytes.
+    fn min_mtu(&self) -> u32 {
+        0
+    }
+
     /// Source and destination of a packet of at least [`min_packet_len`](Self::min_packet_len) bytes;
     /// `None` if it is malformed or the protocol has no IP addresses.
     fn parse_addresses(&self, packet: &[u8]) -> Option<(IpAddr, IpAddr)>;

@@ -150,7 +150,8 @@ impl Host {
     /// Gives an interface an address with its subnet; the first of a family is the primary one.
     ///
     /// # Errors
-    /// [`Error::UnknownNic`], [`Error::UnknownProtocol`] if no network protocol carries it, [`Error::DuplicateAddress`].
+    /// [`Error::UnknownNic`], [`Error::UnknownProtocol`] if no network protocol carries it, [`Error::NotSupported`] if its
+    /// packets need a larger MTU than the interface has, [`Error::DuplicateAddress`].
     pub fn add_address(&mut self, now: Instant, nic: NicId, net: IpNet) -> Result<(), Error> {
         self.add_address_in(now, nic, net, AddressState::Preferred)
     }
@@ -168,8 +169,10 @@ impl Host {
     ) -> Result<(), Error> {
         let now = self.advance(now);
         let index = self.tables.index(nic).ok_or(Error::UnknownNic)?;
-        if !self.networks.iter().any(|protocol| protocol.carries(net.addr())) {
-            return Err(Error::UnknownProtocol);
+        let protocol = self.networks.iter().find(|protocol| protocol.carries(net.addr()));
+        let min_mtu = protocol.ok_or(Error::UnknownProtocol)?.min_mtu();
+        if self.tables.interfaces[index].visible.capabilities.mtu < min_mtu {
+            return Err(Error::NotSupported);
         }
         let address = InterfaceAddress { net, state };
         self.tables.interfaces[index].add_address(address)?;

@@ -22,12 +22,13 @@ impl Host {
             let forwards = self.tables.interfaces[nic].visible.forwarding;
             return Err(if forwards { DropReason::ForwardingDisabled } else { DropReason::NotLocal });
         }
-        // RFC 1812 §5.3.4: what came as a link broadcast is not forwarded. RFC 3927 §2.7: nor are link-local addresses.
+        // RFC 1812 §5.3.4: what came as a link broadcast is not forwarded. RFC 3927 §2.7, R4291-2.5.6-a: nor are link-local
+        // addresses.
         if packet.meta.cast != Cast::Unicast || is_link_local(packet.ip.dst) {
             return Err(DropReason::MartianDestination);
         }
         if is_link_local(packet.ip.src) {
-            // RFC 4007 §9: it is told; RFC 3927 knows no such answer.
+            // R4007-9-a: it is told; RFC 3927 knows no such answer.
             if packet.ip.src.is_ipv6() {
                 self.answer(now, nic, endpoint, packet, ErrorKind::NetUnreachable);
             }

@@ -144,6 +144,19 @@ mod tests {
         }
     }
 
+    // R8201-4-c, R8201-5.1-a, R8201-5.2-a
+    #[test]
+    fn of_several_reports_the_smallest_counts_for_each_destination() {
+        let mut tables = Tables::new(&crate::HostConfig::default(), None, None, Box::new(Zero));
+        let (group, other) = ("ff05::7".parse().unwrap(), "ff05::8".parse().unwrap());
+        let now = Instant::ZERO;
+        for (reported, known) in [(1400, 1400), (1500, 1400), (1300, 1300), (1400, 1300)] {
+            tables.lower_path_mtu(now, group, reported);
+            assert_eq!(tables.path_mtus.path_mtu(now, group), Some(known), "{reported}");
+        }
+        assert_eq!(tables.path_mtus.path_mtu(now, other), None);
+    }
+
     // R1191-3-c, R8201-4-d
     #[test]
     fn who_holds_a_route_looks_again_after_each_minute_and_with_each_path_mtu() {

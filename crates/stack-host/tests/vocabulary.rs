@@ -162,6 +162,17 @@ fn a_disabled_nic_passes_nothing_until_it_is_enabled() {
     assert_eq!(inbox(&mut host), []);
 }
 
+// R8200-5-a
+#[test]
+fn an_interface_with_a_small_mtu_has_no_address_of_a_protocol_that_needs_more() {
+    let mut host = host();
+    for (nic, mtu, want) in [(7, 67, Err(Error::NotSupported)), (8, 68, Ok(()))] {
+        let config = NicConfig::new("narrow", LinkCapabilities::plain(Medium::Ip, mtu));
+        host.add_nic(T0, NicId(nic), config).unwrap();
+        assert_eq!(host.add_address(T0, NicId(nic), net("10.7.0.1/24")), want, "{mtu}");
+    }
+}
+
 #[test]
 fn duplicate_and_unknown_ids_are_errors() {
     let mut host = host();

@@ -95,7 +95,7 @@ fn check(packet: &RxPacket, at: usize) -> Result<(Fragment<'_>, u32), Refusal> {
         return refuse(code::HEADER_FIELD, at + FRAGMENT_OFFSET); // R8200-4.5-d
     }
     if start == 0 && !has_all_headers(&packet.data) {
-        return refuse(code::INCOMPLETE_CHAIN, 0); // R8200-4.5-f, R7112-5-a
+        return refuse(code::INCOMPLETE_CHAIN, 0); // R8200-4.5-f, R7112-5-b
     }
     Ok((Fragment { packet, header_len, start, more }, header.ident()))
 }

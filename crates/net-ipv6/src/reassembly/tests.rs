@@ -94,7 +94,7 @@ fn impossible_fragments_are_reported_where_they_are_wrong() {
     }
 }
 
-// R8200-4.5-f, R7112-5-a, R7112-5-b
+// R8200-4.5-f, R7112-5-b
 #[test]
 fn a_first_fragment_has_all_headers() {
     let options = |next| [next, 0, 1, 4, 0, 0, 0, 0];
@@ -141,7 +141,7 @@ fn packets_are_not_mixed() {
     }
 }
 
-// R6946-4-a, R6946-a
+// R6946-a
 #[test]
 fn an_atomic_fragment_is_a_packet_of_its_own() {
     let mut net = Net::new();

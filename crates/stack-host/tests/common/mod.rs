@@ -53,6 +53,9 @@ impl NetworkProtocol for ToyNet {
     fn min_packet_len(&self) -> usize {
         HEADER
     }
+    fn min_mtu(&self) -> u32 {
+        68
+    }
     fn parse_addresses(&self, packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
         Some((v4(packet.get(..4)?), v4(packet.get(4..8)?)))
     }
