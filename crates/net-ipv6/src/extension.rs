@@ -320,7 +320,40 @@ mod tests {
         assert_eq!(upper_named_at(&packet[..50]), 40, "as far as the bytes go");
     }
 
+    /// Headers that ask for nothing, of these types, with so many units of eight octets more than one.
+    fn harmless() -> impl Strategy<Value = Vec<(u8, u8)>> {
+        let kinds = prop::sample::select(alloc::vec![43u8, 44, 60]);
+        proptest::collection::vec((kinds, 0..2u8), 0..6)
+    }
+
     proptest! {
+        #[test]
+        fn chains_end_where_others_say(headers in harmless(), hop_by_hop: bool, payload in 0..50usize, last: u8) {
+            prop_assume!(!is_extension(last) && last != 51);
+            let mut kinds: Vec<(u8, u8)> = hop_by_hop.then_some((protocol::HOP_BY_HOP, 0)).into_iter().collect();
+            kinds.extend(headers);
+            let next = |at: usize| kinds.get(at).map_or(last, |(kind, _)| *kind);
+            let mut bytes = Vec::new();
+            for (at, (kind, units)) in kinds.iter().enumerate() {
+                let units = if *kind == protocol::IPV6_FRAGMENT { 0 } else { *units };
+                bytes.extend([next(at + 1), units]);
+                let has_options = matches!(*kind, protocol::HOP_BY_HOP | protocol::IPV6_DESTINATION);
+                bytes.extend(if has_options { [0x1e, 4, 0, 0, 0, 0] } else { [0; 6] });
+                bytes.extend([0x1e, 6, 0, 0, 0, 0, 0, 0].repeat(units.into()));
+            }
+            bytes.extend(alloc::vec![0; payload]);
+            let packet = crate::testing::packet("fd00::9", "fd00::1", next(0), &bytes);
+            let rules = Rules { to_group: false, max_options: 8, max_padding: 7 };
+            let ours = walk(&packet, next(0), &rules).unwrap();
+            let (theirs, _) = etherparse::LaxIpv6Slice::from_slice(&packet).unwrap();
+            // They stop at the second header of a type that stands once in RFC 8200 §4.1.
+            if theirs.payload().ip_number.0 == last {
+                prop_assert_eq!(ours.protocol, last);
+                prop_assert_eq!(packet.len() - ours.offset, theirs.payload().payload.len());
+            }
+            prop_assert_eq!(packet.len() - ours.offset, payload);
+        }
+
         #[test]
         fn no_bytes_panic_or_lead_outside(
             bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0), Just(60)], 0..200),

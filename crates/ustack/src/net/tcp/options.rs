@@ -77,6 +77,8 @@ macro_rules! common_settings {
             Ecn(stack_core::EcnPolicy): ecn, set_ecn;
             /// Type of service or traffic class, without its two ECN bits (`IP_TOS`).
             TrafficClass(u8): tos, set_tos;
+            /// Flow label of IPv6 packets; `None`, the default, for one that the stack computes (RFC 6437).
+            FlowLabel(Option<u32>): flow_label, set_flow_label;
             /// Mark of outbound packets (`SO_MARK`).
             Mark(u32): mark, set_mark;
         }
