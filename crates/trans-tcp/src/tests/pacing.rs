@@ -4,6 +4,7 @@ use super::script::Script;
 use crate::TcpConfig;
 use alloc::format;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 fn config() -> TcpConfig {
     TcpConfig { pacing: true, ..Script::plain() }
@@ -30,7 +31,7 @@ fn the_first_segments_leave_at_once_and_the_rest_in_step() {
     s.advance(100);
     s.inject(". 1:1 ack 10001");
     // Twice 20,000 octets in a round trip of 100 ms: a segment every 2.5 ms, once ten more than one have left.
-    assert_eq!(s.info().pacing_rate, Some(400_000));
+    assert_eq!((s.info().pacing_rate, s.info().min_rtt), (Some(400_000), Some(Duration::from_millis(100))));
     assert_eq!(s.skip(), 11);
     let mut left = Vec::new();
     for _ in 0..50 {
