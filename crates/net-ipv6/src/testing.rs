@@ -74,7 +74,7 @@ impl NetServices for FakeHost {
 /// An endpoint with all that its calls borrow.
 pub(crate) struct Net {
     endpoint: Endpoint,
-    now: Instant,
+    pub(crate) now: Instant,
     pub(crate) capabilities: LinkCapabilities,
     pub(crate) addresses: Vec<InterfaceAddress>,
     pub(crate) forwarding: bool,
@@ -93,7 +93,7 @@ impl Net {
 
     pub(crate) fn with(config: Ipv6Config) -> Self {
         let mut net = Self {
-            endpoint: Endpoint::new(config),
+            endpoint: Endpoint::new(config.clone(), config.routers.first().cloned()),
             now: Instant::ZERO,
             capabilities: LinkCapabilities::plain(Medium::Ethernet, 1500),
             addresses: Vec::new(),
@@ -111,7 +111,7 @@ impl Net {
     }
 
     pub(crate) fn add(&mut self, net: &str, state: AddressState) {
-        self.addresses.push(InterfaceAddress { net: net.parse().unwrap(), state });
+        self.addresses.push(InterfaceAddress::new(net.parse().unwrap(), state));
     }
 
     /// Calls the endpoint.

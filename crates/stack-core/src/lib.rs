@@ -43,6 +43,7 @@ extern crate alloc;
 
 mod address;
 mod context;
+mod discovery;
 mod drop_reason;
 mod effect;
 mod endpoint;
@@ -60,6 +61,7 @@ pub use address::{AddressState, EndpointId, EndpointIdentity, Families, Interfac
 pub use context::{
     Destination, LinkAddressCache, NetCx, NetServices, NicView, TransportCx, TransportServices,
 };
+pub use discovery::{DiscoveredRoute, LinkParameters, NetworkEvent, RoutePreference};
 pub use drop_reason::DropReason;
 pub use effect::{DeliveryError, Effect, ErrorKind, ErrorOrigin, NeighborUpdate};
 pub use endpoint::{Endpoints, Interest, Readiness, Shutdown};

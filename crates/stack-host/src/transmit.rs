@@ -94,7 +94,7 @@ impl Host {
         if packet.ip.cast != Cast::Unicast && packet.multicast_loop {
             self.loop_back(now, nic, packet);
         }
-        let mtu = self.tables.interfaces[nic].visible.capabilities.mtu as usize;
+        let mtu = self.tables.interfaces[nic].mtu_to(packet.ip.dst) as usize;
         if packet.gso_size == 0 && packet.len() > mtu {
             self.send_fragments(now, nic, endpoint, packet, mtu).map_err(Failure::Error)?;
             Ok(None)
