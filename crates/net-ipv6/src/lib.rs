@@ -64,7 +64,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use stack_core::{
     AddressState, DropReason, Effect, ErrorKind, Instant, InterfaceAddress, LinkAddress, LinkAddressResolver,
-    NetCx, NetworkEndpoint, NetworkProtocol, NicView, RxPacket, TxPacket, Verdict,
+    Medium, NetCx, NetworkEndpoint, NetworkProtocol, NicView, RxPacket, TxPacket, Verdict,
 };
 use stack_wire::ethernet::EtherType;
 use stack_wire::ipv6::HEADER_LEN;
@@ -225,6 +225,9 @@ impl NetworkEndpoint for Endpoint {
     }
 
     fn interface_up(&mut self, cx: &mut NetCx<'_>) {
+        if cx.nic.capabilities.medium == Medium::Loopback {
+            return; // There is nobody to discover.
+        }
         self.form_link_local(cx);
         self.start_discovery(cx);
     }

@@ -55,6 +55,11 @@ impl Tables {
 }
 
 impl Host {
+    /// What [`take_events`](Self::take_events) would take.
+    pub fn events(&self) -> impl Iterator<Item = &NetworkEvent> {
+        self.events.queue.iter()
+    }
+
     /// Takes what has happened to interfaces since the last call, oldest first: addresses and routers that come and go,
     /// resolvers that routers name. At most 256 are kept, and of what is repeated in the same words the last.
     pub fn take_events(&mut self) -> Vec<NetworkEvent> {

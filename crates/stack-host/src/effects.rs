@@ -65,7 +65,6 @@ impl Host {
         self.tables.invalidate_routes();
         if state == AddressState::Duplicate {
             tracing::warn!(%nic, %address, "another station has the address: it is not used");
-            self.counters.drops.count(DropReason::AddressConflict);
         }
         self.events.push(NetworkEvent::Address { nic, address, state: Some(state) });
     }

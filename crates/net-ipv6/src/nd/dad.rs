@@ -15,7 +15,7 @@ use crate::Endpoint;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
-use stack_core::{AddressState, Effect, Instant, Medium, NetCx};
+use stack_core::{AddressState, DropReason, Effect, Instant, Medium, NetCx};
 use stack_wire::icmpv6::kind;
 use stack_wire::ndp::{option, solicited_node};
 
@@ -100,17 +100,17 @@ impl Endpoint {
         self.address_is_ready(cx, address);
     }
 
-    /// Somebody solicits a tentative address: `src` says whether to find its owner, or to have it too.
+    /// Somebody solicits a tentative address: `src` says whether to find its owner, or to have it too. How the packet ends.
     pub(crate) fn tentative_solicited(
         &mut self,
         cx: &mut NetCx<'_>,
         address: Ipv6Addr,
         src: Ipv6Addr,
         nonce: Option<&[u8]>,
-    ) {
+    ) -> DropReason {
         // R4862-5.4.3-a: who has a source only looks for an owner, and we are none yet.
         if !src.is_unspecified() {
-            return;
+            return DropReason::NotLocal;
         }
         let ours = self.nd.dad.find(address).filter(|probe| {
             nonce.is_some_and(|nonce| {
@@ -121,9 +121,13 @@ impl Endpoint {
             // R7527-4.1-a
             Some(probe) if !probe.looped => {
                 (probe.left, probe.looped) = (AFTER_LOOP, true);
+                DropReason::NotLocal
             }
-            Some(_) => {}
-            None => self.duplicate(cx, address),
+            Some(_) => DropReason::NotLocal,
+            None => {
+                self.duplicate(cx, address);
+                DropReason::AddressConflict
+            }
         }
     }
 

@@ -54,8 +54,7 @@ impl Endpoint {
         }
         if dad::is_tentative(cx, target) {
             let nonce = message.options().first(option::NONCE);
-            self.tentative_solicited(cx, target, src, nonce);
-            return Err(DropReason::NotLocal); // R4861-7.2.3-a
+            return Err(self.tentative_solicited(cx, target, src, nonce)); // R4861-7.2.3-a
         }
         if !is_in_use(cx, target) {
             return Err(DropReason::NotLocal); // R4861-7.2.3-a

@@ -4,9 +4,10 @@
 //! `--ip_version=ipv6`, fd3d:a0b:17d6::1/48 and 2001:db8::1.
 //! Without `--medium=ethernet` the link carries IP and nothing has to be resolved.
 //!
-//! `command.rs` has the commands in backticks and the kernel settings.
+//! `nd.rs` has the settings of neighbour discovery, `command.rs` the commands in backticks and the kernel settings.
 
 mod command;
+mod nd;
 
 use super::fault::Faults;
 use super::{Options, Profile, Stop};
@@ -18,8 +19,8 @@ use net_arp::{Arp, ArpConfig, ConflictPolicy};
 use net_ipv4::{Ipv4, Ipv4Config};
 use net_ipv6::{Ipv6, Ipv6Config};
 use stack_core::{
-    AddressState, Families, Instant, IpNet, Ipv4Net, Ipv6Net, LinkAddress, LinkCapabilities, Medium,
-    MtuProbing, NicId,
+    AddressState, Families, Instant, InterfaceAddress, IpNet, Ipv4Net, Ipv6Net, LinkAddress,
+    LinkCapabilities, Medium, MtuProbing, NicId,
 };
 use stack_host::{Host, NicConfig, RouteEntry};
 use trans_icmp::Icmp;
@@ -64,6 +65,12 @@ pub(super) struct Setup {
     state: AddressState,
     pub(super) faults: Faults,
     ipv4: Ipv4Config,
+    ipv6: Ipv6Config,
+    /// Whether the interface has `local` at all.
+    configured: bool,
+    /// Addresses besides.
+    extra: Vec<InterfaceAddress>,
+    default_route: bool,
     arp: ArpConfig,
     udp: UdpConfig,
     tcp: TcpConfig,
@@ -95,6 +102,10 @@ impl Default for Setup {
             state: AddressState::Preferred,
             faults: Faults::default(),
             ipv4: Ipv4Config::default(),
+            ipv6: Ipv6Config::default(),
+            configured: true,
+            extra: Vec::new(),
+            default_route: true,
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
@@ -185,9 +196,13 @@ impl Setup {
             "remote_isn" => self.remote_isn = parse(value)?,
             "seed" => self.seed = parse(value)?,
             "forwarding" => self.forwarding = switch(value)?,
+            "address" if value == "none" => self.configured = false,
+            "extra_address" => self.add_extra_address(value)?,
+            "default_route" => self.default_route = switch(value)?,
             "address" if value == "tentative" => self.state = AddressState::Tentative,
             _ => match name.split_once('.') {
                 Some(("tcp", name)) => return self.set_tcp(name, value),
+                Some(("nd", name)) => return self.set_nd(name, value),
                 Some(("ip", name)) => return self.set_ip(name, value),
                 Some(("fault", name)) => self.faults.set(name, value).ok_or(Unknown)?,
                 Some(("arp", "announce")) => self.arp.announce = switch(value)?,
@@ -289,7 +304,7 @@ impl Setup {
     pub(super) fn host(&self) -> Host {
         let arp = if self.faults.no_arp { None } else { Some(Arp::new(self.arp.clone())) };
         let builder =
-            Host::builder().network(Ipv4::new(self.ipv4.clone())).network(Ipv6::new(Ipv6Config::default()));
+            Host::builder().network(Ipv4::new(self.ipv4.clone())).network(Ipv6::new(self.ipv6.clone()));
         let builder = match arp {
             Some(arp) => builder.network(arp),
             None => builder,
@@ -305,13 +320,20 @@ impl Setup {
         let ethernet = self.medium == Medium::Ethernet;
         let mut config = NicConfig::new("script0", capabilities);
         config.link_address = ethernet.then_some(self.local_link);
+        config.enabled = false;
         host.add_nic(START, NIC, config).expect("a new host has no interface of this number");
-        host.add_address_in(START, NIC, self.local, self.state).expect("the interface has no address yet");
+        let own = self.configured.then(|| InterfaceAddress::new(self.local, self.state));
+        for address in own.iter().chain(&self.extra) {
+            host.give_address(START, NIC, *address).expect("the interface has no such address yet");
+        }
         let everything =
             if self.local.addr().is_ipv6() { Ipv6Net::default().into() } else { Ipv4Net::default().into() };
         let default = RouteEntry::new(everything, NIC);
-        host.add_route(if ethernet { default.via(self.gateway) } else { default });
+        if self.default_route {
+            host.add_route(if ethernet { default.via(self.gateway) } else { default });
+        }
         host.set_forwarding(NIC, self.forwarding).expect("the interface is there");
+        host.enable_nic(START, NIC).expect("the interface is there");
         if let Some(hook) = self.faults.hook() {
             host.add_hook(hook);
         }
