@@ -22,7 +22,7 @@ use stack_core::{
     AddressState, Families, Instant, InterfaceAddress, IpNet, Ipv4Net, Ipv6Net, LinkAddress,
     LinkCapabilities, Medium, MtuProbing, NicId,
 };
-use stack_host::{Host, NicConfig, RouteEntry};
+use stack_host::{Host, NicConfig, Policies, RouteEntry};
 use trans_icmp::Icmp;
 use trans_tcp::{SynCookies, Tcp, TcpConfig};
 use trans_udp::{Udp, UdpConfig};
@@ -71,6 +71,8 @@ pub(super) struct Setup {
     /// Addresses besides.
     extra: Vec<InterfaceAddress>,
     default_route: bool,
+    /// All addresses belong together (RFC 6724 §2.1 without its table).
+    flat_policies: bool,
     arp: ArpConfig,
     udp: UdpConfig,
     tcp: TcpConfig,
@@ -106,6 +108,7 @@ impl Default for Setup {
             configured: true,
             extra: Vec::new(),
             default_route: true,
+            flat_policies: false,
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
@@ -329,6 +332,9 @@ impl Setup {
         let everything =
             if self.local.addr().is_ipv6() { Ipv6Net::default().into() } else { Ipv4Net::default().into() };
         let default = RouteEntry::new(everything, NIC);
+        if self.flat_policies {
+            host.set_policies(Policies::new(Vec::new()));
+        }
         if self.default_route {
             host.add_route(if ethernet { default.via(self.gateway) } else { default });
         }

@@ -25,6 +25,7 @@ impl Setup {
             }
             "secret" => slaac.secret = Some(parse::<u128>(value)?.to_be_bytes()),
             "probes" => nd.dad_transmits = parse(value)?,
+            "flat_policies" => self.flat_policies = switch(value)?,
             "discover" => nd.router_discovery = switch(value)?,
             "persistent" => nd.persistent_solicitation = switch(value)?,
             "accept_redirects" => nd.accept_redirects = switch(value)?,
