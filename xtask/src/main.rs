@@ -12,6 +12,7 @@ mod count;
 mod deps;
 mod features;
 mod impair;
+mod mutants;
 mod new;
 mod rfc;
 mod run;
@@ -64,6 +65,8 @@ enum Chore {
     Bench(bench::Args),
     /// Measure Linux and our stack through the same impaired line, in real time
     Impair(impair::Args),
+    /// Do the tests notice when the code is wrong? Try a sample of mutations
+    Mutants(mutants::Args),
     /// A client that a scenario of `wire` runs inside a namespace
     #[command(hide = true, subcommand)]
     Probe(wire::Probe),
@@ -94,6 +97,7 @@ fn dispatch(chore: Chore) -> Result<(), String> {
         Chore::New(args) => new::run(&Workspace::load()?, &args),
         Chore::Bench(args) => bench::run(&Workspace::load()?, &args),
         Chore::Impair(args) => impair::run(&Workspace::load()?, &args),
+        Chore::Mutants(args) => mutants::run(&Workspace::load()?, &args),
         Chore::Probe(probe) => probe.run(),
         Chore::Reap { pid } => wire::reap_when_orphaned(pid),
     }

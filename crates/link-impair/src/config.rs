@@ -18,6 +18,9 @@ pub struct ImpairConfig {
     pub queue_packets: usize,
     /// Bytes of those packets. Default: no bound.
     pub queue_bytes: usize,
+    /// Bytes of those packets beyond which one that comes is marked, if it is ECN-capable (RFC 3168 §5): a step, as RFC 8257
+    /// has it for data centers. Default: never.
+    pub mark_above: usize,
     /// Probability that a packet is lost after it has taken its time on the line.
     pub loss: f64,
     /// Probability that a packet is delayed by `reorder_delay` more, so that later ones overtake it.
@@ -71,6 +74,7 @@ impl Default for ImpairConfig {
             rate: None,
             queue_packets: 1000,
             queue_bytes: usize::MAX,
+            mark_above: usize::MAX,
             loss: 0.0,
             reorder: 0.0,
             reorder_delay: Duration::ZERO,

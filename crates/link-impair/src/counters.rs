@@ -9,6 +9,7 @@ pub struct ImpairCounters {
     pub(crate) arrived: AtomicUsize,
     pub(crate) lost: AtomicUsize,
     pub(crate) overflowed: AtomicUsize,
+    pub(crate) marked: AtomicUsize,
     pub(crate) policed: AtomicUsize,
     pub(crate) reordered: AtomicUsize,
     pub(crate) duplicated: AtomicUsize,
@@ -24,6 +25,8 @@ pub struct ImpairStatistics {
     pub lost: usize,
     /// Dropped because the queue was full.
     pub overflowed: usize,
+    /// Marked instead, because the queue was long (`CE` of RFC 3168).
+    pub marked: usize,
     /// Dropped because they exceeded the policer's rate.
     pub policed: usize,
     /// Made late, so that later ones may overtake them.
@@ -42,6 +45,7 @@ impl ImpairCounters {
             arrived: read(&self.arrived),
             lost: read(&self.lost),
             overflowed: read(&self.overflowed),
+            marked: read(&self.marked),
             policed: read(&self.policed),
             reordered: read(&self.reordered),
             duplicated: read(&self.duplicated),

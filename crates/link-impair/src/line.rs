@@ -82,6 +82,9 @@ impl<T: Carried> Line<T> {
             count(&self.counters.overflowed);
             return Err((packet, DropReason::LinkQueueFull));
         }
+        if self.waiting_bytes > self.config.mark_above && packet.mark() {
+            count(&self.counters.marked);
+        }
         let sent = self.occupy(now, len);
         if fate.lost {
             count(&self.counters.lost);
@@ -216,6 +219,12 @@ mod tests {
             assert!(bit < self.0 as u64 * 8);
             self.2 = true;
         }
+
+        fn mark(&mut self) -> bool {
+            let is_capable = self.1 % 2 == 0;
+            self.2 |= is_capable;
+            is_capable
+        }
     }
 
     fn line(config: ImpairConfig, seed: u64) -> Line<Numbered> {
@@ -252,6 +261,22 @@ mod tests {
         }
         let out: Vec<u32> = core::iter::from_fn(|| line.arrive(Instant::ZERO)).map(|p| p.1).collect();
         assert!(out.iter().copied().eq(0..5000));
+    }
+
+    #[test]
+    fn beyond_the_threshold_capable_packets_are_marked_and_none_is_dropped() {
+        // Two packets wait for 1 ms each; the third and those after it find 2500 bytes in front of them.
+        let config = ImpairConfig { rate: Some(10_000_000), mark_above: 2000, ..ImpairConfig::default() };
+        let mut line = line(config, 1);
+        for number in 0..6 {
+            line.send(Instant::ZERO, Numbered(1250, number, false)).unwrap();
+        }
+        let end = Instant::from_secs(1);
+        let marked: Vec<bool> = core::iter::from_fn(|| line.arrive(end)).map(|p| p.2).collect();
+        assert_eq!(marked, [false, false, true, false, true, false]);
+        assert_eq!(line.counters().statistics().marked, 2);
+        line.send(end, Numbered(1250, 8, false)).unwrap();
+        assert!(!line.arrive(end + MS).unwrap().2, "the queue is empty again");
     }
 
     #[test]

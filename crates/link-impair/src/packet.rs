@@ -2,9 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use stack_core::{Checksum, RxPacket, TxPacket};
 use stack_wire::checksum::Sum;
+use stack_wire::ip::ecn;
+use stack_wire::{ethernet, ipv4, ipv6};
 
 /// A packet that a [`Line`](crate::Line) carries.
 pub trait Carried: Clone {
@@ -13,6 +15,9 @@ pub trait Carried: Clone {
 
     /// Flips one bit, chosen by a number below eight times its length. Nobody vouches for its checksum after that.
     fn flip(&mut self, bit: u64);
+
+    /// Sets the ECN field to CE, if it says that the transport understands that; returns whether it did (RFC 3168 §5).
+    fn mark(&mut self) -> bool;
 }
 
 impl Carried for Box<TxPacket> {
@@ -31,6 +36,11 @@ impl Carried for Box<TxPacket> {
         // The packet has no piece, so there is room for one.
         let _ = self.push(damaged.slice(header_len..));
     }
+
+    fn mark(&mut self) -> bool {
+        let len = self.len();
+        mark(self.header_mut(), len)
+    }
 }
 
 impl Carried for RxPacket {
@@ -45,6 +55,45 @@ impl Carried for RxPacket {
         self.data = damaged(flat, self.meta.checksum, bit);
         self.more.clear();
         self.meta.checksum = Checksum::Unverified;
+    }
+
+    fn mark(&mut self) -> bool {
+        let len = self.len();
+        let mut data = BytesMut::from(&self.data[..]);
+        let marks = mark(&mut data, len);
+        if marks {
+            self.data = data.freeze();
+        }
+        marks
+    }
+}
+
+/// Marks a packet of `len` bytes whose headers lie in `bytes`, with an Ethernet header before them or without.
+fn mark(bytes: &mut [u8], len: usize) -> bool {
+    let at = if is_ip(bytes, len) { 0 } else { ethernet::HEADER_LEN };
+    let Some(ip) = bytes.get_mut(at..).filter(|ip| is_ip(ip, len.saturating_sub(at))) else { return false };
+    let marks = |class: u8| matches!(class & 3, ecn::ECT_0 | ecn::ECT_1);
+    if ip[0] >> 4 == 4 {
+        let Some(header) = ipv4::Header::from_bytes_mut(ip).filter(|header| marks(header.tos())) else {
+            return false;
+        };
+        header.set_tos(header.tos() | ecn::CE);
+    } else {
+        let header = ipv6::Header::from_bytes_mut(ip).filter(|header| marks(header.traffic_class()));
+        let Some(header) = header else { return false };
+        header.set_traffic_class(header.traffic_class() | ecn::CE);
+    }
+    true
+}
+
+/// Whether there is an IP header that means a packet of `len` bytes; on Ethernet padding may follow.
+fn is_ip(bytes: &[u8], len: usize) -> bool {
+    let be =
+        |at: usize| bytes.get(at..at + 2).map_or(0, |two| usize::from(two[0]) << 8 | usize::from(two[1]));
+    match bytes.first().map(|first| first >> 4) {
+        Some(4) => bytes.len() >= ipv4::MIN_HEADER_LEN && (ipv4::MIN_HEADER_LEN..=len).contains(&be(2)),
+        Some(6) => bytes.len() >= ipv6::HEADER_LEN && ipv6::HEADER_LEN + be(4) <= len,
+        _ => false,
     }
 }
 
@@ -94,6 +143,49 @@ mod tests {
             assert_eq!(packet.checksum, Checksum::Unverified);
             assert_eq!(packet.link_dst, stack_core::LinkAddress::BROADCAST);
         }
+    }
+
+    /// A header of an IP packet of 100 bytes.
+    fn header(v6: bool, codepoint: u8, ethernet: bool) -> Vec<u8> {
+        let mut bytes = alloc::vec![0; if ethernet { 14 } else { 0 }];
+        if v6 {
+            bytes.extend([0x60, codepoint << 4, 0, 0, 0, 60]);
+            bytes.resize(bytes.len() + 34, 0);
+        } else {
+            bytes.extend([0x45, codepoint, 0, 100]);
+            bytes.resize(bytes.len() + 16, 0);
+            let at = bytes.len() - 20;
+            let sum = stack_wire::checksum::ipv4_header(&bytes[at..]);
+            bytes[at + 10..at + 12].copy_from_slice(&sum.to_be_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn what_is_ecn_capable_is_marked_in_both_versions_and_the_rest_left_alone() {
+        for (v6, is_ethernet) in [(false, false), (false, true), (true, false), (true, true)] {
+            for codepoint in 0..4 {
+                let mut bytes = header(v6, codepoint, is_ethernet);
+                let before = bytes.clone();
+                let len = 100 + if is_ethernet { 14 } else { 0 };
+                let marks = matches!(codepoint, 1 | 2);
+                assert_eq!(mark(&mut bytes, len), marks, "{v6} {is_ethernet} {codepoint}");
+                assert_eq!(bytes == before, !marks);
+                assert!(!marks || bytes == header(v6, 3, is_ethernet), "with the checksum mended");
+            }
+        }
+        assert!(!mark(&mut [0x45, 2], 2) && !mark(&mut [], 0) && !mark(&mut [0; 60], 60));
+    }
+
+    #[test]
+    fn both_kinds_of_packets_are_marked_where_they_lie() {
+        let mut sent = Box::new(TxPacket::new());
+        sent.push(Bytes::from(alloc::vec![0; 80])).unwrap();
+        let bytes = header(false, 2, false);
+        sent.prepend(bytes.len()).unwrap().copy_from_slice(&bytes);
+        let mut received = sent.clone().to_rx(Instant::ZERO);
+        assert!(sent.mark() && received.mark());
+        assert_eq!((sent.header()[1], received.data[1], sent.len()), (3, 3, 100));
     }
 
     #[test]

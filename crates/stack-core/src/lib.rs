@@ -17,7 +17,7 @@
 //! | [`LinkEndpoint`], [`LinkReceive`], [`LinkTransmit`] | `link-*` | `link.rs` |
 //! | [`NetworkProtocol`], [`NetworkEndpoint`], [`LinkAddressResolver`] | `net-*` | `network.rs` |
 //! | [`TransportProtocol`] | `trans-*` | `transport.rs` |
-//! | [`Endpoints`] | `trans-*`: what sockets, script runners and a C API drive | `endpoint.rs`, `socket_option.rs` |
+//! | [`Endpoints`] | `trans-*`: what sockets, script runners and a C API drive | `endpoint.rs`, `socket_option.rs`, `ecn.rs` |
 //! | [`NetServices`], [`LinkAddressCache`], [`TransportServices`] | the host | `context.rs` |
 //! | [`Tap`], [`Hook`] | captures, packet sockets; filters, NAT | `policy.rs` |
 //! | [`PortRegistry`], [`PathMtuStore`] | the host, or maps that shards share | `registry.rs` |
@@ -45,6 +45,7 @@ mod address;
 mod context;
 mod discovery;
 mod drop_reason;
+mod ecn;
 mod effect;
 mod endpoint;
 mod error;
@@ -63,6 +64,7 @@ pub use context::{
 };
 pub use discovery::{DiscoveredRoute, LinkParameters, NetworkEvent, RoutePreference};
 pub use drop_reason::DropReason;
+pub use ecn::{EcnFeedback, EcnPolicy, UnknownEcnPolicy};
 pub use effect::{DeliveryError, Effect, ErrorKind, ErrorOrigin, NeighborUpdate};
 pub use endpoint::{Endpoints, Interest, Readiness, Shutdown};
 pub use error::{Error, LinkError};

@@ -1,5 +1,6 @@
 //! Settings of sockets, and their names.
 
+use crate::EcnPolicy;
 use core::net::IpAddr;
 use core::time::Duration;
 use stack_packet::NicId;
@@ -119,4 +120,7 @@ socket_options! {
     FastOpen(u16),
     /// When larger packets are tried on the path than those in use.
     MtuProbing(MtuProbing),
+    /// Which explicit congestion notification is asked for, and which is agreed to; of connections, too late for the one
+    /// at hand.
+    Ecn(EcnPolicy),
 }

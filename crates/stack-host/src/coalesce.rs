@@ -5,8 +5,11 @@
 //! then walked once. Checksums are verified here first, so that a bad segment stays alone and is found where it always
 //! is. RFC 9293 §3.8.6.2.2 lets a receiver look at several segments before it answers.
 //!
-//! Left out: packets with IP options or extension headers, fragments, segments with SYN, FIN, RST, URG or ECN flags;
-//! nothing passes them. The host coalesces nothing where somebody has to see packets as they came: taps, links that
+//! ECN fields and flags are equal, too: a mark or a count that changes begins a new super-packet, and so does CWR, which
+//! stands on one segment (RFC 3168 §6.1.2, RFC 9768 §3.2.2).
+//!
+//! Left out: packets with IP options or extension headers, fragments, segments with SYN, FIN, RST or URG; nothing passes
+//! them. The host coalesces nothing where somebody has to see packets as they came: taps, links that
 //! want each packet's outcome, interfaces that forward.
 //!
 //! Invariants: the packets of a flow keep their order; a super-packet holds at most 65,535 bytes.
@@ -35,6 +38,8 @@ const V6_PAYLOAD_LENGTH: usize = 4;
 const TCP_ACK: usize = 8;
 const TCP_FLAGS: usize = 13;
 const TCP_CHECKSUM: usize = 16;
+/// PSH may differ: it stands on the last segment.
+const PSH: u8 = 0x08;
 
 /// Segments of a flow that follow each other, gathered in the packet of the first.
 struct Run {
@@ -165,7 +170,7 @@ fn look(packet: &RxPacket) -> Look {
 fn text_of(data: &[u8], transport: usize) -> Option<Text> {
     let tcp = Tcp::parse(data.get(transport..)?).ok()?;
     let push = tcp.flags().psh();
-    if tcp.flags() & !Flags::PSH != Flags::ACK {
+    if tcp.flags() & !(Flags::PSH | Flags::ECE | Flags::CWR | Flags::AE) != Flags::ACK {
         return None;
     }
     let header_len = transport + tcp.header_len();
@@ -220,8 +225,14 @@ fn same_headers(first: &RxPacket, packet: &RxPacket, run: &Run, text: &Text) -> 
     ip && (ma.cast, ma.link_src, ma.hash, ma.mark) == (mb.cast, mb.link_src, mb.hash, mb.mark)
         && text.header_len == run.header_len
         && same(tcp + TCP_ACK..tcp + TCP_FLAGS)
+        && flags(a, tcp) & !PSH == flags(b, tcp) & !PSH
         && same(tcp + TCP_FLAGS + 1..tcp + TCP_CHECKSUM)
         && same(tcp + TCP_CHECKSUM + 2..run.header_len)
+}
+
+/// The lower eight flags of a segment; the highest, AE, lies beside the header's length.
+fn flags(data: &[u8], tcp: usize) -> u8 {
+    data.get(tcp + TCP_FLAGS).copied().unwrap_or(0)
 }
 
 /// Whether the checksum is right; if nobody vouched for it, we do from now on.

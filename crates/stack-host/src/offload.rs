@@ -17,19 +17,26 @@ const TCP_SEQ: usize = 4;
 const TCP_FLAGS: usize = 13;
 /// FIN and PSH belong to the last byte.
 const TCP_LAST_ONLY: u8 = 0x01 | 0x08;
-/// CWR belongs to the first segment (RFC 3168 §6.1.2).
-const TCP_FIRST_ONLY: u8 = 0x80;
+/// CWR belongs to the first segment (RFC 3168 §6.1.2), unless it is part of a count (RFC 9768 §3.2.2).
+const TCP_CWR: u8 = 0x80;
 /// Offset of the length in the UDP header (RFC 768).
 const UDP_LENGTH: usize = 4;
 
-/// Whether the link takes this super-packet whole.
+/// Whether the link takes this super-packet whole. A CWR flag of each segment is more than links can be told of: devices and
+/// kernels clear it on all but the first.
 pub(crate) fn link_segments(packet: &TxPacket, capabilities: &LinkCapabilities) -> bool {
     let able = match (packet.ip.protocol, packet.ip.dst.is_ipv4()) {
         (TCP, true) => capabilities.tso4,
         (TCP, false) => capabilities.tso6,
         _ => capabilities.uso,
     };
-    able && packet.len() <= capabilities.max_gso as usize
+    able && packet.len() <= capabilities.max_gso as usize && !has_cwr_in_all(packet)
+}
+
+fn has_cwr_in_all(packet: &TxPacket) -> bool {
+    let Checksum::Partial { start, .. } = packet.checksum else { return false };
+    let flags = packet.header().get(usize::from(start) + TCP_FLAGS);
+    packet.gso_keeps_cwr && flags.is_some_and(|flags| flags & TCP_CWR != 0)
 }
 
 /// Writes the transport checksum in full if it is only the pseudo-header's so far. Zero becomes 0xFFFF for UDP (RFC 768).
@@ -72,6 +79,7 @@ pub(crate) fn segment(packet: &mut TxPacket, out: &mut TxBatch) -> Result<usize,
         part.ether_type = packet.ether_type;
         part.hash = packet.hash;
         part.mark = packet.mark;
+        part.gso_keeps_cwr = packet.gso_keeps_cwr;
         let len = packet.slice_payload_to(at, want, part);
         if len < want {
             flatten_payload(packet, at, want, part);
@@ -119,7 +127,7 @@ fn flatten_payload(packet: &TxPacket, at: usize, want: usize, part: &mut TxPacke
 }
 
 fn fix_headers(part: &mut TxPacket, transport: usize, checksum_offset: usize, place: Place) {
-    let (ip, len) = (part.ip, part.len());
+    let (ip, len, keeps_cwr) = (part.ip, part.len(), part.gso_keeps_cwr);
     let segment_len = len - transport;
     let header = part.header_mut();
     if ip.dst.is_ipv4() {
@@ -138,7 +146,7 @@ fn fix_headers(part: &mut TxPacket, transport: usize, checksum_offset: usize, pl
         }
         if let Some(flags) = header.get_mut(transport + TCP_FLAGS) {
             *flags &= !(if place.last { 0 } else { TCP_LAST_ONLY });
-            *flags &= !(if place.index == 0 { 0 } else { TCP_FIRST_ONLY });
+            *flags &= !(if place.index == 0 || keeps_cwr { 0 } else { TCP_CWR });
         }
     } else {
         put(header, transport + UDP_LENGTH, segment_len as u16);

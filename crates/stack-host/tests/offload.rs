@@ -84,6 +84,31 @@ fn tcp_is_cut_for_plain_links_and_every_segment_is_right() {
     }
 }
 
+#[test]
+fn a_count_in_the_place_of_cwr_stays_on_every_segment_and_no_link_is_trusted_with_it() {
+    let able = LinkCapabilities {
+        tso4: true,
+        max_gso: 65_535,
+        tx_checksum: true,
+        ..LinkCapabilities::plain(Medium::Ip, 1500)
+    };
+    for (keeps, sent) in [(true, 7), (false, 1)] {
+        let data = payload(10_000);
+        let mut host = host(able.clone());
+        let route =
+            host.find_route(T0, &RouteQuery { nic: None, local: None, remote: ip("10.0.0.2") }).unwrap();
+        host.write_packet(T0, &route, 6, |packet| {
+            build(packet, 6, &data, 2);
+            packet.gso_keeps_cwr = keeps;
+        })
+        .unwrap();
+        while host.transmit(T0, 64) {}
+        let packets: Vec<_> = std::iter::from_fn(|| host.out(NicId(1)).unwrap().pop()).collect();
+        assert_eq!(packets.len(), sent);
+        assert!(packets.iter().all(|packet| packet.to_bytes()[20 + 13] & 0x80 != 0));
+    }
+}
+
 /// RFC 6864 §4: atomic datagrams may all have the same; otherwise they differ.
 fn header_idents_differ(idents: &[u16]) -> bool {
     idents.windows(2).all(|pair| pair[0] != pair[1]) || idents.iter().all(|ident| *ident == 0)

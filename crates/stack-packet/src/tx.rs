@@ -34,6 +34,9 @@ pub struct TxPacket {
     pub checksum: Checksum,
     /// Payload bytes of each segment that this super-packet is to be cut into; 0 if it is an ordinary packet.
     pub gso_size: u16,
+    /// The CWR flag of a TCP super-packet belongs to each of its segments (RFC 9768 §3.2.2), and not to the first only
+    /// (RFC 3168 §6.1.2). Links don't know of this.
+    pub gso_keeps_cwr: bool,
     /// Hash of the flow; 0 where nobody computed it.
     pub hash: u32,
     /// Free mark for policies (`SO_MARK`).
@@ -59,6 +62,7 @@ impl TxPacket {
             network_len: 0,
             checksum: Checksum::Unverified,
             gso_size: 0,
+            gso_keeps_cwr: false,
             hash: 0,
             mark: 0,
             multicast_loop: true,
@@ -76,6 +80,7 @@ impl TxPacket {
         self.network_len = 0;
         self.checksum = Checksum::Unverified;
         self.gso_size = 0;
+        self.gso_keeps_cwr = false;
         self.hash = 0;
         self.mark = 0;
         self.multicast_loop = true;

@@ -1,13 +1,15 @@
 //! The simulator itself: what it carries is real, its times are exact, and the same seed is the same run.
 
 use core::time::Duration;
+use stack_core::EcnPolicy;
 use stack_core::{Instant, TxPacket};
 use stack_testkit::sim::{
     Direction, FlowConfig, Network, Observer, Report, SimConfig, SimError, Topology, run,
 };
 use stack_wire::ipv4::Ipv4;
 use stack_wire::tcp::Tcp;
-use trans_tcp::TcpEvent;
+use trans_tcp::congestion::Algorithm;
+use trans_tcp::{TcpConfig, TcpEvent};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -58,6 +60,28 @@ fn the_same_seed_is_the_same_run_and_another_is_another() {
     assert_eq!(format!("{report:?}"), format!("{again:?}"));
     config.seed = 2;
     assert!(watched(&config).1.packets != all.packets);
+}
+
+// R3168-6.1.2-a, R9768-3.2.3.2.5-a
+#[test]
+fn flows_that_speak_ecn_fill_a_line_that_marks_and_lose_nothing() {
+    for ecn in [EcnPolicy::ON, EcnPolicy::ACCURATE] {
+        for congestion in [Algorithm::Reno, Algorithm::Cubic, Algorithm::Bbr] {
+            let mut config = config(2, 20);
+            config.network.queue_bytes = Some(100_000);
+            config.network.mark_above = Some(20_000);
+            config
+                .flows
+                .iter_mut()
+                .for_each(|flow| flow.tcp = TcpConfig { ecn, congestion, ..flow.tcp.clone() });
+            let report = run(&config, &mut All::default()).unwrap();
+            let (queue, situation) = (&report.queues[0], format!("{congestion:?} {ecn:?}: {report:#?}"));
+            assert!(queue.packets.marked > 0, "{situation}");
+            assert_eq!(queue.packets.overflowed, 0, "{situation}");
+            assert!(report.flows.iter().all(|flow| flow.retransmits + flow.timeouts == 0), "{situation}");
+            assert!(queue.utilization > 0.8 && report.jain_second_half > 0.9, "{situation}");
+        }
+    }
 }
 
 #[test]

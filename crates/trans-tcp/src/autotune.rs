@@ -10,7 +10,7 @@
 //! Buffers never shrink by themselves, grow to the configured maximum at most, and neither grow under memory pressure nor
 //! where the application has set a size.
 
-use crate::bulk::Bulk;
+use crate::bulk::{Bulk, bulk_of};
 use crate::config::MIN_BUFFER;
 use crate::connection::Connection;
 use crate::env::Env;
@@ -103,7 +103,7 @@ impl Connection {
     }
 
     fn bulk_of_text(&mut self, now: Instant) -> Option<&mut Bulk> {
-        if self.bulk.is_none() && self.rcv.received < Bulk::FROM {
+        if self.bulk().is_none() && self.rcv.received < Bulk::FROM {
             return None;
         }
         Some(self.bulk_mut(now))
@@ -113,7 +113,7 @@ impl Connection {
     pub(crate) fn right_size(&mut self, now: Instant) {
         let taken = self.rcv.received - self.rcv.readable() as u64;
         let mss = self.receive_mss();
-        let Some(bulk) = &mut self.bulk else { return };
+        let Some(bulk) = bulk_of(&mut self.more) else { return };
         let Some(size) = bulk.sizing.on_read(now, taken, mss) else { return };
         if self.level == Level::Plenty && !self.settings.receive_buffer_fixed {
             self.rcv.buffer = self.rcv.buffer.max(size.min(self.settings.receive_buffer_max));
@@ -134,7 +134,7 @@ impl Connection {
     /// Notes what limits the sender, for [`TcpInfo`](crate::TcpInfo).
     pub(crate) fn observe_limits(&mut self, env: &Env<'_, '_>) {
         let sent = self.stats.bytes_acked + u64::from(self.snd.buffered());
-        if self.bulk.is_none() && sent < Bulk::FROM {
+        if self.bulk().is_none() && sent < Bulk::FROM {
             return;
         }
         let limit = self.limit();

@@ -1,6 +1,8 @@
 //! What a connection keeps about moving much. Only those have it that do, or that had to send something again: it is
-//! allocated with the 64th KiB in either direction, so that idle connections stay small.
+//! allocated with the 64th KiB in either direction, so that idle connections stay small. Beside it lies what only
+//! connections with accurate ECN have.
 
+use crate::accurate_ecn::Accurate;
 use crate::autotune::RightSizing;
 use crate::connection::Connection;
 use crate::min_rtt::MinRtt;
@@ -9,6 +11,13 @@ use crate::too_big::Claim;
 use alloc::boxed::Box;
 use core::time::Duration;
 use stack_core::Instant;
+
+/// What few connections have.
+#[derive(Debug, Default)]
+pub(crate) struct More {
+    pub(crate) bulk: Option<Bulk>,
+    pub(crate) accurate_ecn: Option<Accurate>,
+}
 
 /// The state of a connection that moves much.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +33,7 @@ pub(crate) struct Bulk {
     pub(crate) claim: Option<Claim>,
 }
 
-/// What was lost and sent again, of the whole life of a connection.
+/// What was lost, marked and sent again, of the whole life of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Losses {
     /// Octets sent again.
@@ -35,6 +44,8 @@ pub(crate) struct Losses {
     pub(crate) dsack_dups: u32,
     /// Octets that counted as lost, modulo 2^32.
     pub(crate) total_lost: u32,
+    /// Segments that the peer reports as marked.
+    pub(crate) delivered_ce: u32,
 }
 
 impl Bulk {
@@ -95,7 +106,17 @@ impl Limits {
 impl Connection {
     /// What was lost and sent again so far.
     pub(crate) fn losses(&self) -> Losses {
-        self.bulk.as_ref().map_or_else(Losses::default, |bulk| bulk.losses)
+        self.bulk().map_or_else(Losses::default, |bulk| bulk.losses)
+    }
+
+    /// The state of a connection that moves much.
+    pub(crate) fn bulk(&self) -> Option<&Bulk> {
+        self.more.as_ref()?.bulk.as_ref()
+    }
+
+    /// The same, to be changed; nothing for one that does not move much.
+    pub(crate) fn known_bulk(&mut self) -> Option<&mut Bulk> {
+        bulk_of(&mut self.more)
     }
 
     /// The same, to be changed.
@@ -109,12 +130,12 @@ impl Connection {
         let taken = self.rcv.received - self.rcv.readable() as u64;
         let space = crate::congestion::initial_window(10, self.receive_mss(), false);
         let rtt = self.rtt.min_rtt();
-        self.bulk.get_or_insert_with(|| {
+        self.more.get_or_insert_default().bulk.get_or_insert_with(|| {
             let sizing = RightSizing::new(now, taken, space);
             let (limits, losses) = (Limits::new(now), Losses::default());
             let mut min_rtt = MinRtt::default();
             rtt.into_iter().for_each(|rtt| min_rtt.observe(now, rtt));
-            Box::new(Bulk { sizing, limits, losses, min_rtt, search: Search::OFF, claim: None })
+            Bulk { sizing, limits, losses, min_rtt, search: Search::OFF, claim: None }
         })
     }
 
@@ -131,6 +152,11 @@ impl Connection {
             Limit::Busy
         }
     }
+}
+
+/// What `more` has of it.
+pub(crate) fn bulk_of(more: &mut Option<Box<More>>) -> Option<&mut Bulk> {
+    more.as_mut()?.bulk.as_mut()
 }
 
 #[cfg(test)]

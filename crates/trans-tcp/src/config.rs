@@ -8,7 +8,7 @@ use crate::syn_cookie::SynCookies;
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
-use stack_core::MtuProbing;
+use stack_core::{EcnPolicy, MtuProbing};
 
 /// Settings of one TCP. Sockets begin with its buffers and timeouts and may change their own.
 #[derive(Clone)]
@@ -116,6 +116,9 @@ pub struct TcpConfig {
     pub no_delay: bool,
     /// Resets end TIME-WAIT as RFC 9293 §3.10.7.4 has it. Off: RFC 1337.
     pub reset_ends_time_wait: bool,
+    /// Explicit congestion notification of new sockets, which may choose another policy (RFC 3168, RFC 9768). Passive: used
+    /// when the peer asks for the classic one. As Linux.
+    pub ecn: EcnPolicy,
     /// Congestion control of new sockets, which may choose another. CUBIC (RFC 9438), as nearly everywhere.
     pub congestion: Algorithm,
     /// Sees what connections do, for plots and traces.
@@ -177,6 +180,7 @@ impl Default for TcpConfig {
             mtu_probe_interval: Duration::from_secs(600),
             no_delay: false,
             reset_ends_time_wait: false,
+            ecn: EcnPolicy::PASSIVE,
             congestion: Algorithm::Cubic,
             probe: None,
         }

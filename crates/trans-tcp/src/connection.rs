@@ -4,10 +4,11 @@
 //! Memory: everything in here is there for an idle connection too, so ropes, reassembly and congestion state are
 //! boxed, empty ropes go back to a pool, and settings are shared.
 
-use crate::bulk::Bulk;
+use crate::bulk::More;
 use crate::challenge_ack::ChallengeClock;
 use crate::congestion::{Controller, Window, initial_window};
 use crate::delayed_ack::DelayedAck;
+use crate::ecn::Ecn;
 use crate::env::{Control, Env, Reply};
 use crate::error::CloseReason;
 use crate::event::TcpEvent;
@@ -44,6 +45,8 @@ pub(crate) struct Stats {
     pub(crate) data_segs_out: u32,
     /// Milliseconds of the clock's origin when text arrived last.
     pub(crate) last_data: u32,
+    /// The same for any segment.
+    pub(crate) last_received: u32,
 }
 
 /// One connection.
@@ -93,6 +96,7 @@ pub(crate) struct Connection {
     pub(crate) congestion: Controller,
     pub(crate) recovery: Recovery,
     pub(crate) acks: DelayedAck,
+    pub(crate) ecn: Ecn,
     pub(crate) persist: Persist,
     pub(crate) challenge: ChallengeClock,
     /// The peer's MSS option.
@@ -102,8 +106,6 @@ pub(crate) struct Connection {
     /// What the round robin still owes it, in bytes.
     pub(crate) credit: i32,
     pub(crate) last_sent: Instant,
-    /// Milliseconds of the clock's origin when a segment arrived last.
-    pub(crate) last_received: u32,
     /// The second in which the neighbour was confirmed last, modulo 2^16; 0 if never.
     pub(crate) confirmed: u16,
     pub(crate) read_waker: Option<Waker>,
@@ -114,7 +116,7 @@ pub(crate) struct Connection {
     pub(crate) soft_error: Option<Error>,
     pub(crate) close_reason: Option<CloseReason>,
     pub(crate) stats: Stats,
-    pub(crate) bulk: Option<Box<Bulk>>,
+    pub(crate) more: Option<Box<More>>,
 }
 
 impl Connection {
@@ -162,21 +164,21 @@ impl Connection {
             congestion,
             recovery: Recovery::new(iss),
             acks: DelayedAck::default(),
+            ecn: Ecn::Off,
             persist: Persist::default(),
             challenge: ChallengeClock::default(),
             peer_mss: default_mss(&tuple),
             mss: default_mss(&tuple),
             credit: 0,
             last_sent: env.now,
-            last_received: millis_of(env.now),
             confirmed: 0,
             read_waker: None,
             write_waker: None,
             error: None,
             soft_error: None,
             close_reason: None,
-            stats: Stats::default(),
-            bulk: None,
+            stats: Stats { last_received: millis_of(env.now), ..Stats::default() },
+            more: None,
         }
     }
 
@@ -211,6 +213,7 @@ impl Connection {
             Some((tsval, _)) => self.ts.start(tsval, env.now),
             None => self.ts.on = false,
         }
+        self.agree_on_ecn(seg);
         self.update_mss();
     }
 
@@ -230,7 +233,7 @@ impl Connection {
         self.timers.clear(Timer::Retransmit);
         self.timers.clear(Timer::User);
         self.event(env, Event::Open);
-        self.last_received = millis_of(env.now);
+        self.stats.last_received = millis_of(env.now);
         self.start_keep_alive(env.now);
         env.cx.wake(&mut self.write_waker);
         if self.snd.has_fin() {

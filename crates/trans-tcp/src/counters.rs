@@ -1,5 +1,7 @@
 //! What happened, counted under the names of Linux's `/proc/net/snmp` and `/proc/net/netstat`.
 
+use crate::ecn::Codepoint;
+
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $field:ident = $name:literal,)+) => {
         /// Counters of one TCP; `InSegs` and `OutSegs` count a super-packet as the segments that it stands for.
@@ -30,6 +32,14 @@ counters! {
     curr_estab = "CurrEstab",
     /// Segments received, bad ones included.
     in_segs = "InSegs",
+    /// Segments received that were sent as not ECN-capable; the kernel counts packets of all protocols here.
+    in_no_ect = "InNoECTPkts",
+    /// Segments received that were sent with ECT(1).
+    in_ect1 = "InECT1Pkts",
+    /// Segments received that were sent with ECT(0).
+    in_ect0 = "InECT0Pkts",
+    /// Segments received that a router has marked.
+    in_ce = "InCEPkts",
     /// Segments sent, retransmissions and resets not counted.
     out_segs = "OutSegs",
     /// Segments retransmitted.
@@ -112,6 +122,9 @@ counters! {
     spurious_rtos = "TCPSpuriousRTOs",
     /// ACKs that were delayed and then sent by the timer.
     delayed_acks = "DelayedACKs",
+    /// Segments with data that peers report to have received marked by a router, by RFC 3168 those that an ACK with ECE
+    /// acknowledges.
+    delivered_ce = "TCPDeliveredCE",
     /// Segments without data received.
     pure_acks = "TCPPureAcks",
     /// Segments with data sent.
@@ -170,6 +183,19 @@ counters! {
     mtu_probe_success = "TCPMTUPSuccess",
     /// Replies to strays that found the control queue full.
     control_drops = "TCPControlDrop",
+}
+
+impl TcpCounters {
+    /// Segments came with one codepoint.
+    pub(crate) fn received(&mut self, codepoint: Codepoint, segments: u64) {
+        self.in_segs += segments;
+        *match codepoint {
+            Codepoint::NotEct => &mut self.in_no_ect,
+            Codepoint::Ect1 => &mut self.in_ect1,
+            Codepoint::Ect0 => &mut self.in_ect0,
+            Codepoint::Ce => &mut self.in_ce,
+        } += segments;
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use crate::connection::Connection;
 use crate::delayed_ack::Owed;
+use crate::ecn::Stamp;
 use crate::env::Env;
 use crate::event::{Cause, TcpEvent};
 use crate::options::Header;
@@ -34,20 +35,23 @@ impl Connection {
             flags |= Flags::URG;
         }
         let was_closed = self.rcv.offers_nothing();
-        let sack_room = if len == 0 { MAX_OPTIONS_LEN as u32 } else { mss.saturating_sub(len) };
+        let stamp = self.stamp_of(&next, len, flags);
+        let room = if len == 0 { MAX_OPTIONS_LEN as u32 } else { mss.saturating_sub(len) };
         let header = Header {
             seq: next.seq,
-            flags,
+            flags: flags | stamp.flags,
             urgent: urgent.unwrap_or(0),
-            sack_room,
+            room,
             fast_open: self.fast_open_option(env, flags),
         };
         if len == 0 && next.len > 0 || !self.write_header(env.now, header, packet) {
             out.cancel();
             return false;
         }
+        packet.ip.traffic_class |= stamp.codepoint.bits();
         if len > mss && !flags.syn() {
             packet.gso_size = self.mss;
+            packet.gso_keeps_cwr = stamp.is_accurate;
         }
         self.credit = self.credit.saturating_sub(packet.len() as i32);
         self.sent(env, &next, len, flags);
@@ -62,6 +66,17 @@ impl Connection {
     /// segment is read, instead of 40 ms later. (Linux itself sets it on every super-packet, for the same reason.)
     fn fills_window(&self, segment: &Outgoing, len: u32) -> bool {
         segment.kind == Sending::New && self.cwnd_room().saturating_sub(len) < self.mss()
+    }
+
+    /// The ECN of a segment with `len` octets of text.
+    fn stamp_of(&mut self, segment: &Outgoing, len: u32, flags: Flags) -> Stamp {
+        if flags.syn() {
+            return Stamp { flags: self.opening_flags(), ..Stamp::default() }; // R3168-6.1.1-b
+        }
+        // R3168-6.1.4-a
+        let is_first =
+            matches!(segment.kind, Sending::New | Sending::LossProbe) && !segment.seq.before(self.snd.nxt);
+        self.stamp(is_first && len > 0, len == 0 && !flags.fin())
     }
 
     /// What follows from a segment that was sent.

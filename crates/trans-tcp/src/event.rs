@@ -43,6 +43,15 @@ pub enum TcpEvent {
         /// What asked for it.
         cause: Cause,
     },
+    /// The peer reports packets that routers have marked.
+    CongestionExperienced {
+        /// How many, at the best of knowledge.
+        packets: u32,
+        /// Bytes of text in them.
+        bytes: u32,
+        /// Marks of this window of data were not answered yet.
+        is_news: bool,
+    },
     /// A loss recovery began.
     RecoveryBegins {
         /// What told of the loss.

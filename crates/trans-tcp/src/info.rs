@@ -1,7 +1,9 @@
 //! What can be asked about a socket: everything that `ss -ti` shows, as far as it exists here.
 
+use crate::accurate_ecn::{Accurate, ByteCounts};
 use crate::congestion::Phase;
 use crate::connection::Connection;
+use crate::ecn::Feedback;
 use crate::error::CloseReason;
 use crate::fastopen::FastOpen;
 use crate::mtu_search::MtuSearch;
@@ -79,6 +81,14 @@ pub struct TcpInfo {
     pub rwnd_limited: Duration,
     /// Of this, limited by the size of the send buffer.
     pub sndbuf_limited: Duration,
+    /// How marks of routers are fed back.
+    pub ecn: Feedback,
+    /// The peer sends what is ECN-capable (`TCPI_OPT_ECN_SEEN`).
+    pub ecn_seen: bool,
+    /// Segments of ours that the peer reports as marked (`tcpi_delivered_ce`).
+    pub delivered_ce: u32,
+    /// What both ends have counted, with accurate feedback.
+    pub accurate_ecn: Option<AccurateEcnInfo>,
     /// SACK is on.
     pub sack: bool,
     /// Where loss recovery is.
@@ -139,6 +149,31 @@ pub struct TcpInfo {
     pub close_reason: Option<CloseReason>,
 }
 
+/// What accurate ECN has counted (RFC 9768 §3.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct AccurateEcnInfo {
+    /// Packets that came marked.
+    pub received_ce: u32,
+    /// Bytes of text that came, by their ECN field, modulo 2^32.
+    pub received_bytes: ByteCounts,
+    /// Bytes of ours that arrived, by their ECN field then, as the peer's options tell.
+    pub delivered_bytes: ByteCounts,
+    /// The peer's options arrive.
+    pub option_seen: bool,
+}
+
+impl AccurateEcnInfo {
+    fn of(accurate: &Accurate) -> Self {
+        Self {
+            received_ce: accurate.receiver.marked(),
+            received_bytes: accurate.receiver.bytes().since_beginning(),
+            delivered_bytes: accurate.sender.bytes().since_beginning(),
+            option_seen: accurate.sender.sees_options(),
+        }
+    }
+}
+
 /// A line of a listing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TcpEntry {
@@ -185,7 +220,7 @@ impl Tcp {
             return Err(Error::UnknownEndpoint);
         }
         let c = self.connection(id).ok_or(Error::NotConnected)?;
-        let bulk = c.bulk.as_ref();
+        let bulk = c.bulk();
         let (busy_time, rwnd_limited, sndbuf_limited) =
             bulk.map_or_else(Default::default, |bulk| bulk.limits.at(now));
         let losses = c.losses();
@@ -203,7 +238,7 @@ impl Tcp {
             mss: c.mss(),
             rcv_mss: c.rcv.segment_size(),
             path_mtu: c.send_mtu(),
-            mtu_search: c.bulk.as_ref().and_then(|bulk| bulk.search.shown()),
+            mtu_search: c.bulk().and_then(|bulk| bulk.search.shown()),
             cwnd: c.window.cwnd,
             pacing_rate: c.recovery.flight.as_ref().and_then(|flight| flight.pacing.rate()),
             ssthresh: c.window.ssthresh,
@@ -218,11 +253,15 @@ impl Tcp {
             send_buffer: c.send_limit() as usize,
             receive_buffer: c.rcv.buffer as usize,
             rcv_ssthresh: c.rcv.buffer.min(c.window_limit()),
-            rcv_space: c.bulk.as_ref().map_or(0, |bulk| bulk.sizing.space()),
-            rcv_rtt: c.bulk.as_ref().and_then(|bulk| bulk.sizing.rtt()),
+            rcv_space: bulk.map_or(0, |bulk| bulk.sizing.space()),
+            rcv_rtt: bulk.and_then(|bulk| bulk.sizing.rtt()),
             busy_time,
             rwnd_limited,
             sndbuf_limited,
+            ecn: c.ecn.feedback(),
+            ecn_seen: c.sees_ecn(),
+            delivered_ce: losses.delivered_ce,
+            accurate_ecn: c.accurate_ecn().map(AccurateEcnInfo::of),
             sack: c.sack,
             phase: c.recovery.phase,
             unacked: c.snd.outstanding(),
@@ -249,7 +288,7 @@ impl Tcp {
             retrans: losses.retrans,
             last_data_sent: c.last_sent,
             last_data_received: c.stats.data_segs_in.gt(&0).then(|| instant_of(c.stats.last_data, now)),
-            last_received: instant_of(c.last_received, now),
+            last_received: instant_of(c.stats.last_received, now),
             soft_error: c.soft_error,
             close_reason: c.close_reason,
         })

@@ -25,7 +25,7 @@ impl Connection {
 
     /// The timer went off. Arriving segments don't touch it; it looks back instead.
     pub(crate) fn on_keep_alive_timeout(&mut self, env: &mut Env<'_, '_>) {
-        let idle_since = instant_of(self.last_received, env.now) + self.keep_alive_idle();
+        let idle_since = instant_of(self.stats.last_received, env.now) + self.keep_alive_idle();
         let busy = self.snd.outstanding() > 0 || self.snd.unsent() > 0;
         if busy || idle_since > env.now {
             self.keep_alive_probes = 0;

@@ -79,16 +79,22 @@
 //! | R9293-MUST-37: answered probes keep a connection | not one that the application has closed: 15 probes, then a reset | a peer could hold our memory for ever (sockstress) |
 //! | R7323-5.3-a: PAWS rejects every old timestamp | not those of bare ACKs up to an RTO old | ACKs overtake each other, and their SACK blocks are news; Linux does the same |
 //! | R2018-8-b: what a SACK has reported is kept | dropped when the memory of all connections is used up | the RFC allows it in need, and text in order must find room; `memory` |
+//! | RFC 9406 §4.2: a round's first times show a queue | those that rise within the round, too, and end slow start at once | a buffer of one bandwidth-delay product would overflow first; `congestion/hystart.rs` |
+//! | RFC 5681 §4.2: an ACK when a gap is filled | and of each of the next 16 segments | the peer's window is small then, and grows by our ACKs |
+//! | RFC 9293 §3.9.1.2: PSH where data was pushed | also on what fills the window | the receiver need not wait for more; Linux acknowledges it at once |
 //! | R9293-MUST-61: PSH with the last segment that is sent | not on a SYN with text | Linux does the same, and middleboxes drop less |
 //! | RFC 9293 §3.10.7.4: a reset ends TIME-WAIT | ignored | R1337-a; [`TcpConfig::reset_ends_time_wait`] |
 //! | R9293-SHLD-25: unreachable messages are soft errors | they end a connect at once | it is not a connection yet, and nobody wants to wait six minutes (RFC 5461) |
-//! | R9293-SHLD-8: ECN | accepted from peers, not spoken | to come: the state machines are in [`ecn`] and [`accurate_ecn`] |
+//! | R9293-SHLD-8: ECN | when the peer asks; we ask when told to | some paths lose such SYNs; as Linux, [`TcpConfig::ecn`] |
 //! | R5681-4.1-a: a long pause ends with the restart window | not with BBR | it paces what it sends at the bandwidth that it knows (draft-ietf-ccwg-bbr §5.4) |
 //! | draft-ietf-ccwg-bbr: when losses bound the model | four exceptions | losses that are no sign of congestion cost less; `congestion/bbr/loss.rs` |
+//! | R9768-3.2-c: the latest count | one less, where a first count would be zero | it would look as if it had been zeroed on the way (RFC 9768 §3.2.2.4) |
+//! | R9768-3.2.2.5.1-b: an ACK for seven marks at most | one ACK a batch | as for R9293-SHLD-19; the option tells what the count can't |
+//! | R9768-3.2.3.2.1-b: the client's first text has the option | if it leaves room | a full segment would have to be cut for it |
 //! | RFC 9768 §3.2.2.5.2: ACE may have gone round | not if peers' ACKs are always of so many packets, or ACE has not moved | one ACK a batch is what this and other stacks send |
 //!
-//! Deliberately not here: sockets that wait (the shell's), demultiplexing and ports (the host's). Not here yet: ECN on the
-//! wire; Fast Open without cookies, and its black holes behind the SYN.
+//! Deliberately not here: sockets that wait (the shell's), demultiplexing and ports (the host's). Not here yet: Fast Open
+//! without cookies, and its black holes behind the SYN.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -169,7 +175,7 @@ pub use counters::TcpCounters;
 pub use error::CloseReason;
 pub use event::{Cause, MtuEvent, Probe, TcpEvent, UndoCause};
 pub use fastopen::FastOpen;
-pub use info::{TcpEntry, TcpInfo};
+pub use info::{AccurateEcnInfo, TcpEntry, TcpInfo};
 pub use memory::MemoryLimits;
 pub use mtu_search::MtuSearch;
 pub use state::{Event, State};

@@ -32,14 +32,14 @@ impl MinRtt {
 impl Connection {
     /// The smallest round-trip time that counts now; `None` before the first sample.
     pub(crate) fn min_rtt(&self) -> Option<Duration> {
-        let of_window = self.bulk.as_ref().and_then(|bulk| bulk.min_rtt.get());
+        let of_window = self.bulk().and_then(|bulk| bulk.min_rtt.get());
         of_window.or_else(|| self.rtt.min_rtt())
     }
 
     /// A round trip was measured.
     pub(crate) fn observe_rtt(&mut self, now: Instant, rtt: Duration) {
         self.rtt.observe(rtt);
-        if let Some(bulk) = &mut self.bulk {
+        if let Some(bulk) = self.known_bulk() {
             bulk.min_rtt.observe(now, rtt);
         }
     }

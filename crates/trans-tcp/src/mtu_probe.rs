@@ -41,7 +41,7 @@ impl Connection {
     /// Octets of the largest IP packet that is sent now, probes aside.
     pub(crate) fn send_mtu(&self) -> u32 {
         let is_on = self.settings.mtu_probing != MtuProbing::Off;
-        let search = self.bulk.as_ref().map(|bulk| &bulk.search).filter(|search| is_on && !search.is_off());
+        let search = self.bulk().map(|bulk| &bulk.search).filter(|search| is_on && !search.is_off());
         self.path.mtu().min(search.map_or_else(|| self.first_mtu(), Search::low))
     }
 
@@ -67,7 +67,7 @@ impl Connection {
 
     /// The probe that is under way.
     pub(crate) fn mtu_probe(&self) -> Option<Probe> {
-        self.bulk.as_ref()?.search.probe()
+        self.bulk()?.search.probe()
     }
 
     /// New text: in a probe, if one is due, else in ordinary segments.
@@ -95,7 +95,7 @@ impl Connection {
     }
 
     fn next_probe_size(&mut self, env: &Env<'_, '_>) -> Option<u32> {
-        let search = &self.bulk.as_ref()?.search;
+        let search = &self.bulk()?.search;
         let may_begin =
             self.settings.mtu_probing == MtuProbing::Always || self.path.mtu() < self.path.link_mtu();
         let is_idle = search.is_off() && !may_begin || search.rests(env.now) || search.probe().is_some();
@@ -104,7 +104,7 @@ impl Connection {
         }
         let (first, known, ceiling) = (self.first_mtu(), self.path.mtu(), self.mtu_ceiling());
         let threshold = u32::from(env.config().mtu_probe_threshold);
-        let search = &mut self.bulk.as_mut()?.search;
+        let search = &mut self.known_bulk()?.search;
         search.wake(env.now, ceiling);
         if search.is_off() && known < ceiling {
             search.rest_at(known, ceiling, env.now + rest_after_too_big(env)); // somebody was told, lately
@@ -131,7 +131,7 @@ impl Connection {
     /// The probe goes out.
     pub(crate) fn mtu_probe_sent(&mut self, env: &Env<'_, '_>, start: SeqNum, end: SeqNum) {
         let size = packet_of(&self.tuple, end.distance_from(start), self.ts.on);
-        if let Some(bulk) = &mut self.bulk {
+        if let Some(bulk) = self.known_bulk() {
             bulk.search.sent(Probe { start, end, size });
         }
         self.show_mtu(env, MtuEvent::ProbeSent, size);
@@ -193,7 +193,7 @@ impl Connection {
     ) {
         let threshold = u32::from(env.config().mtu_probe_threshold);
         let until = env.now + env.config().mtu_probe_interval;
-        let Some(bulk) = &mut self.bulk else { return };
+        let Some(bulk) = self.known_bulk() else { return };
         change(&mut bulk.search);
         let is_over = bulk.search.is_over(threshold);
         if is_over {
@@ -241,7 +241,7 @@ impl Connection {
     pub(crate) fn path_mtu_changed(&mut self, env: &Env<'_, '_>) {
         let (ceiling, until) = (self.mtu_ceiling(), env.now + rest_after_too_big(env));
         let known = self.path.mtu().min(ceiling);
-        if let Some(bulk) = &mut self.bulk {
+        if let Some(bulk) = self.known_bulk() {
             bulk.search.path_changed(known, ceiling, until);
         }
     }

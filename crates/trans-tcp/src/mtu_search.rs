@@ -2,8 +2,8 @@
 //!
 //! Between the largest size that is known to arrive and the smallest that is known not to, sizes are tried. The first
 //! try is the largest that could be sent at all: mostly it arrives, as after an outage that only looked like a black
-//! hole, and all is over. A size that a router names is tried next. Else the interval is halved (RFC 4821 §7.3), until what is left is not worth a probe, and
-//! the search rests for minutes (`PMTU_RAISE_TIMER` of RFC 8899 §5.1.1).
+//! hole, and all is over. A size that a router names is tried next. Else the interval is halved (RFC 4821 §7.3), until
+//! what is left is not worth a probe, and the search rests for minutes (`PMTU_RAISE_TIMER` of RFC 8899 §5.1.1).
 //!
 //! Plain data; what is sent, and what follows from what became of it, is in `mtu_probe.rs`. Sizes are octets of IP packets.
 //! Invariants: `low` ≤ `high` ≤ `ceiling`; a probe is larger than `low` and no larger than `high`.

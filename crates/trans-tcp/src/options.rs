@@ -11,7 +11,7 @@ use stack_wire::checksum::pseudo_header;
 use stack_wire::ip::protocol;
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{CHECKSUM_OFFSET, Emit, Flags, MAX_OPTIONS_LEN};
-use stack_wire::tcp_options::{FastOpenCookie, SackBlocks, TcpOptions, kind};
+use stack_wire::tcp_options::{FastOpenCookie, TcpOptions, kind};
 
 /// What differs from segment to segment.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ pub(crate) struct Header {
     pub(crate) seq: SeqNum,
     pub(crate) flags: Flags,
     pub(crate) urgent: u16,
-    /// Octets that SACK blocks may take.
-    pub(crate) sack_room: u32,
+    /// Octets that SACK blocks and AccECN may take.
+    pub(crate) room: u32,
     /// Of a SYN.
     pub(crate) fast_open: Option<FastOpenCookie>,
 }
@@ -73,10 +73,15 @@ impl Connection {
             if syn { self.syn_window() } else { self.rcv.offer(self.window_limit(), self.receive_mss()) };
         let mut area = [0; MAX_OPTIONS_LEN];
         let options_len = if syn {
-            TcpOptions { fast_open: header.fast_open, ..self.syn_options(now) }.write(&mut area)
+            let mut options = TcpOptions { fast_open: header.fast_open, ..self.syn_options(now) };
+            options.accurate_ecn = self.option_of_syn_ack(options.len());
+            options.write(&mut area)
         } else {
-            let blocks = self.sack_blocks(header.sack_room);
-            write_plain_options(self.ts.option(now), blocks, &mut area)
+            let room = header.room.min(sack_room(self.ts.on));
+            let (accurate_ecn, room) = self.accurate_ecn_option(room);
+            let sack = self.sack_blocks(room);
+            let timestamps = self.ts.option(now);
+            write_plain_options(TcpOptions { timestamps, sack, accurate_ecn, ..TcpOptions::NONE }, &mut area)
         };
         let emit = Emit {
             src_port: self.tuple.local_port,
@@ -139,15 +144,11 @@ pub(crate) fn syn_options_len(
 }
 
 /// Options of a segment without SYN: mostly none, or the timestamps alone, in the layout of RFC 7323 appendix A.
-fn write_plain_options(
-    timestamps: Option<(u32, u32)>,
-    sack: SackBlocks,
-    area: &mut [u8; MAX_OPTIONS_LEN],
-) -> usize {
-    if !sack.is_empty() {
-        return TcpOptions { timestamps, sack, ..TcpOptions::NONE }.write(area);
+fn write_plain_options(options: TcpOptions, area: &mut [u8; MAX_OPTIONS_LEN]) -> usize {
+    if !options.sack.is_empty() || options.accurate_ecn.is_some() {
+        return options.write(area);
     }
-    let Some((tsval, tsecr)) = timestamps else { return 0 };
+    let Some((tsval, tsecr)) = options.timestamps else { return 0 };
     let [v0, v1, v2, v3] = tsval.to_be_bytes();
     let [e0, e1, e2, e3] = tsecr.to_be_bytes();
     let option = [kind::NOP, kind::NOP, kind::TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3];
@@ -160,7 +161,8 @@ fn write_plain_options(
 /// Writes a control packet that belongs to no connection.
 pub(crate) fn write_reply(reply: &Reply, packet: &mut TxPacket) -> bool {
     let mut area = [0; MAX_OPTIONS_LEN];
-    let len = write_plain_options(reply.timestamps, SackBlocks::new(), &mut area);
+    let options = TcpOptions { timestamps: reply.timestamps, ..TcpOptions::NONE };
+    let len = write_plain_options(options, &mut area);
     let emit = Emit {
         src_port: reply.tuple.local_port,
         dst_port: reply.tuple.remote_port,

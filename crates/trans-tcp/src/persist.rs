@@ -5,7 +5,7 @@
 //! Answers keep the connection alive for ever, unless the application has closed it;
 //! [`TcpConfig::data_retries`](crate::TcpConfig::data_retries) probes without any end it, or the user timeout, where
 //! there is one, instead. When the window is open but too small for a sensible segment, the same timer overrides the
-//! silly-window rule (RFC 9293 §3.8.6.2.1).
+//! silly-window rule (RFC 9293 §3.8.6.2.1), and so it does where marks of routers hold text back (RFC 3168 §6.1.2).
 
 use crate::connection::Connection;
 use crate::env::Env;
@@ -39,7 +39,8 @@ impl Connection {
         let blocked = waiting && !outstanding;
         if closed || blocked {
             self.hold_deadlines();
-            let wait = self.rtt.rto_backed_off(self.persist.probes, env.config());
+            let doublings = self.hold().doublings().unwrap_or(self.persist.probes);
+            let wait = self.rtt.rto_backed_off(doublings, env.config());
             self.start_waiting(env);
             self.timers.set_if_off(Timer::Persist, env.now + wait);
             return;

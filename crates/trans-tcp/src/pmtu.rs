@@ -40,8 +40,8 @@ pub(crate) struct Path {
     max_gso: u16,
     /// Octets of text in the largest segment that was acknowledged (`maxsizeacked` of RFC 5927 §7.2).
     pub(crate) largest_acked: u16,
-    /// Packets that fit the queue in front of us; `u32::MAX` where that is no limit.
-    queue_packets: u32,
+    /// Packets that fit the queue in front of us; `u16::MAX` where that is no limit.
+    queue_packets: u16,
 }
 
 impl Path {
@@ -52,7 +52,7 @@ impl Path {
         link_mtu: 576,
         max_gso: 0,
         largest_acked: 0,
-        queue_packets: u32::MAX,
+        queue_packets: u16::MAX,
     };
 
     /// What counts of a route.
@@ -65,7 +65,10 @@ impl Path {
             link_mtu: route.link_mtu.min(0xffff) as u16,
             max_gso: (route.max_gso.min(0xffff) as u16).max(mtu),
             largest_acked: 0,
-            queue_packets: route.queue_packets.filter(|_| limited).unwrap_or(u32::MAX),
+            queue_packets: route
+                .queue_packets
+                .filter(|_| limited)
+                .map_or(u16::MAX, |packets| packets.min(0xfffe) as u16),
         }
     }
 
@@ -116,10 +119,10 @@ impl Path {
 
     /// Largest window to offer: three quarters of what the queue in front of us holds.
     pub(crate) fn window_limit(&self, mss: u32) -> u32 {
-        if self.queue_packets == u32::MAX {
+        if self.queue_packets == u16::MAX {
             u32::MAX
         } else {
-            (self.queue_packets / 4 * 3).max(2).saturating_mul(mss)
+            (u32::from(self.queue_packets) / 4 * 3).max(2).saturating_mul(mss)
         }
     }
 }
@@ -192,6 +195,6 @@ mod tests {
         assert_eq!(path.max_burst(&tuple, 1448, true), 45 * 1448);
         assert_eq!(Path::UNKNOWN.max_burst(&tuple, 1448, true), 1448);
         let queued = |packets| Path { queue_packets: packets, ..path }.window_limit(1000);
-        assert_eq!((queued(1000), queued(1), queued(u32::MAX)), (750_000, 2000, u32::MAX));
+        assert_eq!((queued(1000), queued(1), queued(u16::MAX)), (750_000, 2000, u32::MAX));
     }
 }

@@ -1,11 +1,12 @@
 //! One inbound segment, parsed once: header fields, the options that mean something here, and how much text.
 
+use crate::ecn::Codepoint;
 use stack_core::{Checksum, DropReason, Instant, RxPacket};
 use stack_wire::checksum::pseudo_header;
 use stack_wire::ip::protocol;
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{Flags, Tcp};
-use stack_wire::tcp_options::{FastOpenCookie, SackBlocks, TcpOptions};
+use stack_wire::tcp_options::{AccEcnOption, FastOpenCookie, SackBlocks, TcpOptions};
 
 /// A segment on its way through the checks. Trimming moves `seq`, `skip` and `len`; the packet stays as it is.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,14 @@ pub(crate) struct Segment {
     pub(crate) sack: SackBlocks,
     /// A Fast Open cookie, or the request for one.
     pub(crate) fast_open: Option<FastOpenCookie>,
+    /// Bytes of ours that the peer received, by how they arrived; never of a SYN (R9768-3.2.3.2.1-a).
+    pub(crate) accurate_ecn: Option<AccEcnOption>,
+    /// The ECN field of the packet.
+    pub(crate) codepoint: Codepoint,
+    /// It came with SYN, even if that has been trimmed off.
+    pub(crate) had_syn: bool,
+    /// With accurate feedback AE, CWR and ECE are a count, and not part of a handshake (R9768-3.2.2-b).
+    pub(crate) has_ace: bool,
     /// Octets of text.
     pub(crate) len: u32,
     /// Octets of text at the front of the packet that have been trimmed off.
@@ -61,6 +70,10 @@ impl Segment {
             sack_permitted: options.sack_permitted,
             sack: options.sack,
             fast_open: options.fast_open,
+            accurate_ecn: options.accurate_ecn.filter(|_| !tcp.flags().syn()),
+            codepoint: Codepoint::of_traffic_class(packet.ip.traffic_class),
+            had_syn: tcp.flags().syn(),
+            has_ace: !tcp.flags().syn(),
             len: packet.transport_len().saturating_sub(header_len) as u32,
             skip: 0,
             header_len,
@@ -143,6 +156,10 @@ mod tests {
             sack_permitted: false,
             sack: SackBlocks::new(),
             fast_open: None,
+            accurate_ecn: None,
+            codepoint: Codepoint::NotEct,
+            had_syn: flags.syn(),
+            has_ace: !flags.syn(),
             len,
             skip: 0,
             header_len: 20,

@@ -6,6 +6,7 @@
 //! leaves the queue only towards the application.
 
 use crate::connection::Connection;
+use crate::ecn::{Feedback, TWO_BLOCKS};
 use crate::env::Env;
 use crate::receiver::Receiver;
 use stack_packet::Range;
@@ -104,7 +105,9 @@ impl Connection {
         if !self.sack {
             return self.acks.gap(segments);
         }
-        let per_ack = (crate::options::sack_room(self.ts.on) - BEFORE) / BLOCK;
+        let room = crate::options::sack_room(self.ts.on);
+        let room = if self.ecn.feedback() == Feedback::Accurate { room.min(TWO_BLOCKS) } else { room };
+        let per_ack = (room - BEFORE) / BLOCK;
         let fresh = self.rcv.reassembly.as_ref().map_or(0, |reassembly| reassembly.fresh());
         self.acks.tell(fresh.div_ceil(per_ack));
         self.acks.tell_duplicates(self.rcv.duplicates());

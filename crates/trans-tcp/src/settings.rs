@@ -5,7 +5,7 @@ use crate::config::{TcpConfig, clamp_buffer, millis};
 use crate::congestion::{Algorithm, Controller};
 use crate::syn_queue;
 use core::time::Duration;
-use stack_core::{Error, MtuProbing, OptionName, SocketOption};
+use stack_core::{EcnPolicy, Error, MtuProbing, OptionName, SocketOption};
 
 /// Longest keepalive times and count, as Linux has them (`MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPCNT`).
 const MAX_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
@@ -58,7 +58,8 @@ pub(crate) struct Settings {
     pub(crate) defer_accept: u8,
     /// 0 for the default of the network layer (R9293-MUST-49).
     pub(crate) hop_limit: u8,
-    /// R9293-MUST-48; the two ECN bits are always clear.
+    pub(crate) ecn: EcnPolicy,
+    /// R9293-MUST-48; the two ECN bits are always clear: who sets them is `ecn`.
     pub(crate) traffic_class: u8,
     pub(crate) congestion: Algorithm,
     pub(crate) mtu_probing: MtuProbing,
@@ -97,6 +98,7 @@ impl Settings {
             syn_window_in_segments: config.syn_window_in_segments,
             defer_accept: 0,
             hop_limit: 0,
+            ecn: config.ecn,
             traffic_class: 0,
             congestion: config.congestion,
             mtu_probing: config.mtu_probing,
@@ -163,6 +165,7 @@ impl Settings {
             }
             SocketOption::FastOpen(queue) => self.fast_open = queue,
             SocketOption::MtuProbing(probing) => self.mtu_probing = probing,
+            SocketOption::Ecn(policy) => self.ecn = policy,
             SocketOption::HopLimit(_)
             | SocketOption::KeepAliveCount(_)
             | SocketOption::MaxSegment(_)
@@ -206,6 +209,7 @@ impl Settings {
             OptionName::Congestion => SocketOption::Congestion(Controller::new(self.congestion, || 0).name()),
             OptionName::FastOpen => SocketOption::FastOpen(self.fast_open),
             OptionName::MtuProbing => SocketOption::MtuProbing(self.mtu_probing),
+            OptionName::Ecn => SocketOption::Ecn(self.ecn),
             _ => return Err(Error::NotSupported),
         })
     }
@@ -249,6 +253,7 @@ mod tests {
             SocketOption::Congestion("cubic"),
             SocketOption::FastOpen(5),
             SocketOption::MtuProbing(MtuProbing::Always),
+            SocketOption::Ecn(EcnPolicy::ACCURATE),
         ] {
             let mut settings = Settings::new(&config);
             assert_ne!(settings.value(&config, option.name()), Err(Error::NotSupported));

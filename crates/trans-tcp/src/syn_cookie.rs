@@ -6,7 +6,7 @@
 //! and with those of the peer. A cookie is good for 64 to 128 s; a guess hits with 2⁻²⁸.
 //!
 //! Where the peer has timestamps, the lowest six bits of ours carry its window shift (15: none) and whether it offered
-//! SACK, as Linux does it. The clock never runs ahead for that. Without timestamps neither is agreed, as the
+//! SACK, and whether ECN was agreed on, as Linux does it. The clock never runs ahead for that. Without timestamps neither is agreed, as the
 //! SYN-ACK must not promise what will be forgotten.
 
 use crate::isn::Secrets;
@@ -43,6 +43,17 @@ const OPTION_BITS: u32 = 6;
 const OPTION_MASK: u32 = (1 << OPTION_BITS) - 1;
 const NO_SHIFT: u32 = 15;
 const SACK: u32 = 1 << 4;
+const ECN: u32 = 1 << 5;
+
+/// What a timestamp carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Carried {
+    /// The peer's window shift; `None` if it offered none.
+    pub(crate) shift: Option<u8>,
+    pub(crate) sack: bool,
+    /// ECN is agreed on; which, the peer's ACK tells.
+    pub(crate) ecn: bool,
+}
 
 /// The number of the tick.
 pub(crate) fn tick(now: Instant) -> u32 {
@@ -56,21 +67,23 @@ pub(crate) fn carried_mss(peer_mss: u16) -> (u32, u16) {
 }
 
 /// A clock value, without offset, that carries options and does not lie in the future.
-pub(crate) fn carry_options(clock: u32, shift: Option<u8>, sack: bool) -> u32 {
-    let bits = shift.map_or(NO_SHIFT, u32::from) | if sack { SACK } else { 0 };
+pub(crate) fn carry_options(clock: u32, options: Carried) -> u32 {
+    let flag = |on, bit| if on { bit } else { 0 };
+    let shift = options.shift.map_or(NO_SHIFT, u32::from);
+    let bits = shift | flag(options.sack, SACK) | flag(options.ecn, ECN);
     let value = clock & !OPTION_MASK | bits;
     if value > clock { value.wrapping_sub(1 << OPTION_BITS) } else { value }
 }
 
 /// The options that an echoed clock value carries; `None` if it is not of the last minutes.
-pub(crate) fn carried_options(clock: u32, echoed: u32) -> Option<(Option<u8>, bool)> {
+pub(crate) fn carried_options(clock: u32, echoed: u32) -> Option<Carried> {
     let age = clock.wrapping_sub(echoed);
     if u128::from(age) > 2 * LIFETIME.as_millis() {
         return None;
     }
     let shift = echoed & 0xf;
     let shift = if shift == NO_SHIFT { None } else { Some(shift as u8) };
-    Some((shift, echoed & SACK != 0))
+    Some(Carried { shift, sack: echoed & SACK != 0, ecn: echoed & ECN != 0 })
 }
 
 impl Secrets {
@@ -156,10 +169,13 @@ mod tests {
     #[test]
     fn timestamps_carry_options_and_never_run_ahead() {
         for clock in [0u32, 1, 63, 64, 12_345, u32::MAX - 20] {
-            for (shift, sack) in [(None, false), (None, true), (Some(0), false), (Some(14), true)] {
-                let carrying = carry_options(clock, shift, sack);
+            for (shift, sack, ecn) in
+                [(None, false, true), (None, true, false), (Some(0), false, false), (Some(14), true, true)]
+            {
+                let options = Carried { shift, sack, ecn };
+                let carrying = carry_options(clock, options);
                 assert!((clock.wrapping_sub(carrying)) < 128, "{clock} {carrying}");
-                assert_eq!(carried_options(clock.wrapping_add(100), carrying), Some((shift, sack)));
+                assert_eq!(carried_options(clock.wrapping_add(100), carrying), Some(options));
             }
         }
         assert_eq!(carried_options(1_000_000, 0), None, "too old");

@@ -6,7 +6,9 @@
 //! connection (`TCP_DEFER_ACCEPT`): then ACKs without data are not enough until the deferral is over, and the SYN-ACK goes
 //! once more at its end, so that the peer can confirm. Peers of which nothing is kept are in `syn_cookie.rs`.
 
+use crate::accurate_ecn::ByteCounts;
 use crate::config::TcpConfig;
+use crate::ecn::{Feedback, OpeningEcn};
 use crate::env::{Reply, Shared};
 use crate::options::Envelope;
 use crate::pmtu::Path;
@@ -50,6 +52,7 @@ pub(crate) struct HalfOpen {
     pub(crate) gives_cookie: bool,
     /// The SYN-ACK had to be sent again.
     pub(crate) resent: bool,
+    pub(crate) ecn: OpeningEcn,
 }
 
 /// What a record makes of a segment.
@@ -129,11 +132,21 @@ impl HalfOpen {
             nic: self.nic,
             seq: self.iss + 1,
             ack: self.irs + 1,
-            flags: Flags::ACK,
+            flags: Flags::ACK | self.ecn.ack_flags(),
             window: self.window,
             timestamps: self.ts_recent.map(|recent| (clock(now, offset), recent)),
             mark,
         }
+    }
+
+    /// How often nobody confirmed the SYN-ACK in time.
+    pub(crate) fn syn_ack_timeouts(&self) -> u8 {
+        if self.resent { self.retries } else { 0 }
+    }
+
+    /// The reset that ends the handshake.
+    pub(crate) fn reset(&self, now: Instant) -> Reply {
+        Reply { flags: Flags::RST | Flags::ACK, window: 0, timestamps: None, ..self.ack(now, 0, 0) }
     }
 
     /// Whether a timeout of the SYN-ACK sends it again: not to a peer that has confirmed, before the deferral ends.
@@ -152,7 +165,7 @@ impl HalfOpen {
         cookie: Option<FastOpenCookie>,
     ) -> bool {
         let path: &Path = envelope.path;
-        let options = TcpOptions {
+        let mut options = TcpOptions {
             mss: Some(path.receive_mss(&self.tuple, max_segment)),
             window_scale: self.shift.map(|_| our_shift),
             sack_permitted: self.sack,
@@ -160,6 +173,9 @@ impl HalfOpen {
             fast_open: cookie,
             ..TcpOptions::NONE
         };
+        if self.ecn.feedback == Feedback::Accurate && self.syn_ack_timeouts() == 0 {
+            options.accurate_ecn = ByteCounts::INITIAL.all(MAX_OPTIONS_LEN - options.len());
+        }
         let mut area = [0; MAX_OPTIONS_LEN];
         let len = options.write(&mut area);
         let emit = Emit {
@@ -167,7 +183,7 @@ impl HalfOpen {
             dst_port: self.tuple.remote_port,
             seq: self.iss,
             ack: self.irs + 1,
-            flags: Flags::SYN | Flags::ACK, // without ECE: ECN was offered in vain
+            flags: Flags::SYN | Flags::ACK | self.ecn.syn_ack_flags(self.syn_ack_timeouts()),
             window: self.window,
             urgent: 0,
             options: area.get(..len).unwrap_or_default(),

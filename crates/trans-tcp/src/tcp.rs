@@ -153,7 +153,7 @@ impl Tcp {
     fn parse(&mut self, packet: &RxPacket) -> Result<Segment, DropReason> {
         let parsed = Segment::parse(packet);
         match &parsed {
-            Ok(seg) => self.shared.counters.in_segs += seg.count(),
+            Ok(seg) => self.shared.counters.received(seg.codepoint, seg.count()),
             Err(reason) => {
                 let counters = &mut self.shared.counters;
                 counters.in_segs += 1;

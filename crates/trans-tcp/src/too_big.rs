@@ -53,7 +53,7 @@ impl Connection {
     /// The first segment has timed out. If a router had complained about it, that was the reason, and no congestion:
     /// returns whether it is repaired.
     pub(crate) fn believe_claim(&mut self, env: &mut Env<'_, '_>) -> bool {
-        let claim = self.bulk.as_mut().and_then(|bulk| bulk.claim.take());
+        let claim = self.known_bulk().and_then(|bulk| bulk.claim.take());
         let first = self.recovery.flight.as_ref().and_then(|flight| flight.board.first()).copied();
         let (Some(claim), Some(first)) = (claim, first) else { return false };
         let is_proven = first.start.before_eq(claim.seq) && claim.seq.before(first.end);

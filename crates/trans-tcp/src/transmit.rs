@@ -178,7 +178,10 @@ impl Connection {
     /// New text, as much as both windows allow, in whole segments where there is more.
     pub(crate) fn new_data(&self) -> Option<Outgoing> {
         let unsent = self.snd.unsent();
-        if unsent == 0 || self.recovery.lost_bytes() > 0 && !self.probes_timeout() {
+        if unsent == 0
+            || self.recovery.lost_bytes() > 0 && !self.probes_timeout()
+            || self.hold().doublings().is_some()
+        {
             return None;
         }
         let mss = self.mss();
@@ -278,7 +281,8 @@ impl Connection {
         self.schedule_cork(env);
         self.wake_writer(env);
         self.was_idle |= self.snd.outstanding() == 0 && self.snd.unsent() == 0;
-        if self.recovery.phase == Phase::Open && self.snd.outstanding() == 0 && self.snd.unsent() == 0 {
+        let is_calm = matches!(self.recovery.phase, Phase::Open | Phase::Cwr);
+        if is_calm && self.snd.outstanding() == 0 && self.snd.unsent() == 0 {
             self.release_send_buffer(env);
         }
     }

@@ -3,10 +3,11 @@
 //! Deficit round robin (RFC 8290 §4.1.1 describes the same for queues): each turn adds a quantum of bytes to what a
 //! connection may send, and what is left over counts in its next turn. Budgets are packets, as links count them.
 
+use crate::ecn::Feedback;
 use crate::env::Control;
 use crate::options::{Envelope, write_reply};
 use crate::pmtu::Path;
-use crate::syn_cookie::carry_options;
+use crate::syn_cookie::{Carried, carry_options};
 use crate::syn_queue::HalfOpen;
 use crate::tcp::{Socket, Tcp};
 use crate::timestamps::clock;
@@ -59,7 +60,8 @@ impl Tcp {
     /// Builds the SYN-ACK of a peer of which nothing is kept.
     fn transmit_cookie(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, record: &HalfOpen) -> bool {
         let offset = self.shared.secrets(cx).timestamp_offset(&record.tuple);
-        let tsval = carry_options(clock(cx.now, 0), record.shift, record.sack);
+        let ecn = record.ecn.feedback != Feedback::None;
+        let tsval = carry_options(clock(cx.now, 0), Carried { shift: record.shift, sack: record.sack, ecn });
         self.write_syn_ack(cx, out, record, tsval.wrapping_add(offset))
     }
 

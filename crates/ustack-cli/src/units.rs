@@ -1,5 +1,6 @@
 //! Numbers with units, read from the command line and written for people.
 
+use stack_core::EcnPolicy;
 use std::time::Duration;
 
 /// Reads a count of bytes: `1500`, `64k`, `100M`, `1.5G`, powers of 1,000, or `KiB`, `MiB`, `GiB`, powers of 1,024.
@@ -41,6 +42,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = number.parse::<f64>().map_err(|_| wrong())? * scale;
     let usable = seconds.is_finite() && (0.0..=86_400.0 * 365.0).contains(&seconds);
     if usable { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
+}
+
+/// A policy for explicit congestion notification, by its word or by Linux's number.
+///
+/// # Errors
+/// A sentence that says what is wanted.
+pub(crate) fn ecn(text: &str) -> Result<EcnPolicy, String> {
+    text.parse().map_err(|error: stack_core::UnknownEcnPolicy| format!("{text:?} is none: {error}"))
 }
 
 /// Reads a share of a whole: `0.01` or `1%`.

@@ -115,8 +115,8 @@ pub use stack::Stack;
 /// The traits to implement for a protocol or a link of your own, and the words that they need.
 pub use stack_core as contract;
 pub use stack_core::{
-    AddressState, Clock, DropReason, Error, Instant, IpNet, LinkAddress, MtuProbing, NetworkEvent, NicId,
-    OptionName, Rng, RoutePreference, RouteQuery, SocketOption,
+    AddressState, Clock, DropReason, EcnFeedback, EcnPolicy, Error, Instant, IpNet, LinkAddress, MtuProbing,
+    NetworkEvent, NicId, OptionName, Rng, RoutePreference, RouteQuery, SocketOption,
 };
 /// The single-owner object behind a stack: no link, no clock, no lock, no thread.
 pub use stack_host as host;
@@ -138,8 +138,8 @@ pub use trans_icmp::{EchoReply, EchoReport, Icmp, IcmpConfig, IcmpCounters};
 pub use trans_tcp::congestion::{Algorithm as Congestion, UnknownAlgorithm};
 #[cfg(feature = "tcp")]
 pub use trans_tcp::{
-    CloseReason, FastOpen, MemoryLimits, State as TcpState, SynCookies, Tcp, TcpConfig, TcpCounters,
-    TcpEntry, TcpInfo,
+    AccurateEcnInfo, CloseReason, FastOpen, MemoryLimits, State as TcpState, SynCookies, Tcp, TcpConfig,
+    TcpCounters, TcpEntry, TcpInfo,
 };
 #[cfg(feature = "udp")]
 pub use trans_udp::{Udp, UdpConfig, UdpCounters};

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 use ustack::link::channel::ChannelConfig;
 use ustack::net::{TcpListener, TcpStream};
-use ustack::{Congestion, FastOpen, MtuProbing, SocketOption, Stack};
+use ustack::{Congestion, EcnFeedback, EcnPolicy, FastOpen, MtuProbing, SocketOption, Stack};
 
 fn pair(a: &Stack, b: &Stack) -> (TcpListener, TcpStream, TcpStream) {
     let listener = TcpListener::bind(b, "10.0.0.2:7").unwrap();
@@ -48,6 +48,7 @@ fn what_is_set_is_what_is_read() {
         tos, set_tos: 0 => 0x28;
         mark, set_mark: 0 => 7;
         mtu_probing, set_mtu_probing: MtuProbing::OnBlackHole => MtuProbing::Always;
+        ecn, set_ecn: EcnPolicy::PASSIVE => EcnPolicy::ACCURATE;
         quickack, set_quickack: true => false;
     }
     client.set_mss(1000).unwrap();
@@ -71,6 +72,26 @@ fn connections_begin_with_what_the_listener_has_set() {
     let (server, _) = listener.accept().unwrap();
     assert!(server.nodelay().unwrap());
     assert_eq!((server.recv_buffer_size().unwrap(), server.info().unwrap().peer_mss), (70_000, 1000));
+}
+
+// R3168-6.1.1-a, R9768-3.1.1-b
+#[test]
+fn ecn_is_used_as_both_ends_are_set() {
+    let (a, b) = two_stacks(ChannelConfig::default());
+    let listener = TcpListener::bind(&b, "10.0.0.2:7").unwrap();
+    let used = |policy| {
+        let client = TcpStream::connect_with(&a, "10.0.0.2:7", &[SocketOption::Ecn(policy)]).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        (client.info().unwrap().ecn, server.info().unwrap().ecn)
+    };
+    let both = |feedback| (feedback, feedback);
+    assert_eq!(used(EcnPolicy::PASSIVE), both(EcnFeedback::None));
+    assert_eq!(used(EcnPolicy::ON), both(EcnFeedback::Classic));
+    assert_eq!(used(EcnPolicy::ACCURATE), both(EcnFeedback::Classic));
+    listener.set_ecn(EcnPolicy::ACCURATE).unwrap();
+    assert_eq!(used(EcnPolicy::ACCURATE), both(EcnFeedback::Accurate));
+    listener.set_ecn(EcnPolicy::OFF).unwrap();
+    assert_eq!(used(EcnPolicy::ON), both(EcnFeedback::None));
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub(crate) const IP: Need = Need::Program("ip", "iproute2");
 pub(crate) const PING: Need = Need::Program("ping", "iputils-ping");
 pub(crate) const CURL: Need = Need::Program("curl", "curl");
 pub(crate) const NC: Need = Need::Program("nc", "netcat-openbsd");
+pub(crate) const NSTAT: Need = Need::Program("nstat", "iproute2");
 pub(crate) const IPERF3: Need = Need::Program("iperf3", "iperf3");
 pub(crate) const TRACEROUTE: Need = Need::Program("traceroute", "traceroute");
 pub(crate) const TSHARK: Need = Need::Program("tshark", "tshark");

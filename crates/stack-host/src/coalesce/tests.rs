@@ -125,9 +125,33 @@ fn what_ends_a_super_packet() {
     assert_eq!(with(2, |s| s.ack += 1), [200, 100, 100], "another acknowledgement");
     assert_eq!(with(2, |s| s.timestamp += 1), [200, 100, 100], "other options");
     assert_eq!(with(2, |s| s.flags = Flags::ACK | Flags::FIN), [200, 100, 100], "FIN stays alone");
-    assert_eq!(with(2, |s| s.flags = Flags::ACK | Flags::CWR), [200, 100, 100], "CWR too");
+    assert_eq!(with(2, |s| s.flags = Flags::ACK | Flags::CWR), [200, 100, 100], "CWR begins anew");
     assert_eq!(with(1, |s| s.len = 0), [100, 0, 200], "a pure ACK is not passed");
     assert_eq!(with(1, |s| s.port = 1001), [100, 100, 200], "another flow does not matter, order does");
+}
+
+#[test]
+fn flags_of_ecn_that_stay_the_same_are_no_obstacle() {
+    for flags in [Flags::ECE, Flags::AE, Flags::AE | Flags::ECE, Flags::AE | Flags::CWR] {
+        let mut sent: Vec<Sent> = (0..4).map(|n| Sent { flags: Flags::ACK | flags, ..nth(n) }).collect();
+        assert_eq!(lengths(&sent), [400], "{flags}");
+        sent[3].flags = Flags::ACK | flags | Flags::PSH;
+        let merged = merged(&sent);
+        let seen = Tcp::parse(merged[0].data.get(20..).unwrap()).unwrap().flags();
+        assert_eq!((merged.len(), seen), (1, Flags::ACK | flags | Flags::PSH));
+        sent[2].flags = Flags::ACK;
+        assert_eq!(lengths(&sent), [200, 100, 100], "{flags}");
+    }
+}
+
+#[test]
+fn marked_segments_are_not_merged_with_others() {
+    let mut batch: RxBatch = (0..4).map(|n| nth(n).packet()).collect();
+    let mut bytes = batch[2].data.to_vec();
+    ipv4::Header::from_bytes_mut(&mut bytes).unwrap().set_tos(3);
+    batch[2].data = Bytes::from(bytes);
+    coalesce(&mut batch);
+    assert_eq!(batch.iter().map(|packet| packet.len() - 52).collect::<Vec<_>>(), [200, 100, 100]);
 }
 
 #[test]

@@ -66,6 +66,7 @@ impl Net {
                 arrived: sum.arrived + line.arrived,
                 lost: sum.lost + line.lost,
                 overflowed: sum.overflowed + line.overflowed,
+                marked: sum.marked + line.marked,
                 policed: sum.policed + line.policed,
                 reordered: sum.reordered + line.reordered,
                 duplicated: sum.duplicated + line.duplicated,

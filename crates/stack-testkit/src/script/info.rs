@@ -1,7 +1,7 @@
 //! `tcp_info` and the constants that assertions compare it with.
 
 use core::time::Duration;
-use stack_core::{EndpointId, Instant};
+use stack_core::{EcnFeedback, EndpointId, Instant};
 use stack_host::Host;
 use trans_tcp::congestion::Phase;
 use trans_tcp::{FastOpen, State, Tcp, TcpInfo};
@@ -37,7 +37,15 @@ fn of_connection(info: &TcpInfo, now: Instant, name: &str) -> Option<f64> {
         "tcpi_options" => {
             let syn_data = info.fast_open == FastOpen::Accepted || info.fast_open == FastOpen::Served;
             let scaled = info.window_scale.is_some();
-            let bits = [(info.timestamps, 1), (info.sack, 2), (scaled, 4), (syn_data, 32)];
+            let ecn = info.ecn != EcnFeedback::None;
+            let bits = [
+                (info.timestamps, 1),
+                (info.sack, 2),
+                (scaled, 4),
+                (ecn, 8),
+                (info.ecn_seen, 16),
+                (syn_data, 32),
+            ];
             bits.iter().map(|(on, bit)| if *on { f64::from(*bit) } else { 0.0 }).sum()
         }
         "tcpi_last_data_sent" => age(info.last_data_sent),
@@ -76,6 +84,7 @@ fn of_connection(info: &TcpInfo, now: Instant, name: &str) -> Option<f64> {
         "tcpi_pacing_rate" => info.pacing_rate.map_or(f64::MAX, |rate| rate as f64),
         "tcpi_ca_state" => f64::from(match info.phase {
             Phase::Open => u8::from(info.sacked > 0),
+            Phase::Cwr => 2,
             Phase::Recovery => 3,
             Phase::Loss => 4,
         }),
@@ -87,6 +96,19 @@ fn of_connection(info: &TcpInfo, now: Instant, name: &str) -> Option<f64> {
         "tcpi_segs_out" => f64::from(info.segs_out),
         "tcpi_data_segs_in" => f64::from(info.data_segs_in),
         "tcpi_data_segs_out" => f64::from(info.data_segs_out),
+        "tcpi_delivered_ce" => f64::from(info.delivered_ce),
+        "tcpi_ecn_mode" => f64::from(match info.ecn {
+            EcnFeedback::None => 0,
+            EcnFeedback::Classic => 1,
+            EcnFeedback::Accurate => 2,
+        }),
+        "tcpi_received_ce" => f64::from(info.accurate_ecn?.received_ce),
+        "tcpi_received_e0_bytes" => f64::from(info.accurate_ecn?.received_bytes.ect0),
+        "tcpi_received_e1_bytes" => f64::from(info.accurate_ecn?.received_bytes.ect1),
+        "tcpi_received_ce_bytes" => f64::from(info.accurate_ecn?.received_bytes.ce),
+        "tcpi_delivered_e0_bytes" => f64::from(info.accurate_ecn?.delivered_bytes.ect0),
+        "tcpi_delivered_e1_bytes" => f64::from(info.accurate_ecn?.delivered_bytes.ect1),
+        "tcpi_delivered_ce_bytes" => f64::from(info.accurate_ecn?.delivered_bytes.ce),
         "tcpi_snd_wnd" => f64::from(info.snd_wnd),
         "tcpi_rcv_wnd" => f64::from(info.rcv_wnd),
         _ => return None,

@@ -76,6 +76,9 @@ pub struct Network {
     pub rate: u64,
     /// Bytes that wait for a bottleneck; `None` for one bandwidth-delay product. Tail drop.
     pub queue_bytes: Option<usize>,
+    /// Bytes in a bottleneck's queue beyond which it marks data instead of letting the queue grow, where flows speak ECN; `None`
+    /// for never.
+    pub mark_above: Option<usize>,
     /// Probability that a bottleneck loses a packet of data.
     pub loss: f64,
     /// Losses in bursts there.
@@ -94,6 +97,7 @@ impl Default for Network {
             topology: Topology::Dumbbell,
             rate: 100_000_000,
             queue_bytes: None,
+            mark_above: None,
             loss: 0.0,
             burst_loss: None,
             ack_loss: 0.0,

@@ -44,6 +44,10 @@ impl Carried for Carriage {
     fn flip(&mut self, bit: u64) {
         self.packet.flip(bit);
     }
+
+    fn mark(&mut self) -> bool {
+        self.packet.mark()
+    }
 }
 
 /// Who acts, by number on the agenda: first lines, then senders, then receivers, then the sampler.

@@ -75,7 +75,12 @@ fn forth(config: &SimConfig) -> ImpairConfig {
         Topology::Policer => {
             ImpairConfig { policer: Some(Policer { rate: network.rate, burst: queue_bytes }), ..line }
         }
-        _ => ImpairConfig { rate: Some(network.rate), queue_bytes, ..line },
+        _ => ImpairConfig {
+            rate: Some(network.rate),
+            queue_bytes,
+            mark_above: network.mark_above.unwrap_or(usize::MAX),
+            ..line
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::{Upper, show_bad};
 use crate::tcp::{Flags, Tcp};
-use crate::tcp_options::{Options, SackBlocks, kind};
+use crate::tcp_options::{AccEcnOption, Options, SackBlocks, kind};
 
 pub(super) fn show(f: &mut fmt::Formatter<'_>, upper: &Upper<'_>) -> fmt::Result {
     upper.show_endpoints(f)?;
@@ -67,8 +67,20 @@ fn show_option(f: &mut fmt::Formatter<'_>, kind: u8, data: &[u8]) -> fmt::Result
             f.write_str("tfo cookie ")?;
             cookie.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
         }
-        _ => write!(f, "unknown-{kind}"),
+        _ => match AccEcnOption::parse(kind, data) {
+            Some(option) => show_accurate_ecn(f, &option),
+            None => write!(f, "unknown-{kind}"),
+        },
     }
+}
+
+fn show_accurate_ecn(f: &mut fmt::Formatter<'_>, option: &AccEcnOption) -> fmt::Result {
+    f.write_str("accecn")?;
+    let counts = option.order.of([("e0b", option.ect0), ("ceb", option.ce), ("e1b", option.ect1)]);
+    counts
+        .iter()
+        .filter_map(|(name, count)| Some((name, (*count)?)))
+        .try_for_each(|(name, count)| write!(f, " {name} {count}"))
 }
 
 fn show_sack(f: &mut fmt::Formatter<'_>, blocks: &SackBlocks) -> fmt::Result {

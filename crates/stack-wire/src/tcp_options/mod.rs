@@ -1,5 +1,5 @@
 //! TCP options: RFC 9293 §3.2 (MSS), RFC 7323 (window scale, timestamps),
-//! RFC 2018 (SACK), RFC 7413 (Fast Open).
+//! RFC 2018 (SACK), RFC 7413 (Fast Open), RFC 9768 (AccECN).
 //!
 //! [`TcpOptions::parse`] is total. Unknown options are skipped by their length
 //! (R9293-MUST-6), a length that is illegal ends the walk and keeps what was read
@@ -10,11 +10,13 @@
 //! Whether an option may stand in a given segment (MSS and window scale only with
 //! SYN) is for the state machine to say, not for this file.
 
+mod accurate_ecn;
 mod fast_open;
 mod sack;
 mod walk;
 mod write;
 
+pub use accurate_ecn::{AccEcnOption, AccEcnOrder};
 pub use fast_open::FastOpenCookie;
 pub use sack::{SackBlock, SackBlocks};
 pub use walk::Options;
@@ -39,6 +41,10 @@ pub mod kind {
     pub const USER_TIMEOUT: u8 = 28;
     /// Fast Open cookie.
     pub const FAST_OPEN: u8 = 34;
+    /// AccECN with the count of ECT(0) first.
+    pub const ACC_ECN_0: u8 = 172;
+    /// AccECN with the count of ECT(1) first.
+    pub const ACC_ECN_1: u8 = 174;
 }
 
 /// The options of one segment that this stack understands.
@@ -56,6 +62,8 @@ pub struct TcpOptions {
     pub timestamps: Option<(u32, u32)>,
     /// Fast Open cookie or request.
     pub fast_open: Option<FastOpenCookie>,
+    /// Bytes received by their ECN field.
+    pub accurate_ecn: Option<AccEcnOption>,
 }
 
 impl TcpOptions {
@@ -67,6 +75,7 @@ impl TcpOptions {
         sack: SackBlocks::new(),
         timestamps: None,
         fast_open: None,
+        accurate_ecn: None,
     };
 
     /// Reads an option area.
@@ -100,6 +109,9 @@ impl TcpOptions {
             }
             (kind::SACK, blocks) if blocks.len() % 8 == 0 => self.sack = SackBlocks::parse(blocks),
             (kind::FAST_OPEN, cookie) => self.fast_open = FastOpenCookie::new(cookie).or(self.fast_open),
+            (kind::ACC_ECN_0 | kind::ACC_ECN_1, counts) => {
+                self.accurate_ecn = AccEcnOption::parse(kind, counts);
+            }
             _ => {} // R9293-MUST-6
         }
     }

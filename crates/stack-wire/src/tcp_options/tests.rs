@@ -76,6 +76,27 @@ fn sack_takes_the_room_that_is_left() {
     }
 }
 
+// R9768-3.2.3.3-b
+#[test]
+fn accurate_ecn_stands_behind_two_blocks_and_is_left_out_where_it_does_not_fit() {
+    let block = |i: u32| SackBlock { left: SeqNum(i * 10), right: SeqNum(i * 10 + 5) };
+    let option = |fields| Some(AccEcnOption::of_first([1, 2, 3], AccEcnOrder::Zero, fields));
+    let mut out = [0; MAX_OPTIONS_LEN];
+    let acked = TcpOptions {
+        sack: (0..2).map(block).collect(),
+        timestamps: Some((1, 2)),
+        accurate_ecn: option(2),
+        ..NONE
+    };
+    assert_eq!((acked.write(&mut out), acked.len()), (40, 40));
+    assert_eq!(out[32..], [172, 8, 0, 0, 1, 0, 0, 2]);
+    assert_eq!(TcpOptions::parse(&out), acked);
+    let syn = TcpOptions { accurate_ecn: option(3), ..full(8, SackBlocks::new()) };
+    let len = syn.write(&mut out);
+    assert_eq!((len, syn.len()), (32, 32));
+    assert_eq!(TcpOptions::parse(&out[..len]), TcpOptions { accurate_ecn: None, ..syn });
+}
+
 fn full(cookie: usize, sack: SackBlocks) -> TcpOptions {
     TcpOptions {
         mss: Some(1),
@@ -84,6 +105,7 @@ fn full(cookie: usize, sack: SackBlocks) -> TcpOptions {
         timestamps: Some((3, 4)),
         fast_open: FastOpenCookie::new(&[9; 16][..cookie]),
         sack,
+        accurate_ecn: None,
     }
 }
 
@@ -109,6 +131,7 @@ fn any_options() -> impl Strategy<Value = TcpOptions> {
             timestamps,
             fast_open: cookie.and_then(|half| FastOpenCookie::new(&half.repeat(2))),
             sack: sack.into_iter().map(|(l, r)| SackBlock { left: SeqNum(l), right: SeqNum(r) }).collect(),
+            accurate_ecn: None,
         })
 }
 

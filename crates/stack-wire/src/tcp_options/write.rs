@@ -8,9 +8,9 @@ impl TcpOptions {
     /// its length.
     ///
     /// The layout is fixed: MSS; SACK-permitted and timestamps packed into twelve octets when both
-    /// are there, else each behind two NOPs; NOP and window scale; Fast Open; two NOPs and SACK.
-    /// All options but SACK always fit together. SACK takes the room that is left: blocks that do
-    /// not fit are left out, the oldest first (RFC 2018 §3).
+    /// are there, else each behind two NOPs; NOP and window scale; Fast Open; two NOPs and SACK; AccECN.
+    /// All options but SACK and AccECN always fit together, and AccECN is left out where it does not fit beside
+    /// them. SACK takes the room that is left: blocks that do not fit are left out, the oldest first (RFC 2018 §3).
     pub fn write(&self, out: &mut [u8; MAX_OPTIONS_LEN]) -> usize {
         let mut area = Area { out, len: 0 };
         self.write_syn_and_timestamps(&mut area);
@@ -26,6 +26,9 @@ impl TcpOptions {
                 area.put(&block.left.0.to_be_bytes());
                 area.put(&block.right.0.to_be_bytes());
             }
+        }
+        if let Some(option) = self.accurate_ecn {
+            area.put(option.to_bytes().get(..option.len()).unwrap_or_default());
         }
         area.pad()
     }
@@ -79,7 +82,9 @@ impl TcpOptions {
         };
         let scale = if self.window_scale.is_some() { 4 } else { 0 };
         let cookie = self.fast_open.map_or(0, |cookie| 2 + cookie.as_bytes().len());
-        mss + timestamps + scale + cookie
+        let others = mss + timestamps + scale + cookie;
+        let accurate_ecn = self.accurate_ecn.map_or(0, |option| option.len());
+        if others + accurate_ecn <= MAX_OPTIONS_LEN { others + accurate_ecn } else { others }
     }
 
     #[inline]
@@ -95,7 +100,7 @@ struct Area<'a> {
 }
 
 impl Area<'_> {
-    /// The callers never put more than 40 octets; what would not fit is left out.
+    /// What would not fit is left out.
     fn put(&mut self, bytes: &[u8]) {
         if let Some(to) = self.out.get_mut(self.len..self.len + bytes.len()) {
             to.copy_from_slice(bytes);

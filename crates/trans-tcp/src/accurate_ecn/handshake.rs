@@ -7,41 +7,29 @@ use super::{ace, ace_flags};
 use crate::ecn::{Codepoint, Feedback};
 use stack_wire::tcp::Flags;
 
-/// What we ask for as a client, or can do as a server.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub enum Request {
-    /// No ECN.
-    #[default]
-    Nothing,
-    /// RFC 3168.
-    Classic,
-    /// RFC 9768, or RFC 3168 with a peer that knows no better.
-    Accurate,
-}
-
 /// SYNs with accurate feedback: the first, and one more, should that get lost (§3.1.4.1).
 const ACCURATE_SYNS: u8 = 2;
-/// ECN-setup SYNs: as many, for the same reason.
-const CLASSIC_SYNS: u8 = 2;
+/// ECN-setup SYNs: RFC 3168 §6.1.1.1 lets the first retransmission go without, and so does Linux.
+const CLASSIC_SYNS: u8 = 1;
 /// SYN-ACKs that agree to accurate feedback (§3.2.3.2.2).
-const ACCURATE_SYN_ACKS: u8 = 2;
+pub const ACCURATE_SYN_ACKS: u8 = 2;
 
 /// The three flags of the `attempt`th SYN, from 0 on.
-pub fn syn_flags(request: Request, attempt: u8) -> Flags {
+pub fn syn_flags(request: Feedback, attempt: u8) -> Flags {
     match request {
-        Request::Accurate if attempt < ACCURATE_SYNS => ace_flags(0b111),
-        Request::Classic if attempt < CLASSIC_SYNS => ace_flags(0b011), // R3168-6.1.1-a
+        Feedback::Accurate if attempt < ACCURATE_SYNS => ace_flags(0b111),
+        Feedback::Classic if attempt < CLASSIC_SYNS => ace_flags(0b011), // R3168-6.1.1-a
         _ => Flags::NONE,
     }
 }
 
 /// What a server makes of a SYN. Flags that mean nothing yet count as a request for accurate feedback (§3.1.3).
-pub fn answer_to_syn(can: Request, syn: Flags) -> Feedback {
+pub fn answer_to_syn(can: Feedback, syn: Flags) -> Feedback {
     match (can, ace(syn)) {
-        (Request::Nothing, _) | (_, 0b000) => Feedback::None,
-        (_, 0b011) | (Request::Classic, 0b111) => Feedback::Classic,
-        (Request::Accurate, _) => Feedback::Accurate,
-        (Request::Classic, _) => Feedback::None,
+        (Feedback::None, _) | (_, 0b000) => Feedback::None,
+        (_, 0b011) | (Feedback::Classic, 0b111) => Feedback::Classic,
+        (Feedback::Accurate, _) => Feedback::Accurate,
+        (Feedback::Classic, _) => Feedback::None,
     }
 }
 
@@ -56,13 +44,13 @@ pub fn syn_ack_flags(feedback: Feedback, syn: Codepoint, attempt: u8) -> Flags {
 
 /// What a client makes of a SYN-ACK to a SYN that was sent with `request` and a codepoint: how to go on, and with which
 /// codepoint the SYN arrived, if that is known.
-pub fn on_syn_ack(request: Request, sent: Codepoint, syn_ack: Flags) -> (Feedback, Option<Codepoint>) {
+pub fn on_syn_ack(request: Feedback, sent: Codepoint, syn_ack: Flags) -> (Feedback, Option<Codepoint>) {
     let ace = ace(syn_ack);
     match request {
-        Request::Nothing => (Feedback::None, None),
-        Request::Classic if ace & 0b011 == 0b001 => (Feedback::Classic, None),
-        Request::Classic => (Feedback::None, None),
-        Request::Accurate => match ace {
+        Feedback::None => (Feedback::None, None),
+        Feedback::Classic if ace & 0b011 == 0b001 => (Feedback::Classic, None),
+        Feedback::Classic => (Feedback::None, None),
+        Feedback::Accurate => match ace {
             0b000 | 0b111 => (Feedback::None, None), // 0b111: reflected by a broken server
             0b001 => (Feedback::Classic, None),
             0b101 => (Feedback::Accurate, Some(sent)), // reserved: as if it had arrived unchanged
@@ -140,14 +128,14 @@ mod tests {
     fn every_pair_of_ends_agrees() {
         use Feedback::{Accurate, Classic, None};
         for (client, server, feedback) in [
-            (Request::Accurate, Request::Accurate, Accurate),
-            (Request::Accurate, Request::Classic, Classic),
-            (Request::Accurate, Request::Nothing, None),
-            (Request::Classic, Request::Accurate, Classic),
-            (Request::Classic, Request::Classic, Classic),
-            (Request::Classic, Request::Nothing, None),
-            (Request::Nothing, Request::Accurate, None),
-            (Request::Nothing, Request::Classic, None),
+            (Accurate, Accurate, Accurate),
+            (Accurate, Classic, Classic),
+            (Accurate, None, None),
+            (Classic, Accurate, Classic),
+            (Classic, Classic, Classic),
+            (Classic, None, None),
+            (None, Accurate, None),
+            (None, Classic, None),
         ] {
             for codepoint in ALL {
                 let answer = answer_to_syn(server, syn_flags(client, 0));
@@ -162,8 +150,8 @@ mod tests {
     // R3168-6.1.1-a, R9768-3.1.1-a, R9768-3.1.1-b, R9768-3.1.3-d
     #[test]
     fn flags_of_table_2() {
-        assert_eq!(ace(syn_flags(Request::Accurate, 0)), 0b111);
-        assert_eq!(ace(syn_flags(Request::Classic, 0)), 0b011);
+        assert_eq!(ace(syn_flags(Feedback::Accurate, 0)), 0b111);
+        assert_eq!(ace(syn_flags(Feedback::Classic, 0)), 0b011);
         let told = ALL.map(|codepoint| ace(syn_ack_flags(Feedback::Accurate, codepoint, 0)));
         assert_eq!(told, [0b010, 0b011, 0b100, 0b110]);
         assert_eq!(ace(syn_ack_flags(Feedback::Classic, Ce, 0)), 0b001);
@@ -172,15 +160,15 @@ mod tests {
     // R9768-3.1.2-c, R9768-3.1.3-a, R9768-3.1.3-c
     #[test]
     fn broken_and_future_answers() {
-        assert_eq!(on_syn_ack(Request::Accurate, Ect0, ace_flags(0b111)), (Feedback::None, None));
-        assert_eq!(on_syn_ack(Request::Accurate, Ect0, ace_flags(0b101)), (Feedback::Accurate, Some(Ect0)));
+        assert_eq!(on_syn_ack(Feedback::Accurate, Ect0, ace_flags(0b111)), (Feedback::None, None));
+        assert_eq!(on_syn_ack(Feedback::Accurate, Ect0, ace_flags(0b101)), (Feedback::Accurate, Some(Ect0)));
         assert_eq!(
-            on_syn_ack(Request::Classic, NotEct, ace_flags(0b011)),
+            on_syn_ack(Feedback::Classic, NotEct, ace_flags(0b011)),
             (Feedback::None, None),
             "reflected"
         );
         for future in [0b001, 0b010, 0b100, 0b101, 0b110] {
-            assert_eq!(answer_to_syn(Request::Accurate, ace_flags(future)), Feedback::Accurate);
+            assert_eq!(answer_to_syn(Feedback::Accurate, ace_flags(future)), Feedback::Accurate);
         }
     }
 
@@ -188,8 +176,8 @@ mod tests {
     #[test]
     fn what_is_not_answered_is_asked_without() {
         let asked = |request| [0, 1, 2, 3].map(|attempt| ace(syn_flags(request, attempt)));
-        assert_eq!(asked(Request::Accurate), [7, 7, 0, 0]);
-        assert_eq!(asked(Request::Classic), [3, 3, 0, 0]);
+        assert_eq!(asked(Feedback::Accurate), [7, 7, 0, 0]);
+        assert_eq!(asked(Feedback::Classic), [3, 0, 0, 0]);
         let answered = [0, 1, 2].map(|attempt| ace(syn_ack_flags(Feedback::Accurate, Ect0, attempt)));
         assert_eq!(answered, [0b100, 0b100, 0]);
     }

@@ -55,6 +55,7 @@ impl Connection {
         }
         self.sample_handshake(seg);
         self.snd.set_window(seg.seq, seg.ack, u32::from(seg.window) << self.snd.scale);
+        self.take_ack_of_syn_ack(seg);
         self.settle_text_of_syn(env, seg.ack, seg);
         self.establish(env);
         self.recovery.timeouts = 0;
@@ -81,6 +82,9 @@ impl Connection {
         let mut news = self.take_delivery(seg, &report);
         self.path.acknowledged(news.longest.min(self.mss()));
         let rtt = self.take_rtt(env, seg, &news);
+        if self.ecn.is_echo(seg) {
+            self.forgo_undo();
+        }
         if news.acked > 0 {
             self.stats.bytes_acked += u64::from(self.snd.acknowledge(seg.ack));
             self.judge_mtu_probe(env);
@@ -91,6 +95,7 @@ impl Connection {
         } else {
             self.judge_ack_without_sack(env, &news, is_duplicate)
         };
+        self.take_marks(env, seg, &mut news);
         self.inform_congestion(&news, rtt);
         self.update_pace(env);
         if self.window != before {
@@ -159,7 +164,11 @@ impl Connection {
         let cwnd_limited = self.was_cwnd_limited(news);
         let (min_rtt, flight) = (self.min_rtt(), self.pipe());
         // What ends a recovery does not open the window, too.
-        let ends_recovery = news.prior_phase == Phase::Recovery;
+        let phase = match (news.prior_phase, self.recovery.phase) {
+            (prior @ (Phase::Cwr | Phase::Recovery), _) => prior,
+            (_, Phase::Open) if news.marked > 0 => Phase::Cwr, // RFC 3168 §6.1.2: nor does an ACK that tells of marks
+            (_, phase) => phase,
+        };
         let congestion = self.congestion.get_mut();
         let rate = self.recovery.flight.as_mut().and_then(|flight| flight.rate.take_sample(min_rtt));
         let sample = AckSample {
@@ -174,11 +183,11 @@ impl Connection {
             min_rtt,
             srtt: self.rtt.srtt(),
             cwnd_limited,
-            phase: if ends_recovery { Phase::Recovery } else { self.recovery.phase },
+            phase,
             has_sack: self.sack,
             snd_una: self.snd.una,
             snd_nxt: self.snd.nxt,
-            marked: 0,
+            marked: news.marked,
             rate: rate.filter(|_| congestion.wants_rate_samples()),
         };
         congestion.on_ack(&mut self.window, &sample);
@@ -210,6 +219,7 @@ impl Connection {
         }
         let begins = self.recovery.on_dup_ack(&mut self.window, self.congestion.get_mut(), una, nxt, mss);
         if begins {
+            self.note_reduction();
             env.counters().reno_recovery += 1;
             let recovery_point = nxt;
             env.emit(|| TcpEvent::RecoveryBegins { cause: Cause::FastRetransmit, recovery_point });

@@ -81,6 +81,7 @@ impl Connection {
         self.check_sequence(env, seg)?; // first, PAWS before it (RFC 7323 §5.3)
         self.check_reset(seg)?; // second, with RFC 5961 §3
         self.check_syn(env, seg)?; // fourth, with RFC 5961 §4
+        self.note_ecn(seg, packet); // RFC 3168 §6.1.3, RFC 9768 §3.2
         self.process_ack(env, seg)?; // fifth, with RFC 5961 §5
         self.process_urgent(env, seg); // sixth
         self.process_text(env, seg, packet)?; // seventh

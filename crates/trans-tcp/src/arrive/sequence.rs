@@ -31,7 +31,7 @@ impl Connection {
         if let Some((tsval, _)) = seg.timestamps.filter(|_| self.ts.on && !seg.flags.rst()) {
             self.ts.update(tsval, seg.seq, self.rcv.last_ack, env.now);
         }
-        self.last_received = millis_of(seg.received_at.min(env.now));
+        self.stats.last_received = millis_of(seg.received_at.min(env.now));
         self.trim(env, seg);
         Flow::Continue(())
     }
@@ -77,6 +77,7 @@ impl Connection {
         }
         if seg.flags.syn() && self.state.is_synchronized() {
             env.counters().syn_challenge += 1;
+            self.take_syn_ack_again(seg);
             return ControlFlow::Break(Reply::ChallengeAck(DropReason::TcpUnexpectedSyn)); // R5961-4.2-a
         }
         if seg.len > 0 && !seg.flags.syn() && seg.seq.before(self.rcv.nxt) {

@@ -39,7 +39,7 @@ impl Connection {
         if acks_our_syn && self.ts.on && self.echoes_nonsense(env, seg) {
             return ControlFlow::Break(Reply::Reset(DropReason::TcpPaws));
         }
-        self.last_received = millis_of(seg.received_at.min(env.now));
+        self.stats.last_received = millis_of(seg.received_at.min(env.now));
         self.take_syn(env, seg);
         if acks_our_syn { self.opened(env, seg, packet) } else { self.crossed(env, seg) }
     }

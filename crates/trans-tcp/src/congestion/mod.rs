@@ -42,7 +42,7 @@ pub trait CongestionControl: Send + fmt::Debug {
     fn name(&self) -> &'static str;
 
     /// An ACK delivered data or showed a loss, in whatever phase. Where the window is not the algorithm's
-    /// ([`Phase::Recovery`]), it only takes notice.
+    /// ([`Phase::Cwr`], [`Phase::Recovery`]), it only takes notice.
     fn on_ack(&mut self, window: &mut Window, ack: &AckSample);
 
     /// A loss episode begins, with `flight` bytes in the network before the ACK or timeout that shows it: the threshold
@@ -86,7 +86,8 @@ pub trait CongestionControl: Send + fmt::Debug {
         }
     }
 
-    /// Whether it sets the window in [`Phase::Recovery`] itself; else the recovery reduces it proportionally.
+    /// Whether it sets the window in [`Phase::Recovery`] itself, and after marks; else the window is reduced
+    /// proportionally.
     fn owns_window_in_recovery(&self) -> bool {
         false
     }

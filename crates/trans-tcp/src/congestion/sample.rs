@@ -39,6 +39,8 @@ impl Window {
 pub enum Phase {
     /// Nothing is known to be lost.
     Open,
+    /// Routers marked packets of one window: it is being reduced, and nothing is known to be lost (RFC 3168 §6.1.2).
+    Cwr,
     /// Losses of one window are being repaired, the window is being reduced (RFC 6582, 6675, 9937).
     Recovery,
     /// After a retransmission timeout, until all that was outstanding then is acknowledged.
@@ -94,7 +96,7 @@ impl AckSample {
             _ if !self.cwnd_limited => 0,
             Phase::Open if self.acked == 0 => 0,
             Phase::Open => self.delivered,
-            Phase::Recovery => 0,
+            Phase::Cwr | Phase::Recovery => 0,
             Phase::Loss => self.delivered.min(self.prior_flight),
         }
     }
@@ -169,7 +171,7 @@ mod tests {
         assert_eq!(growth(Phase::Open, true), 900);
         assert_eq!(growth(Phase::Open, false), 0);
         assert_eq!(AckSample { acked: 0, ..ack }.growth(), 0);
-        assert_eq!(growth(Phase::Recovery, true), 0);
+        assert_eq!((growth(Phase::Cwr, true), growth(Phase::Recovery, true)), (0, 0));
         assert_eq!(growth(Phase::Loss, true), 500);
     }
 }

@@ -40,7 +40,7 @@ impl Validation {
         self.measure(ack);
         match ack.phase {
             Phase::Open => self.is_limit = ack.cwnd_limited,
-            Phase::Recovery => self.lost = self.lost.saturating_add(ack.lost),
+            Phase::Cwr | Phase::Recovery => self.lost = self.lost.saturating_add(ack.lost),
             Phase::Loss => {}
         }
         let is_first = self.validated_at == Instant::ZERO;

@@ -33,6 +33,8 @@ pub(crate) struct Delivery {
     pub(crate) lost: u32,
     /// Octets of the longest stretch that was sent together and is delivered.
     pub(crate) longest: u32,
+    /// Of those delivered, octets that the peer reports as marked.
+    pub(crate) marked: u32,
     /// Something was delivered that was sent once, and before the recovery at hand.
     pub(crate) sent_once: bool,
     /// Something is acknowledged that was sent more than once.
@@ -61,6 +63,7 @@ impl Delivery {
             sacked: 0,
             lost: 0,
             longest: 0,
+            marked: 0,
             sent_once: false,
             was_resent: false,
             was_lost: false,

@@ -38,7 +38,7 @@ impl Connection {
         let undone = self.try_undo(env, ack, report)
             || self.recovery.phase == Phase::Loss && self.advance_frto(env, ack);
         if !undone
-            && self.recovery.phase != Phase::Open
+            && !matches!(self.recovery.phase, Phase::Open | Phase::Cwr)
             && self.snd.una.after_eq(self.recovery.recovery_point)
         {
             self.end_recovery(env);
@@ -66,7 +66,7 @@ impl Connection {
             let next = rack.detect(board, now, &circumstances, config, |run| lost(rate, run));
             deadlines.reordering = next.unwrap_or(Instant::FAR_FUTURE);
         });
-        if ack.lost > 0 && self.recovery.phase == Phase::Open {
+        if ack.lost > 0 && matches!(self.recovery.phase, Phase::Open | Phase::Cwr) {
             if self.only_mtu_probe_was_lost(env) {
                 ack.lost = 0;
             } else {
@@ -131,14 +131,18 @@ impl Connection {
 
     fn begin_recovery(&mut self, env: &mut Env<'_, '_>, ack: &Delivery) {
         let (una, nxt, mss) = (self.snd.una, self.snd.nxt, self.mss());
-        self.window.ssthresh = self.congestion.get_mut().ssthresh(&self.window, ack.prior_flight, mss);
+        let reduces = self.reduces_for_marks();
+        let recover_fs = self.recover_fs(ack);
+        if !reduces {
+            self.window.ssthresh = self.congestion.get_mut().ssthresh(&self.window, ack.prior_flight, mss);
+        }
+        self.note_reduction();
         self.recovery.phase = Phase::Recovery;
         self.recovery.recovery_point = nxt;
         self.recovery.cause = Cause::FastRetransmit;
-        self.recovery.undo = Undo::begin(una, self.retransmitted());
+        self.recovery.undo = if reduces { Undo::NONE } else { Undo::begin(una, self.retransmitted()) };
         if let Some(flight) = &mut self.recovery.flight {
-            let recover_fs = nxt.distance_from(una) - flight.board.sacked() + ack.delivered;
-            flight.prr = Prr::begin(recover_fs);
+            flight.prr = if reduces { flight.prr } else { Prr::begin(recover_fs) };
             flight.first_resent = Instant::FAR_FUTURE;
             flight.deadlines.probe = Instant::FAR_FUTURE;
             flight.probe_due = false;
@@ -148,7 +152,7 @@ impl Connection {
     }
 
     /// The window for the next ACK of the recovery, unless the congestion control has its own mind.
-    fn reduce_proportionally(&mut self, ack: &Delivery) {
+    pub(super) fn reduce_proportionally(&mut self, ack: &Delivery) {
         if self.congestion.get_mut().owns_window_in_recovery() {
             return;
         }

@@ -5,6 +5,7 @@ use super::frto::Frto;
 use super::prr::Prr;
 use super::rack::Rack;
 use super::scoreboard::{Run, Scoreboard};
+use crate::bulk::bulk_of;
 use crate::congestion::LossSample;
 use crate::congestion::rate_sample::RateTracker;
 use crate::connection::Connection;
@@ -154,7 +155,7 @@ impl Connection {
         pacing.sent(env.now, octets);
         let (again, new) = (end.min(nxt), segment.seq.max(nxt));
         if segment.seq.before(again) {
-            if let Some(bulk) = &mut self.bulk {
+            if let Some(bulk) = bulk_of(&mut self.more) {
                 bulk.search.sent_again(segment.seq, again);
             }
             let recent = board.resent(segment.seq, again, env.now, sent);

@@ -10,12 +10,14 @@
 //! | beginning and end of a recovery with SACK | 8985, 6675 §5 | `fast` |
 //! | how much may be sent in one | 9937 | `prr` |
 //! | recovery without SACK | 6582, 3042 | `newreno` |
+//! | marks of routers | 3168 §6.1.2 | `cwr` |
 //! | timeouts, reneging | 6298, 2018 §8 | `rto` |
 //! | recoveries that were for nothing | 3522, 4015, 3708, 5682 | `undo`, `frto` |
 //!
 //! SND.NXT itself never moves back: what is sent again is a stretch of the scoreboard.
 //! `pipe = (SND.NXT − SND.UNA) − sacked − lost`, where what was sent again is in the network like everything else.
 
+mod cwr;
 pub(crate) mod delivery;
 mod fast;
 pub(crate) mod flight;

@@ -47,17 +47,21 @@ impl Recovery {
             flight.before_limited = nxt;
         }
         // R6582-4-a: only when more is acknowledged than the recovery before this one covers.
-        if self.phase == Phase::Loss || self.dup_acks != DUP_THRESH || !una.after(self.recovery_point) {
+        let reduces = self.phase == Phase::Cwr && !congestion.owns_window_in_recovery();
+        let is_covered = self.phase != Phase::Cwr && !una.after(self.recovery_point);
+        if self.phase == Phase::Loss || self.dup_acks != DUP_THRESH || is_covered {
             return false;
         }
         self.phase = Phase::Recovery;
         self.partial = false;
         self.recovery_point = nxt; // R6582-3.2-a
-        self.undo = Undo::begin(una, flight.board.retransmitted());
+        self.undo = if reduces { Undo::NONE } else { Undo::begin(una, flight.board.retransmitted()) };
         flight.first_resent = Instant::FAR_FUTURE;
         // RFC 5681 §3.2 step 2: what limited transmit added is not part of the flight.
         let flight = flight.before_limited.distance_from(una);
-        window.ssthresh = congestion.ssthresh(window, flight, mss);
+        if !reduces {
+            window.ssthresh = congestion.ssthresh(window, flight, mss);
+        }
         window.cwnd = window.ssthresh.saturating_add(u32::from(DUP_THRESH) * mss);
         self.mark_lost(una, nxt.min(una + mss), Cause::FastRetransmit);
         true
@@ -79,7 +83,7 @@ impl Recovery {
     ) -> Progress {
         self.dup_acks = 0;
         self.timeouts = 0;
-        if self.phase == Phase::Open {
+        if matches!(self.phase, Phase::Open | Phase::Cwr) {
             return Progress::Normal;
         }
         if una.after_eq(self.recovery_point) {

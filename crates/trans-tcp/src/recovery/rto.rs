@@ -59,15 +59,17 @@ impl Connection {
     }
 
     /// The window of a timeout. R5681-3.1-e: the threshold falls with the first timeout of a segment only; neither does
-    /// it fall again for losses that a recovery is repairing already.
+    /// it fall again for losses that a recovery is repairing already, nor after marks in the same window.
     fn reduce_for_timeout(&mut self, env: &mut Env<'_, '_>) {
         let (una, flight, mss) = (self.snd.una, self.pipe(), self.mss());
-        let is_first = self.recovery.timeouts == 0 && self.recovery.phase != Phase::Recovery;
+        let reduces = self.recovery.phase == Phase::Recovery || self.reduces_for_marks();
+        let is_first = self.recovery.timeouts == 0 && !reduces;
         let congestion = self.congestion.get_mut();
         if is_first {
             self.window.ssthresh = congestion.ssthresh(&self.window, flight, mss);
         }
         congestion.on_timeout(&mut self.window, flight, mss);
+        self.note_reduction();
         if is_first {
             self.recovery.undo = Undo::begin(una, self.retransmitted());
         }

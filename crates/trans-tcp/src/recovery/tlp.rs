@@ -84,7 +84,8 @@ impl Connection {
     pub(crate) fn probe_timeout(&self, env: &Env<'_, '_>) -> Instant {
         let Some(flight) = &self.recovery.flight else { return Instant::FAR_FUTURE };
         let board = &flight.board;
-        let is_allowed = self.sack && env.config().loss_probe && self.recovery.phase == Phase::Open;
+        let is_calm = matches!(self.recovery.phase, Phase::Open | Phase::Cwr);
+        let is_allowed = self.sack && env.config().loss_probe && is_calm;
         if !is_allowed || self.recovery.probe.is_out() || board.sacked() + board.lost() > 0 {
             return Instant::FAR_FUTURE;
         }
@@ -138,6 +139,8 @@ impl Connection {
             self.window.ssthresh = self.congestion.get_mut().ssthresh(&self.window, flight, mss);
             self.window.cwnd = self.window.ssthresh;
             self.congestion.get_mut().on_recovery_end(&mut self.window);
+            self.recovery.recovery_point = recovery_point;
+            self.note_reduction();
             env.emit(|| TcpEvent::RecoveryBegins { cause: Cause::LossProbe, recovery_point });
             env.emit(|| TcpEvent::RecoveryEnds);
         }

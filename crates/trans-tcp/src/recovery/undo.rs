@@ -91,7 +91,7 @@ impl Connection {
             self.undo(env, UndoCause::Dsack);
             return true;
         }
-        if self.recovery.phase == Phase::Open || !self.answers_original(ack) {
+        if matches!(self.recovery.phase, Phase::Open | Phase::Cwr) || !self.answers_original(ack) {
             return false;
         }
         self.recovery.reordering.seen |= self.recovery.phase == Phase::Recovery;
@@ -122,6 +122,9 @@ impl Connection {
     /// The congestion control forgets the loss, and so do we.
     pub(super) fn undo(&mut self, env: &mut Env<'_, '_>, cause: UndoCause) {
         self.congestion.get_mut().on_spurious(&mut self.window);
+        if let Some(classic) = self.ecn.classic() {
+            classic.on_undo();
+        }
         let was = core::mem::replace(&mut self.recovery.phase, Phase::Open);
         self.recovery.undo = Undo::NONE;
         self.rtt.backoff = 0;

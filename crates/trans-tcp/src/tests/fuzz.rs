@@ -1,14 +1,15 @@
 //! A peer that sends anything: no panic, no loop, no memory without bound, and the variables keep their order.
 
 use super::host::Node;
+use crate::accurate_ecn::ace_flags;
 use crate::tcp::Socket;
 use crate::{State, TcpConfig};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use stack_core::{
-    Checksum, DeliveryError, EndpointId, ErrorKind, ErrorOrigin, Families, IpMeta, RxPacket, Shutdown,
-    SocketOption, TransportProtocol,
+    Checksum, DeliveryError, EcnPolicy, EndpointId, ErrorKind, ErrorOrigin, Families, IpMeta, RxPacket,
+    Shutdown, SocketOption, TransportProtocol,
 };
 use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{Emit, Flags};
@@ -65,10 +66,19 @@ fn segment(node: &Node, chance: &mut Chance) -> RxPacket {
     let flags = match chance.below(8) {
         0 => Flags::from_bits(chance.below(512) as u16),
         1 if chance.below(10) == 0 => Flags::RST,
-        i => usual[(i % 4) as usize],
+        i => {
+            usual[(i % 4) as usize]
+                | if chance.below(2) == 0 { ace_flags(chance.below(8) as u8) } else { Flags::NONE }
+        }
     };
     let len = [0, 1, 10, 536, 1460, 20_000][chance.below(6) as usize];
-    let options: Vec<u8> = match chance.below(6) {
+    let options: Vec<u8> = match chance.below(7) {
+        6 => {
+            let mut counts = alloc::vec![[172, 174][chance.below(2) as usize], 11];
+            counts.extend((0..9).map(|_| [0, 0, 1, chance.below(256) as u8][chance.below(4) as usize]));
+            counts.push(0);
+            counts
+        }
         0 => (0..chance.below(41)).map(|_| chance.below(256) as u8).collect(),
         1 => [2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 0, 0].into(),
         3 | 4 => blocks(chance, ack),
@@ -103,6 +113,7 @@ fn segment(node: &Node, chance: &mut Chance) -> RxPacket {
         src: "10.0.0.2".parse().unwrap(),
         dst: node.services.address,
         protocol: 6,
+        traffic_class: chance.below(256) as u8,
         ..IpMeta::default()
     };
     packet
@@ -210,6 +221,7 @@ fn fuzz(seed: u64, rounds: usize) {
         receive_buffer_max: 1 << 20,
         max_time_wait: 20,
         max_sockets: 99,
+        ecn: EcnPolicy::of_number((seed >> 40) as u8 % 6).unwrap(),
         ..TcpConfig::default()
     };
     let mut node = Node::new("10.0.0.1", config);

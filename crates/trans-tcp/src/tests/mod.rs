@@ -9,6 +9,7 @@ mod world;
 mod close;
 mod congestion;
 mod data;
+mod ecn;
 mod fuzz;
 mod loss;
 mod mtu;

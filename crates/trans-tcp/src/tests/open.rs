@@ -210,7 +210,7 @@ fn the_third_ack_may_lack_its_timestamp() {
 fn an_ecn_setup_syn_is_as_good_as_any() {
     let mut s = Script::listening(Script::plain(), 5);
     s.inject("SEW 0:0 win 1000");
-    s.expect("S. 0:0 ack 1");
+    s.expect("S.E 0:0 ack 1");
 }
 
 #[test]

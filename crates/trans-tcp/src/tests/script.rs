@@ -7,6 +7,7 @@
 use super::host::Node;
 use super::line::{LETTERS, Line};
 use crate::congestion::Algorithm;
+use crate::ecn::Codepoint;
 use crate::{State, TcpConfig, TcpCounters, TcpInfo};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -45,6 +46,10 @@ pub(super) struct Script {
     written: u32,
     read: u32,
     pub(super) cast: Cast,
+    /// The ECN field of what the peer sends from now on.
+    pub(super) codepoint: Codepoint,
+    /// That of what was sent last.
+    pub(super) sent_codepoint: Codepoint,
 }
 
 impl Script {
@@ -65,6 +70,8 @@ impl Script {
             written: 0,
             read: 0,
             cast: Cast::Unicast,
+            codepoint: Codepoint::NotEct,
+            sent_codepoint: Codepoint::NotEct,
         }
     }
 
@@ -182,6 +189,7 @@ impl Script {
             dst: self.node.services.address,
             protocol: 6,
             cast: self.cast,
+            traffic_class: self.codepoint.bits(),
             ..IpMeta::default()
         };
         packet
@@ -216,6 +224,7 @@ impl Script {
     /// Collects what the TCP sends.
     pub(super) fn flush(&mut self) {
         for packet in self.node.transmit(32) {
+            self.sent_codepoint = Codepoint::of_traffic_class(packet.ip.traffic_class);
             let line = self.read_packet(&packet);
             self.out.push_back((self.node.now, line, packet.gso_size));
         }

@@ -17,6 +17,8 @@ pub(super) struct Wire {
     pub(super) jitter: Duration,
     pub(super) loss: u64,
     pub(super) duplicate: u64,
+    /// Of what is ECN-capable.
+    pub(super) mark: u64,
     /// Larger IP packets vanish; a super-packet does if the segments that it stands for are too large.
     pub(super) limit: u32,
 }
@@ -27,6 +29,7 @@ impl Wire {
         jitter: Duration::ZERO,
         loss: 0,
         duplicate: 0,
+        mark: 0,
         limit: u32::MAX,
     };
 }
@@ -107,7 +110,10 @@ impl World {
         }
     }
 
-    fn launch(&mut self, to: usize, packet: RxPacket) {
+    fn launch(&mut self, to: usize, mut packet: RxPacket) {
+        if matches!(packet.ip.ecn(), 1 | 2) && self.random(1000) < self.wire.mark {
+            packet.ip.traffic_class |= 3;
+        }
         if self.random(1000) < self.wire.loss || packet_size(&packet) > self.wire.limit {
             return;
         }

@@ -1,8 +1,9 @@
 //! The options of a device that `serve`, `ping`, `nc` and `get` share, and what is wrong with them before any is made.
 
 use crate::failure::Failure;
+use crate::units;
 use clap::Args;
-use stack_core::IpNet;
+use stack_core::{EcnPolicy, IpNet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -44,6 +45,15 @@ pub(crate) struct DeviceArgs {
     /// Neither super-packets nor checksum offload: every packet as on a cable
     #[arg(long)]
     pub(crate) no_offload: bool,
+
+    /// Explicit congestion notification of our connections: off, passive (when the peer asks), on, accurate
+    #[arg(long, value_name = "MODE", default_value = "passive", value_parser = units::ecn)]
+    pub(crate) ecn: EcnPolicy,
+
+    /// Make the device a bottleneck of this rate in each direction: its queues hold 100 ms, and beyond 10 ms packets of
+    /// those who speak ECN are marked
+    #[arg(long, value_name = "RATE", value_parser = units::bit_rate)]
+    pub(crate) rate: Option<u64>,
 
     /// Record all packets of the device into a pcapng file
     #[arg(long, value_name = "FILE")]

@@ -15,19 +15,25 @@ use crate::failure::{Failure, Outcome};
 use crate::ours::Ours;
 use ipnet::IpNet;
 use link_ethernet::Ethernet;
+use link_impair::{Impair, ImpairConfig};
 use link_pcap::{Capture, CaptureConfig, Pcap};
 use link_tun::{Tun, TunConfig};
 use netlink::Netlink;
-use stack_core::{LinkAddress, LinkEndpoint, NicId};
+use stack_core::{EcnPolicy, LinkAddress, LinkEndpoint, NicId};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
-use ustack::{NicConfig, Stack};
+use ustack::{Arp, Icmp, Ipv4, Ipv6, NicConfig, Stack, StackBuilder, Tcp, TcpConfig, Udp};
 
 pub(crate) use args::DeviceArgs;
 
 /// The name of devices that we make: the kernel numbers them.
 const NAME: &str = "ustack%d";
+/// What waits for a slow device before packets are marked, and before they are dropped.
+const MARK_ABOVE: Duration = Duration::from_millis(10);
+const QUEUE: Duration = Duration::from_millis(100);
+/// Bytes that wait in any case: some full packets.
+const LEAST_QUEUE: usize = 30_000;
 /// Between two looks whether the device is still there.
 const WATCH: Duration = Duration::from_millis(200);
 /// How long connections that are closed may take to deliver what they have.
@@ -77,7 +83,7 @@ impl Device {
         let mut nic = NicConfig::new(link).id(NicId(1)).name(&name);
         nic = args.address.iter().fold(nic, |nic, net| nic.address(*net));
         nic = gateways.into_iter().fold(nic, NicConfig::gateway);
-        let stack = Stack::builder().default_protocols().nic(nic).build();
+        let stack = protocols(Stack::builder(), args.ecn).nic(nic).build();
         let stack = Ours::new(stack.map_err(|error| error.to_string())?);
         let addresses = args.address.iter().map(IpNet::addr).collect();
         Ok(Self { stack, name, made, offload, mtu, addresses, capture })
@@ -109,6 +115,18 @@ impl Device {
             )),
         }
     }
+}
+
+/// Every protocol, with its default settings but for ECN.
+fn protocols(builder: StackBuilder, ecn: EcnPolicy) -> StackBuilder {
+    builder
+        .network(Ipv4::default())
+        .network(Ipv6::default())
+        .network(Arp::default())
+        .transport(Tcp::new(TcpConfig { ecn, ..TcpConfig::default() }))
+        .transport(Udp::default())
+        .transport(Icmp::v4())
+        .transport(Icmp::v6())
 }
 
 /// The device, and whether it is of our making.
@@ -171,7 +189,8 @@ fn capture(path: &std::path::Path) -> Outcome<Capture> {
     })
 }
 
-/// The link as the stack is to have it: recorded next to the wire, framed if it carries frames.
+/// The link as the stack is to have it: recorded next to the wire, slowed down if that is asked for, framed if it carries
+/// frames.
 fn decorate(
     tun: Tun,
     args: &DeviceArgs,
@@ -182,11 +201,29 @@ fn decorate(
         Some(capture) => Box::new(Pcap::new(tun, capture, name).map_err(|error| error.to_string())?),
         None => Box::new(tun),
     };
+    let link: Box<dyn LinkEndpoint> = match args.rate {
+        Some(rate) => {
+            let line = bottleneck(rate);
+            Box::new(Impair::new(link, line, 0).receiving(line))
+        }
+        None => link,
+    };
     if !args.tap {
         return Ok(link);
     }
     let station = station(args.address.first().map_or(IpAddr::from([0; 4]), IpNet::addr));
     Ok(Box::new(Ethernet::new(link, station).map_err(|error| error.to_string())?))
+}
+
+/// One direction of a line of this rate.
+fn bottleneck(rate: u64) -> ImpairConfig {
+    let bytes_in = |time: Duration| (u128::from(rate) * time.as_millis() / 8000) as usize;
+    ImpairConfig {
+        rate: Some(rate),
+        queue_bytes: bytes_in(QUEUE).max(LEAST_QUEUE),
+        mark_above: bytes_in(MARK_ABOVE),
+        ..ImpairConfig::default()
+    }
 }
 
 /// A locally administered address that follows from ours, so that it is the same after a restart.

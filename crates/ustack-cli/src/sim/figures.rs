@@ -72,7 +72,7 @@ fn bottleneck(queue: &QueueReport, number: usize) -> String {
     let packets = &queue.packets;
     format!(
         "bottleneck {number} {:.1} % used; queue {} on the average, {} at most; {} packets: {} overflowed, {} lost, {} \
-         policed, {} late",
+         policed, {} late{}",
         queue.utilization * 100.0,
         units::bytes(queue.mean_bytes as u64),
         units::bytes(queue.max_bytes as u64),
@@ -80,7 +80,8 @@ fn bottleneck(queue: &QueueReport, number: usize) -> String {
         packets.overflowed,
         packets.lost,
         packets.policed,
-        packets.reordered
+        packets.reordered,
+        if packets.marked > 0 { format!(", {} marked", packets.marked) } else { String::new() }
     )
 }
 
@@ -130,6 +131,7 @@ fn queue(queue: &QueueReport) -> Value {
         "packets": queue.packets.arrived,
         "overflowed": queue.packets.overflowed,
         "lost": queue.packets.lost,
+        "marked": queue.packets.marked,
         "policed": queue.packets.policed,
         "reordered": queue.packets.reordered,
     })

@@ -4,6 +4,7 @@ use crate::failure::Outcome;
 use crate::units;
 use clap::{Args, ValueEnum};
 use link_impair::GilbertElliott;
+use stack_core::{EcnFeedback, EcnPolicy};
 use stack_testkit::sim::{FlowConfig, Network, SimConfig, Topology};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +25,7 @@ const REORDER_PART: u32 = 8;
     ustack sim --cc cubic,reno --flows 4        two of each, and how they share\n  \
     ustack sim --rtt 20ms,80ms --json           unequal paths, for a script\n  \
     ustack sim --topology policer --queue 150k  a token bucket, no queue\n  \
+    ustack sim --ecn --plot a.svg               marks instead of losses\n  \
     ustack sim --loss ge:0.1%,25% --pcap a.pcapng --events a.jsonl\n\n\
     Lists are handed out to the flows in turn. Data are lost, reordered and queued on their way to the receiver; the way \
     back has the same rate. A receiver compares every byte. The same options give the same files and the same JSON.\n\n\
@@ -44,6 +46,14 @@ pub(crate) struct SimArgs {
     /// Bytes that wait for a bottleneck: 500k, or a part of the bandwidth-delay product: 0.5bdp
     #[arg(long, value_name = "SIZE", default_value = "1bdp", value_parser = queue)]
     queue: Queue,
+
+    /// Speak ECN, classic (on) or accurate, and let bottlenecks mark data where their queue is longer than --mark-above
+    #[arg(long, value_name = "MODE", num_args = 0..=1, default_value = "off", default_missing_value = "on", value_parser = units::ecn)]
+    ecn: EcnPolicy,
+
+    /// Bytes in the queue beyond which data is marked: 100k, or a part of the bandwidth-delay product
+    #[arg(long, value_name = "SIZE", default_value = "0.2bdp", value_parser = queue)]
+    mark_above: Queue,
 
     /// Share of data packets that a bottleneck loses, such as 1%, or ge:ENTER,LEAVE[,BAD[,GOOD]]: losses in bursts
     /// (Gilbert–Elliott) by the probabilities to enter and to leave the bad state, and of loss in each (1 and 0)
@@ -136,6 +146,16 @@ enum Queue {
     Products(f64),
 }
 
+impl Queue {
+    /// Where a bandwidth-delay product is so many bytes.
+    fn bytes(self, product: usize) -> usize {
+        match self {
+            Self::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+            Self::Products(products) => (product as f64 * products) as usize,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Loss {
     Each(f64),
@@ -223,10 +243,9 @@ impl SimArgs {
 
     /// The same with the bottleneck's queue and chance.
     fn with_line(&self, config: SimConfig) -> SimConfig {
-        let queue = match self.queue {
-            Queue::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
-            Queue::Products(products) => (config.queue_bytes() as f64 * products) as usize,
-        };
+        let product = config.queue_bytes();
+        let queue = self.queue.bytes(product);
+        let marks = self.ecn.requests != EcnFeedback::None;
         let (loss, burst_loss) = match self.loss {
             Loss::Each(share) => (share, None),
             Loss::Bursts(model) => (0.0, Some(model)),
@@ -234,6 +253,7 @@ impl SimArgs {
         let shortest = self.rtt.iter().min().copied().unwrap_or_default();
         let network = Network {
             queue_bytes: Some(queue.max(self.mtu as usize)),
+            mark_above: marks.then(|| self.mark_above.bytes(product)),
             loss,
             burst_loss,
             ack_loss: self.ack_loss,
@@ -260,7 +280,7 @@ impl SimArgs {
 
     fn flow(&self, number: usize) -> FlowConfig {
         let turn = |count: usize| number % count.max(1);
-        let default = TcpConfig::default();
+        let default = TcpConfig { ecn: self.ecn, ..TcpConfig::default() };
         let congestion = self.cc.get(turn(self.cc.len())).copied().unwrap_or(default.congestion);
         let tcp = match self.buffer.and_then(|bytes| usize::try_from(bytes).ok()) {
             None => TcpConfig { congestion, ..default },
@@ -292,6 +312,9 @@ impl SimArgs {
             self.rtt.iter().map(|rtt| units::time(*rtt)).collect::<Vec<_>>().join(", "),
             format!("{} queue", units::bytes(config.queue_bytes() as u64)),
         ];
+        if let Some(bytes) = network.mark_above {
+            parts.push(format!("marks from {} on", units::bytes(bytes as u64)));
+        }
         if let Some(model) = network.burst_loss {
             let [enter, leave] = [model.enter, model.leave].map(percent);
             parts.push(format!("losses in bursts ({enter} in, {leave} out)"));

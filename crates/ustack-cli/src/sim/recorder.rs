@@ -125,6 +125,9 @@ impl fmt::Display for Described<'_> {
                 let (seq, cause) = (seq.0, kebab(cause));
                 write!(f, r#""event":"retransmit","seq":{seq},"len":{len},"cause":"{cause}""#)
             }
+            TcpEvent::CongestionExperienced { packets, bytes, is_news } => {
+                write!(f, r#""event":"marks","packets":{packets},"bytes":{bytes},"is_news":{is_news}"#)
+            }
             TcpEvent::RecoveryBegins { cause, recovery_point } => {
                 let (cause, point) = (kebab(cause), recovery_point.0);
                 write!(f, r#""event":"recovery-begins","cause":"{cause}","recovery_point":{point}"#)

@@ -3,6 +3,7 @@
 
 mod connections;
 mod echo;
+mod ecn;
 mod faults;
 mod framework;
 mod http;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use super::Outcome;
 use super::lab::Lab;
-use super::needs::{CURL, IPERF3, NC, Need, PING, SHA256SUM, TRACEROUTE, TSHARK};
+use super::needs::{CURL, IPERF3, NC, NSTAT, Need, PING, SHA256SUM, TRACEROUTE, TSHARK};
 
 /// One thing that has to work on the wire.
 pub(crate) struct Scenario {
@@ -219,6 +220,14 @@ const SCENARIOS: &[Scenario] = &[
         modes: ALL,
         limit: Duration::from_secs(60),
         run: outward::all,
+    },
+    Scenario {
+        name: "ecn",
+        about: "marks instead of losses, asked for by the kernel and by us",
+        needs: &[CURL, NC, NSTAT, SHA256SUM, TSHARK],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: ecn::all,
     },
     Scenario {
         name: "killed",

@@ -19,8 +19,8 @@ const PORT: u16 = 4000;
 pub(crate) fn all(lab: &Lab) -> Outcome {
     let sum = make_blob(lab, SIZE)?;
     ping(lab)?;
-    nc(lab, &sum)?;
-    get(lab, &sum)
+    nc(lab, &sum, &[])?;
+    get(lab, &sum, &[])
 }
 
 fn ping(lab: &Lab) -> Outcome {
@@ -30,10 +30,10 @@ fn ping(lab: &Lab) -> Outcome {
 }
 
 /// What goes into our end comes out at the kernel's, to the last byte.
-fn nc(lab: &Lab, sum: &str) -> Outcome {
+pub(super) fn nc(lab: &Lab, sum: &str, extra: &[&str]) -> Outcome {
     let listener = listen(lab, "nc -l -N \"$0\" > \"$1\"", &lab.path("up"))?;
     let blob = fs::read(lab.path("blob")).map_err(|error| error.to_string())?;
-    ustack(lab, &["nc", KERNELS, &PORT.to_string()], Input::Bytes(blob))?;
+    ustack(lab, &[&["nc", KERNELS, &PORT.to_string()], extra].concat(), Input::Bytes(blob))?;
     listener.wait(LIMIT)?.success()?;
     let got = sha256(lab, "up")?;
     ensure!(got == sum, "ustack nc: the kernel got SHA-256 {got}, expected {sum}");
@@ -41,11 +41,12 @@ fn nc(lab: &Lab, sum: &str) -> Outcome {
 }
 
 /// A web server of one answer, which ends its stream as old ones do.
-fn get(lab: &Lab, sum: &str) -> Outcome {
+pub(super) fn get(lab: &Lab, sum: &str, extra: &[&str]) -> Outcome {
     let answer = "{ printf 'HTTP/1.0 200 OK\\r\\n\\r\\n'; cat \"$1\"; } | nc -l -N \"$0\"";
     let server = listen(lab, answer, &lab.path("blob"))?;
     let to = lab.path("got");
-    ustack(lab, &["get", &format!("http://{KERNELS}:{PORT}/"), "--output", &to], Input::End)?;
+    let from = format!("http://{KERNELS}:{PORT}/");
+    ustack(lab, &[&["get", &from, "--output", &to], extra].concat(), Input::End)?;
     server.wait(LIMIT)?.success()?;
     let got = sha256(lab, "got")?;
     ensure!(got == sum, "ustack get: got SHA-256 {got}, expected {sum}");

@@ -59,7 +59,10 @@ const KERNEL: &[(&str, Kernel)] = &[
     ("tcp_congestion_control", Kernel::Same("tcp.congestion")),
     ("tcp_slow_start_after_idle", Kernel::Only(&["1"])),
     ("tcp_moderate_rcvbuf", Kernel::Switch("tcp.autotune")),
-    ("tcp_ecn", Kernel::Only(&["0"])),
+    ("tcp_ecn", Kernel::Same("tcp.ecn")),
+    ("tcp_ecn_fallback", Kernel::Only(&["1"])),
+    ("tcp_ecn_option", Kernel::Only(&["2"])),
+    ("tcp_ecn_option_beacon", Kernel::Unseen),
     ("tcp_fastopen", Kernel::Only(&["0", "1", "2", "3"])),
     ("tcp_mtu_probing", Kernel::Same("tcp.mtu_probing")),
     ("tcp_base_mss", Kernel::Same("tcp.base_mss")),
@@ -285,7 +288,7 @@ mod tests {
     fn what_is_not_known_skips_the_script_and_says_why() {
         assert_eq!(reason("`./server.sh`"), "the command `./server.sh`");
         assert_eq!(reason("`sysctl -q`"), "the command `sysctl -q`");
-        assert_eq!(reason("`sysctl -q net.ipv4.tcp_ecn=1`"), "the kernel setting net.ipv4.tcp_ecn=1");
+        assert_eq!(reason("`sysctl -q net.ipv4.tcp_ecn=6`"), "the kernel setting net.ipv4.tcp_ecn=6");
         assert_eq!(reason("`sysctl net.ipv4.tcp_nonsense=1`"), "the kernel setting net.ipv4.tcp_nonsense=1");
         assert_eq!(reason("`sysctl net.ipv4.tcp_rmem=1`"), "the kernel setting net.ipv4.tcp_rmem=1");
         let middle = "0 close(3) = 0\n`sysctl net.ipv4.tcp_retries2=1`\n+0 close(3) = 0";

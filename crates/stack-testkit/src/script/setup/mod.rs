@@ -296,6 +296,7 @@ impl Setup {
             "mtu_probe_floor" => tcp.mtu_probe_floor = parse(value)?,
             "mtu_probe_threshold" => tcp.mtu_probe_threshold = parse(value)?,
             "mtu_probe_interval" => tcp.mtu_probe_interval = duration(value)?,
+            "ecn" => tcp.ecn = parse(value)?,
             "no_delay" => tcp.no_delay = switch(value)?,
             "reset_ends_time_wait" => tcp.reset_ends_time_wait = switch(value)?,
             _ => return Err(Unknown),

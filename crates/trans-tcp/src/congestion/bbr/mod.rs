@@ -215,7 +215,7 @@ impl CongestionControl for Bbr {
     fn on_ack(&mut self, window: &mut Window, ack: &AckSample) {
         self.begin(ack.now, window);
         self.mss = ack.mss;
-        self.in_loss_recovery = ack.phase != Phase::Open;
+        self.in_loss_recovery = !matches!(ack.phase, Phase::Open | Phase::Cwr);
         let Some(rate) = &ack.rate else { return }; // nothing was delivered
         if self.pacing_rate == 0 {
             self.pacing_rate = control::initial_pacing_rate(window, ack.srtt);

@@ -72,6 +72,9 @@ macro_rules! common_settings {
             NotSentLowat(u32): tcp_notsent_lowat, set_tcp_notsent_lowat;
             /// Readiness and wakers ask for so many bytes; a read that is tried takes what is there (`SO_RCVLOWAT`).
             ReceiveLowat(u32): recv_lowat, set_recv_lowat;
+            /// Which explicit congestion notification is asked for and which is agreed to; of a connection too late for
+            /// itself (RFC 3168, RFC 9768).
+            Ecn(stack_core::EcnPolicy): ecn, set_ecn;
             /// Type of service or traffic class, without its two ECN bits (`IP_TOS`).
             TrafficClass(u8): tos, set_tos;
             /// Mark of outbound packets (`SO_MARK`).

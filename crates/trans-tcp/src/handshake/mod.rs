@@ -1,26 +1,25 @@
 //! Passive open: from a SYN to a half-open record, and from there to a connection. RFC 9293 §3.5, §3.10.7.2.
 
+mod cookie;
+mod established;
+
 use crate::connection::Connection;
+use crate::ecn::OpeningEcn;
 use crate::env::{Control, Env, answer_nic};
 use crate::pmtu::{Path, TIMESTAMP_OPTION, default_mss};
 use crate::segment::Segment;
-use crate::sender::Sender;
 use crate::settings::Settings;
-use crate::state::State;
-use crate::syn_cookie::{self, SynCookies};
+use crate::syn_cookie::SynCookies;
 use crate::syn_queue::{HalfOpen, Judgement};
 use crate::tcp::{Socket, Tcp};
-use crate::timestamps::{Timestamps, clock};
 use crate::tuple::{Tuple, can_be_peer};
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use stack_core::{DropReason, EndpointId, Instant, RouteQuery, RxPacket, TransportCx};
 use stack_wire::seq::SeqNum;
 
 impl Tcp {
     /// A SYN for a listener: a record, and a SYN-ACK soon; or a cookie, or, with text and a Fast Open cookie, a
-    /// connection. `after` is the highest number that an earlier connection of this tuple used. ECN bits in the SYN are no
-    /// obstacle.
+    /// connection. `after` is the highest number that an earlier connection of this tuple used.
     pub(crate) fn open_half(
         &mut self,
         cx: &mut TransportCx<'_>,
@@ -102,6 +101,7 @@ impl Tcp {
             acked: false,
             resent: false,
             gives_cookie: false,
+            ecn: OpeningEcn::of_syn(listener.settings.ecn.accepts, seg),
         })
     }
 
@@ -138,6 +138,11 @@ impl Tcp {
                 self.shared.reset_stray(record.tuple, record.nic, seg, 0);
                 Err(reason)
             }
+            Judgement::Again if !self.note_syn_again(id, seg) => {
+                self.shared.push_control(Control::Reply(record.reset(cx.now)));
+                self.remove_half_open(cx, id);
+                Err(DropReason::TcpUnexpectedSyn)
+            }
             Judgement::Again => {
                 if record.may_repeat(cx.now) {
                     self.queue_syn_ack(id);
@@ -152,6 +157,14 @@ impl Tcp {
             Judgement::Complete if self.defers(id, &record, seg) => Err(DropReason::TcpDeferred),
             Judgement::Complete => self.complete(cx, Some(id), &record, packet, seg),
         }
+    }
+
+    /// The SYN came again. `false` if it contradicts the first.
+    fn note_syn_again(&mut self, id: EndpointId, seg: &Segment) -> bool {
+        let Some(record) = self.half_open.get(id) else { return true };
+        let accepts =
+            self.listener_settings(record.listener).map_or_else(Default::default, |it| it.ecn.accepts);
+        self.half_open.get_mut(id).is_none_or(|record| record.ecn.on_syn_again(accepts, seg))
     }
 
     /// Whether an ACK is not enough, because the listener waits for data; notes that it came.
@@ -266,95 +279,5 @@ impl Tcp {
         if !core::mem::replace(&mut record.queued, true) && !self.shared.push_control(Control::SynAck(id)) {
             record.queued = false;
         }
-    }
-}
-
-impl Tcp {
-    /// Answers a SYN without keeping anything of it.
-    fn send_cookie(&mut self, cx: &mut TransportCx<'_>, record: HalfOpen, seg: &Segment) {
-        let secrets = self.shared.secrets(cx);
-        let (index, peer_mss) = syn_cookie::carried_mss(record.peer_mss);
-        let tick = syn_cookie::tick(cx.now);
-        let iss = secrets.syn_cookie(&record.tuple, seg.seq, index, tick);
-        // Without timestamps there is nowhere to keep these.
-        let keeps = record.ts_recent.is_some();
-        let shift = record.shift.filter(|_| keeps);
-        let record = HalfOpen { iss, peer_mss, shift, sack: record.sack && keeps, ..record };
-        self.shared.counters.syncookies_sent += 1;
-        self.shared.push_control(Control::SynCookie(record));
-        if let Some(Socket::Listener(listener)) = self.sockets.get_mut(record.listener) {
-            listener.cookie_at = Some(cx.now);
-        }
-    }
-
-    /// The record that an ACK brings back, if it acknowledges a cookie of ours.
-    pub(crate) fn record_of_cookie(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        packet: &RxPacket,
-        seg: &Segment,
-    ) -> Option<HalfOpen> {
-        let Some(Socket::Listener(listener)) = self.sockets.get(id) else { return None };
-        let recently =
-            listener.cookie_at.is_some_and(|at| cx.now.saturating_since(at) < syn_cookie::LIFETIME);
-        if !recently || seg.flags.syn() {
-            return None;
-        }
-        let record = self.checked_cookie(cx, id, packet, seg);
-        let counters = &mut self.shared.counters;
-        counters.syncookies_recv += u64::from(record.is_some());
-        counters.syncookies_failed += u64::from(record.is_none());
-        record
-    }
-
-    fn checked_cookie(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        packet: &RxPacket,
-        seg: &Segment,
-    ) -> Option<HalfOpen> {
-        let secrets = self.shared.secrets(cx);
-        let (irs, iss) = (seg.seq - 1, seg.ack - 1);
-        let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);
-        let peer_mss = secrets.check_syn_cookie(&tuple, irs, iss, syn_cookie::tick(cx.now))?;
-        let record = self.record_of_syn(cx, id, packet, seg).ok()?;
-        let (shift, sack) = match seg.timestamps.filter(|_| record.ts_recent.is_some()) {
-            Some((_, tsecr)) => {
-                let offset = secrets.timestamp_offset(&tuple);
-                syn_cookie::carried_options(clock(cx.now, 0), tsecr.wrapping_sub(offset))?
-            }
-            None => (None, false),
-        };
-        // A record that timed out would not be measured either: when the SYN-ACK went is not known.
-        Some(HalfOpen { irs, iss, peer_mss, shift, sack, retries: 1, ..record })
-    }
-}
-
-impl Connection {
-    /// A record whose handshake is about to be completed, as a connection in SYN-RECEIVED.
-    pub(crate) fn from_half_open(env: &mut Env<'_, '_>, record: &HalfOpen, settings: Arc<Settings>) -> Self {
-        let mut connection = Self::new(env, record.tuple, record.nic, settings);
-        let offset = env.shared.secrets(env.cx).timestamp_offset(&record.tuple);
-        connection.state = State::SynReceived;
-        connection.registered = true;
-        connection.snd = Sender::new(record.iss);
-        connection.snd.nxt = record.iss + 1;
-        connection.recovery = crate::recovery::Recovery::new(record.iss);
-        connection.peer_mss = record.peer_mss;
-        connection.sack = record.sack;
-        connection.scaling = record.shift.is_some();
-        connection.snd.scale = record.shift.unwrap_or(0);
-        if !connection.scaling {
-            connection.rcv.scale = 0;
-        }
-        connection.rcv.opened(record.irs, u32::from(record.window));
-        connection.ts = Timestamps::new(record.ts_recent.is_some(), offset);
-        connection.ts.start(record.ts_recent.unwrap_or(0), env.now);
-        connection.syn_was_lost = record.resent;
-        // Only of a SYN-ACK that was sent once is it known when.
-        connection.last_sent = if record.retries == 0 { record.waits_since } else { Instant::ZERO };
-        connection
     }
 }
