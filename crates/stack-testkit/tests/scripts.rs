@@ -31,9 +31,15 @@ macro_rules! folders {
 
 folders! {
     arp: "arp",
+    dad: "dad",
     icmp: "icmp",
     ip_forward: "ip-forward",
     ip_fragment: "ip-fragment",
+    nd: "nd",
+    redirect: "redirect",
+    router_discovery: "router-discovery",
+    slaac: "slaac",
+    source_address: "source-address",
     tcp_accurate_ecn: "tcp/accurate-ecn",
     tcp_autotune: "tcp/autotune",
     tcp_challenge_ack: "tcp/challenge-ack",

@@ -317,3 +317,91 @@ fn tell_of_domains(cx: &mut NetCx<'_>, router: Ipv6Addr, data: &[u8]) {
         cx.emit(Effect::Event(NetworkEvent::SearchDomains { nic, router, domains, lifetime }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Net, fix_checksum, packet};
+    use crate::{Ipv6Config, RouterConfig};
+    use alloc::vec::Vec;
+    use core::time::Duration;
+    use proptest::prelude::*;
+    use stack_core::{DropReason, Effect, Instant, NetworkEndpoint, NetworkEvent, Verdict};
+
+    fn advert(body: &[u8]) -> Vec<u8> {
+        let mut bytes = packet("fe80::9", "ff02::1", 58, body);
+        bytes[7] = 255;
+        fix_checksum(&mut bytes);
+        bytes
+    }
+
+    fn listening() -> Net {
+        let mut net = Net::with(Ipv6Config::autoconfigured());
+        net.call(|ipv6, cx| ipv6.interface_up(cx));
+        net.effects.clear();
+        net
+    }
+
+    // R4861-6.3.4-a, R4861-6.3.5-a
+    #[test]
+    fn a_router_comes_stays_and_goes() {
+        let told = |net: &mut Net| {
+            let news = net.effects.drain(..).filter_map(|effect| match effect {
+                Effect::Event(NetworkEvent::Router { present, .. }) => Some(present),
+                _ => None,
+            });
+            news.collect::<Vec<_>>()
+        };
+        let mut net = listening();
+        let lasting = advert(&[134, 0, 0, 0, 64, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!((net.receive(&lasting), told(&mut net)), (Verdict::Held, [true].to_vec()));
+        assert_eq!((net.receive(&lasting), told(&mut net)), (Verdict::Held, [].to_vec()), "no news");
+        net.now = Instant::ZERO + Duration::from_secs(9);
+        net.call(|ipv6, cx| ipv6.handle_timeout(cx));
+        assert_eq!(told(&mut net), [false]);
+    }
+
+    #[test]
+    fn what_does_not_listen_is_told_nothing() {
+        let message = advert(&[134, 0, 0, 0, 64, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let ignored = Verdict::Drop(DropReason::NdpIgnored);
+        let mut net = Net::new();
+        assert_eq!((net.receive(&message), net.effects.len()), (ignored, 0));
+        let mut net = listening();
+        net.forwarding = true;
+        assert_eq!((net.receive(&message), net.effects.len()), (ignored, 0), "R4861-6.3.7-c");
+    }
+
+    proptest! {
+        /// Whatever comes from the link, and however much time passes: no panic, and no more state than the tables hold.
+        #[test]
+        fn any_messages_at_any_time(
+            messages in proptest::collection::vec((133u8..138, proptest::collection::vec(any::<u8>(), 3..120)), 0..30),
+            options in proptest::collection::vec(prop_oneof![Just(3u8), Just(5), Just(24), Just(25), Just(31)], 0..8),
+            forwarding: bool,
+        ) {
+            let mut config = Ipv6Config::autoconfigured();
+            config.slaac.temporary = true;
+            config.routers.push(RouterConfig::new(crate::testing::NIC));
+            let mut net = Net::with(config);
+            net.forwarding = forwarding;
+            net.call(|ipv6, cx| ipv6.interface_up(cx));
+            for (kind, body) in messages {
+                let mut message = [&[kind, 0][..], &body].concat();
+                for option in &options {
+                    message.resize(message.len().next_multiple_of(8), 0);
+                    message.extend([*option, 4]);
+                    message.extend(body.iter().cycle().take(30));
+                }
+                let _ = net.receive(&advert(&message));
+                net.effects.clear();
+                if let Some(next) = net.call(|ipv6, _| ipv6.poll_timeout()) {
+                    net.now = net.now.max(next);
+                    net.call(|ipv6, cx| ipv6.handle_timeout(cx));
+                    let later = net.call(|ipv6, _| ipv6.poll_timeout());
+                    prop_assert!(later.is_none_or(|later| later > net.now), "a deadline that does not move");
+                }
+                while net.wire.pop().is_some() {}
+            }
+        }
+    }
+}

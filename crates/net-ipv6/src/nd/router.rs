@@ -56,6 +56,7 @@ impl Advertiser {
         cx.emit(Effect::Group { nic, group: ALL_ROUTERS.into(), join });
         if self.advertises {
             (self.initial, self.next) = (MAX_INITIAL_RTR_ADVERTISEMENTS, Some(cx.now));
+            self.handle_timeout(cx);
         } else {
             self.next = None;
             self.advertise(cx, Duration::ZERO); // R4861-6.2.5-a
