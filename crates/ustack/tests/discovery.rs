@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
-use ustack::contract::Medium;
+use ustack::contract::{InterfaceAddress, Medium};
 use ustack::link::channel::{ChannelConfig, pair};
 use ustack::link::ethernet::Ethernet;
 use ustack::net::UdpSocket;
@@ -122,9 +122,25 @@ fn destinations_are_tried_in_the_order_of_the_rfc() {
     ] {
         assert_eq!(ordered(&stack, &addresses), want, "{situation}");
     }
+    // R6724-6-c
+    let deprecated = InterfaceAddress::new("2003::1/64".parse().unwrap(), AddressState::Deprecated);
+    stack.with_host(|host, now| host.give_address(now, NIC, deprecated)).unwrap();
+    assert_eq!(ordered(&stack, &["2003::1:9", "198.51.100.1"])[0], "2003::1:9", "another source will do");
+    for address in ["2001:db8:1::1", "fd00::1"] {
+        stack.remove_address(NIC, address.parse().unwrap()).unwrap();
+    }
+    assert_eq!(
+        ordered(&stack, &["2003::1:9", "198.51.100.1"])[0],
+        "198.51.100.1",
+        "the source is deprecated"
+    );
     stack.set_route_table(Vec::new());
     assert_eq!(ordered(&stack, &["2600::1", "10.0.0.9"]), ["10.0.0.9", "2600::1"], "without a route: last");
     // R6724-2.1-b
     stack.set_policies(Policies::new(Vec::new()));
-    assert_eq!(ordered(&stack, &["fd00::9", "fd00::1:9"]), ["fd00::9", "fd00::1:9"]);
+    assert_eq!(
+        ordered(&stack, &["10.0.0.9", "2003::9"])[0],
+        "10.0.0.9",
+        "no precedence, but a deprecated source"
+    );
 }
