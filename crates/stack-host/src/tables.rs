@@ -211,10 +211,9 @@ impl Tables {
     /// The first row that leads there, not by a router that does not answer if another one may (RFC 4191 §3.2). If none
     /// does, they take turns (R4861-6.3.6-a).
     fn explicit_way(&self, remote: IpAddr, viable: &mut impl FnMut(&Way) -> bool) -> Option<Way> {
-        let mut ways =
-            self.routes.matching(remote).filter_map(|row| self.way_of(row)).filter(viable).peekable();
+        let ways = self.routes.matching(remote).filter_map(|row| self.way_of(row)).filter(viable).peekable();
         let mut suspects = Vec::new();
-        while let Some(way) = ways.next() {
+        for way in ways {
             if !self.is_suspect(&way) {
                 return Some(way);
             }
