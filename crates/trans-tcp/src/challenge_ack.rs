@@ -65,8 +65,9 @@ mod tests {
     fn the_budget_of_a_second_can_not_be_counted_with() {
         let config = TcpConfig { challenges_per_second: 100, ..TcpConfig::default() };
         let mut budget = ChallengeBudget::default();
-        let mut spent = |second, random| {
-            (0..1000).filter(|_| budget.take(Instant::from_secs(second), &config, || random)).count()
+        let mut spent = |second: u64, random| {
+            let at = |ms: u64| Instant::from_millis(second * 1000 + ms);
+            (0..1000).filter(|&ms| budget.take(at(ms), &config, || random)).count()
         };
         assert_eq!((spent(1, 0), spent(2, 99), spent(2, 5), spent(3, 40)), (50, 149, 0, 90));
     }

@@ -74,5 +74,6 @@ mod tests {
         assert_ne!(secrets.isn(&tuple(2), Instant::ZERO), at(0));
         assert_ne!(Secrets { key: (1, 3) }.isn(&tuple(1), Instant::ZERO), at(0));
         assert_ne!(secrets.timestamp_offset(&tuple(1)), secrets.flow_hash(&tuple(1)));
+        assert_ne!(secrets.timestamp_offset(&tuple(1)), secrets.timestamp_offset(&tuple(2)));
     }
 }

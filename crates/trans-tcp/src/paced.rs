@@ -7,9 +7,10 @@
 //! What limits the flow is noted here too: the congestion control wants to know (draft-ietf-ccwg-bbr §4.1.2.4).
 
 use crate::congestion::CongestionControl;
-use crate::congestion::pacing::{Pacer, burst_bytes};
+use crate::congestion::pacing::{MIN_BURST_SEGMENTS, Pacer, burst_bytes};
 use crate::connection::Connection;
 use crate::env::Env;
+use crate::recovery::Phase;
 use crate::transmit::Outgoing;
 use core::time::Duration;
 use stack_core::Instant;
@@ -90,11 +91,32 @@ impl Connection {
         if burst == 0 { u32::MAX } else { burst }
     }
 
+    /// Octets of room that new text waits for while more waits behind it: a burst of the pace, but no more than a third of
+    /// the window; one segment where the pace has nothing to say, or little.
+    fn portion(&self) -> u32 {
+        let (burst, mss) = (self.paced_burst(), self.mss());
+        let is_large = burst < u32::MAX && burst > MIN_BURST_SEGMENTS * mss;
+        if is_large { burst.min(self.window.cwnd / 3).max(mss) } else { mss }
+    }
+
+    /// Whether new text waits for ACKs to make room for a whole portion, as Linux lets it (`tcp_tso_should_defer`): larger
+    /// packets cost both ends less. Where packets are of one segment, the flow so stays a portion below its window, and
+    /// so gets on with the bursts of those who defer: without this it takes half as much again as Linux beside it, and four
+    /// flows of CUBIC share less alike. Enough must be in flight for the ACKs to come, and nothing lost.
+    pub(crate) fn gathers(&self, unsent: u32, room: u32) -> bool {
+        let portion = self.portion();
+        room < portion
+            && portion > self.mss()
+            && unsent > room
+            && self.recovery.phase == Phase::Open
+            && self.snd.outstanding() >= 2 * portion
+    }
+
     /// After its turn: was it the congestion window that kept it from sending more, or had the application no more to
     /// say, and it was not the pace?
     pub(crate) fn note_limits(&mut self) {
-        let (pipe, cwnd, mss, nxt) = (self.pipe(), self.window.cwnd, self.mss(), self.snd.nxt);
-        let is_full = pipe.saturating_add(mss) > cwnd;
+        let (pipe, cwnd, nxt) = (self.pipe(), self.window.cwnd, self.snd.nxt);
+        let is_full = pipe.saturating_add(self.portion()) > cwnd;
         let waits = self.snd.unsent() > 0;
         let Some(flight) = &mut self.recovery.flight else { return };
         if is_full && (waits || flight.board.lost() > 0) {

@@ -187,6 +187,9 @@ impl Connection {
         let mss = self.mss();
         let wnd = u32::try_from(self.snd.window_room()).ok().filter(|&room| room > 0)?; // R9293-SHLD-15
         let cwnd = self.cwnd_room();
+        if self.gathers(unsent, wnd.min(cwnd)) {
+            return None;
+        }
         let all = unsent.min(wnd).min(self.burst(cwnd));
         let full = all / mss * mss;
         let rest = all - full;

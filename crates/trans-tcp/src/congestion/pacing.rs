@@ -23,7 +23,7 @@ const WINDOW_BURST_SEGMENTS: u32 = 10;
 /// Largest burst, in bytes: a super-packet.
 const MAX_BURST: u32 = 64 * 1024;
 /// Smallest burst, in segments, so that delayed ACKs come at once.
-const MIN_BURST_SEGMENTS: u32 = 2;
+pub(crate) const MIN_BURST_SEGMENTS: u32 = 2;
 
 /// The rate of a flow that only has a window, in bytes a second.
 pub fn window_rate(window: &Window, srtt: Option<Duration>) -> Option<u64> {

@@ -33,7 +33,7 @@ fn a_syn_is_answered_with_what_it_offered_and_no_more() {
 fn an_active_syn_offers_everything() {
     let mut s = Script::connecting(TcpConfig::default());
     s.expect("S 0:0 ack 0 win 65535 <mss 1460,ws 10,sack,ts *>");
-    assert_eq!(s.state(), State::SynSent);
+    assert_eq!((s.state(), s.counters().active_opens), (State::SynSent, 1));
     s.inject("S. 0:0 ack 1 win 500 <mss 1200,ws 7,ts 9 e>");
     s.expect(". 1:1 ack 1");
     assert_eq!((s.state(), s.info().snd_wnd), (State::Established, 500), "a SYN's window is not scaled");

@@ -2,6 +2,7 @@
 
 use super::script::Script;
 use crate::TcpConfig;
+use alloc::format;
 use alloc::vec::Vec;
 
 fn config() -> TcpConfig {
@@ -100,4 +101,28 @@ fn the_rate_can_be_switched_off() {
     s.skip();
     s.inject(". 1:1 ack 10001");
     assert_eq!((s.info().pacing_rate, s.skip()), (None, 20));
+}
+
+#[test]
+fn while_enough_is_in_flight_text_waits_for_a_whole_portion() {
+    let mut s = under_way(10, 1500);
+    s.skip();
+    for acked in [10_001, 20_001, 40_001] {
+        s.advance(10);
+        s.inject(&format!(". 1:1 ack {acked}"));
+        s.write(60_000).unwrap();
+        s.advance(9);
+        s.skip();
+    }
+    // 50 segments in a round trip of 12 ms: eight are what a millisecond carries.
+    assert!(s.info().cwnd == 50_000 && matches!(s.info().pacing_rate, Some(8_000_000..9_000_000)));
+    let room = |s: &mut Script| s.info().cwnd - s.info().unacked;
+    let left = room(&mut s);
+    assert!((1_000..8_000).contains(&left), "it stays less than a portion below its window: {left}");
+    s.inject(". 1:1 ack 49001");
+    let sent = s.skip();
+    s.advance(9);
+    s.skip();
+    let left = room(&mut s);
+    assert!(sent > 8 && (1_000..8_000).contains(&left), "as far as that again: {sent} sent, {left} left");
 }
