@@ -99,7 +99,7 @@ impl Endpoint {
                     self.announce(cx, address, 0);
                 }
             }
-            AddressState::Preferred | AddressState::Deprecated => {}
+            AddressState::Preferred | AddressState::Deprecated | AddressState::Duplicate => {}
         }
     }
 

@@ -77,7 +77,7 @@ impl Net {
     }
 
     pub(crate) fn add(&mut self, net: &str, state: AddressState) {
-        self.addresses.push(InterfaceAddress { net: net.parse().unwrap(), state });
+        self.addresses.push(InterfaceAddress::new(net.parse().unwrap(), state));
     }
 
     /// Calls the endpoint. ARP never leaves anything to routing.

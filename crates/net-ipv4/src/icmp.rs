@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn the_answer_to_a_broadcast_comes_from_the_subnet_of_the_asker() {
         let mut net = Net::with(Ipv4Config { echo_broadcast: true, ..Ipv4Config::default() });
-        let address = |net: &str, state| InterfaceAddress { net: net.parse().unwrap(), state };
+        let address = |net: &str, state| InterfaceAddress::new(net.parse().unwrap(), state);
         net.addresses.insert(0, address("192.0.2.1/24", AddressState::Preferred));
         net.addresses.insert(0, address("10.0.0.50/24", AddressState::Tentative));
         net.receive(&ping("10.0.0.255", b"?"));

@@ -123,7 +123,7 @@ fn redirect(cx: &NetCx<'_>, packet: &RxPacket, header: &Header, to: Ipv4Addr) ->
         && usable(destination)
         && !to.is_multicast();
     if believable {
-        Ok(Effect::Redirect { from, destination, gateway })
+        Ok(Effect::Redirect { nic: cx.nic.id, from, destination, gateway, link: None })
     } else {
         Err(DropReason::IcmpIgnored)
     }
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn redirects() {
         let effect = redirected("10.0.0.254", "10.0.0.253", PEER, false);
-        let Some(Effect::Redirect { from, destination, gateway }) = effect else { panic!("{effect:?}") };
+        let Some(Effect::Redirect { from, destination, gateway, .. }) = effect else { panic!("{effect:?}") };
         assert_eq!(from, "10.0.0.254".parse::<IpAddr>().unwrap());
         assert_eq!(destination, PEER.parse::<IpAddr>().unwrap());
         assert_eq!(gateway, "10.0.0.253".parse::<IpAddr>().unwrap());

@@ -234,7 +234,7 @@ mod tests {
     fn each_address_is_in_the_group_of_all_systems() {
         let mut net = Net::new();
         let ours = net.addresses[0];
-        let other = InterfaceAddress { net: "fe80::1/64".parse().unwrap(), state: AddressState::Preferred };
+        let other = InterfaceAddress::new("fe80::1/64".parse().unwrap(), AddressState::Preferred);
         net.call(|ipv4, cx| ipv4.address_added(cx, &ours));
         net.call(|ipv4, cx| ipv4.address_added(cx, &other));
         net.call(|ipv4, cx| ipv4.address_removed(cx, &ours));

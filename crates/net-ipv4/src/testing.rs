@@ -99,7 +99,7 @@ impl Net {
             endpoint: Endpoint::new(config),
             now: Instant::ZERO,
             capabilities: LinkCapabilities::plain(Medium::Ethernet, 1500),
-            addresses: alloc::vec![InterfaceAddress { net, state: AddressState::Preferred }],
+            addresses: alloc::vec![InterfaceAddress::new(net, AddressState::Preferred)],
             forwarding: false,
             link_cast: Cast::Unicast,
             loopback: false,

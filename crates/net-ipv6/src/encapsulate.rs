@@ -22,7 +22,7 @@ impl Endpoint {
         if payload_len > usize::from(u16::MAX) {
             return Err(DropReason::PacketTooBig);
         }
-        let default = self.config.default_hop_limit.max(1);
+        let default = self.default_hop_limit();
         let emit = Emit {
             traffic_class: meta.traffic_class,
             flow_label: self.flow_label(cx, packet, src, dst),

@@ -4,11 +4,9 @@
 //! the host's cache. Echo replies go to the transport protocol with number 58, which knows who asked. Everything else
 //! ends (R4443-2.4-b).
 
-use crate::{Endpoint, icmp_error, ndp};
+use crate::{Endpoint, icmp_error, nd};
 use core::net::{IpAddr, Ipv6Addr};
-use stack_core::{
-    AddressState, Cast, Checksum, DropReason, IpMeta, NetCx, NicView, RxPacket, TxPacket, Verdict,
-};
+use stack_core::{Cast, Checksum, DropReason, IpMeta, NetCx, NicView, RxPacket, TxPacket, Verdict};
 use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::icmpv6::{Emit, HEADER_LEN, Header, Icmpv6, kind};
 use stack_wire::ip::protocol;
@@ -38,11 +36,7 @@ impl Endpoint {
                 self.note_reply(packet);
                 echo(cx, packet, &header)
             }
-            // R6980-a
-            kind::NEIGHBOR_SOLICIT | kind::NEIGHBOR_ADVERT if fragmented => {
-                Verdict::Drop(DropReason::NdpInvalid)
-            }
-            kind::NEIGHBOR_SOLICIT | kind::NEIGHBOR_ADVERT => ndp::receive(cx, packet),
+            of if nd::handles(of) => self.receive_discovery(cx, packet, fragmented),
             _ if header.is_error() && packet.ip.cast == Cast::Unicast => {
                 // The quoted packet is read as one slice; one that never touched a device may lie in pieces.
                 packet.pull_up(usize::from(packet.transport) + HEADER_LEN + icmp_error::MAX_QUOTED);
@@ -130,8 +124,7 @@ fn reply_source(nic: &NicView<'_>, packet: &RxPacket) -> Option<IpAddr> {
 
 /// Our address in the subnet of `target`, or else any that we use, of the same scope first.
 pub(crate) fn source_near(nic: &NicView<'_>, target: IpAddr) -> Option<Ipv6Addr> {
-    let in_use =
-        |a: &&stack_core::InterfaceAddress| a.address().is_ipv6() && a.state != AddressState::Tentative;
+    let in_use = |a: &&stack_core::InterfaceAddress| a.address().is_ipv6() && a.state.is_usable();
     let ours = || nic.addresses.iter().filter(in_use);
     let near = ours().find(|a| a.net.contains(&target));
     let scoped = || ours().find(|a| is_link_scoped(a.address()) == is_link_scoped(target));
@@ -251,8 +244,7 @@ mod tests {
         for (situation, kind, want) in [
             ("R4443-4.2-c: echo reply", 129, Verdict::Deliver),
             ("R4443-2.4-b: unknown informational", 200, ignored),
-            ("router advertisement", 134, ignored),
-            ("redirect", 137, ignored),
+            ("R4443-2.4-b: another of them", 138, ignored),
         ] {
             let mut net = Net::new();
             let message = icmp("fd00::9", "fd00::1", Emit { kind, ..Emit::echo_reply(1, 2) }, &[0; 12]);

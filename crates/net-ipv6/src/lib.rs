@@ -1,4 +1,5 @@
-//! IPv6 (RFC 8200), ICMPv6 (RFC 4443), and neighbour discovery as a resolver of link addresses (RFC 4861 §7).
+//! IPv6 (RFC 8200), ICMPv6 (RFC 4443), neighbour and router discovery (RFC 4861), addresses that an interface forms itself
+//! (RFC 4862).
 //!
 //! A protocol crate: it knows the contract and the ground, no link, no transport and no host.
 //!
@@ -22,7 +23,8 @@
 //! | what does somebody else's error mean to us? | `icmp_error.rs` |
 //! | which answers to pings may have been too large? | `replies.rs` |
 //! | when do we tell somebody of an error? | `send_error.rs` |
-//! | who has which link address? | `ndp.rs` |
+//! | who is on the link, and where are routers? | `nd/` |
+//! | which addresses does an interface form itself? | `slaac/` |
 //!
 //! ```
 //! use net_ipv6::{Ipv6, Ipv6Config};
@@ -34,10 +36,12 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 //!
+//! An interface says nothing by itself unless asked to: [`Ipv6Config::autoconfigured`] forms a link-local address, looks
+//! for routers and takes the addresses and routes that they advertise.
+//!
 //! Deliberately absent: extension headers in packets of our own; packets whose fragments come in by different interfaces
-//! (each interface has a store of its own). Not there yet: router discovery, redirects and address autoconfiguration, duplicate address detection (a tentative
-//! address is ready at once, as with `DupAddrDetectTransmits` 0 of RFC 4862 §5.1), multicast listener reports.
-//! Jumbograms (RFC 2675) will not be.
+//! (each interface has a store of its own); multicast listener reports, so far; optimistic addresses (RFC 4429), secure
+//! neighbour discovery (RFC 3971), proxy advertisements; jumbograms (RFC 2675).
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -51,22 +55,27 @@ mod flow_label;
 mod fragment;
 mod icmp;
 mod icmp_error;
-mod ndp;
+mod nd;
 mod reassembly;
 mod receive;
 mod replies;
 mod send_error;
+mod slaac;
 #[cfg(test)]
 mod testing;
 
+pub use nd::{AdvertisedPrefix, AdvertisedRoute, NdConfig, RouterConfig};
+pub use slaac::{Identifiers, SlaacConfig};
+
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 use flow_label::FlowLabels;
 use replies::Replies;
 use stack_core::{
-    AddressState, DropReason, Effect, ErrorKind, Instant, InterfaceAddress, LinkAddressResolver, NetCx,
-    NetworkEndpoint, NetworkProtocol, NicView, RxPacket, TxBatch, TxPacket, Verdict,
+    AddressState, DropReason, Effect, ErrorKind, Instant, InterfaceAddress, LinkAddress, LinkAddressResolver,
+    Medium, NetCx, NetworkEndpoint, NetworkProtocol, NicView, RxPacket, TxBatch, TxPacket, Verdict,
 };
 use stack_packet::{Idents, Reassembly};
 use stack_wire::ethernet::EtherType;
@@ -94,6 +103,12 @@ pub struct Ipv6Config {
     pub reassembly_high: usize,
     /// How far down they go; 3 MiB, as for IPv4.
     pub reassembly_low: usize,
+    /// Neighbour and router discovery.
+    pub nd: NdConfig,
+    /// Addresses that interfaces form themselves.
+    pub slaac: SlaacConfig,
+    /// What to advertise as a router, interface by interface; none.
+    pub routers: Vec<RouterConfig>,
 }
 
 impl Default for Ipv6Config {
@@ -107,7 +122,20 @@ impl Default for Ipv6Config {
             reassembly_timeout: Duration::from_secs(60),
             reassembly_high: 4 * 1024 * 1024,
             reassembly_low: 3 * 1024 * 1024,
+            nd: NdConfig::default(),
+            slaac: SlaacConfig::default(),
+            routers: Vec::new(),
         }
+    }
+}
+
+impl Ipv6Config {
+    /// A host that needs no configuration: it forms a link-local address on each interface, looks for routers, and takes
+    /// addresses, routes and parameters from them.
+    pub fn autoconfigured() -> Self {
+        let nd = NdConfig { router_discovery: true, ..NdConfig::default() };
+        let slaac = SlaacConfig { link_local: true, addresses: true, ..SlaacConfig::default() };
+        Self { nd, slaac, ..Self::default() }
     }
 }
 
@@ -153,8 +181,9 @@ impl NetworkProtocol for Ipv6 {
         address.is_ipv6()
     }
 
-    fn new_endpoint(&mut self, _nic: &NicView<'_>) -> Box<dyn NetworkEndpoint> {
-        Box::new(Endpoint::new(self.config.clone()))
+    fn new_endpoint(&mut self, nic: &NicView<'_>) -> Box<dyn NetworkEndpoint> {
+        let advertised = self.config.routers.iter().find(|router| router.nic == nic.id).cloned();
+        Box::new(Endpoint::new(self.config.clone(), advertised))
     }
 }
 
@@ -166,12 +195,26 @@ struct Endpoint {
     labels: FlowLabels,
     replies: Replies,
     reassembly: Reassembly<reassembly::Key>,
+    nd: nd::Discovery,
+    slaac: slaac::Slaac,
 }
 
 impl Endpoint {
-    fn new(config: Ipv6Config) -> Self {
-        let (idents, labels) = (Idents::default(), FlowLabels::default());
-        Self { config, idents, labels, replies: Replies::default(), reassembly: Reassembly::default() }
+    fn new(config: Ipv6Config, advertised: Option<RouterConfig>) -> Self {
+        Self {
+            config,
+            idents: Idents::default(),
+            labels: FlowLabels::default(),
+            replies: Replies::default(),
+            reassembly: Reassembly::default(),
+            nd: nd::Discovery::new(advertised),
+            slaac: slaac::Slaac::default(),
+        }
+    }
+
+    /// Hop limit of packets whose sender does not say: what a router wants, or what was configured (R4861-6.3.4-b).
+    fn default_hop_limit(&self) -> u8 {
+        self.nd.known.hop_limit.unwrap_or(self.config.default_hop_limit).max(1)
     }
 }
 
@@ -185,10 +228,16 @@ fn join_solicited_node(cx: &mut NetCx<'_>, address: &InterfaceAddress, join: boo
 
 impl NetworkEndpoint for Endpoint {
     fn receive(&mut self, cx: &mut NetCx<'_>, packet: &mut RxPacket) -> Verdict {
+        if self.slaac.is_disabled() {
+            return Verdict::Drop(DropReason::NicDisabled);
+        }
         self.inbound(cx, packet).unwrap_or_else(Verdict::Drop)
     }
 
     fn encapsulate(&mut self, cx: &mut NetCx<'_>, packet: &mut TxPacket) -> Result<(), DropReason> {
+        if self.slaac.is_disabled() {
+            return Err(DropReason::NicDisabled);
+        }
         self.write_header(cx, packet)
     }
 
@@ -221,21 +270,49 @@ impl NetworkEndpoint for Endpoint {
 
     fn address_added(&mut self, cx: &mut NetCx<'_>, address: &InterfaceAddress) {
         join_solicited_node(cx, address, true);
-        if address.state == AddressState::Tentative && address.address().is_ipv6() {
-            let (nic, address) = (cx.nic.id, address.address());
-            cx.emit(Effect::AddressReady { nic, address });
+        if let (IpAddr::V6(v6), AddressState::Tentative) = (address.address(), address.state) {
+            self.probe(cx, v6);
         }
     }
 
     fn address_removed(&mut self, cx: &mut NetCx<'_>, address: &InterfaceAddress) {
         join_solicited_node(cx, address, false);
+        if let IpAddr::V6(v6) = address.address() {
+            self.nd.dad.remove(v6);
+            self.slaac.forget(v6);
+        }
+    }
+
+    fn interface_up(&mut self, cx: &mut NetCx<'_>) {
+        if cx.nic.capabilities.medium == Medium::Loopback {
+            return; // There is nobody to discover.
+        }
+        self.form_link_local(cx);
+        self.start_discovery(cx);
+    }
+
+    fn interface_down(&mut self, cx: &mut NetCx<'_>) {
+        self.remove_formed_addresses(cx);
+        self.stop_discovery(cx);
+    }
+
+    fn send_redirect(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        packet: &RxPacket,
+        target: IpAddr,
+        link: Option<LinkAddress>,
+    ) {
+        self.redirect_sender(cx, packet, target, link);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.reassembly.next_deadline()
+        [self.nd.poll_timeout(), self.next_age(), self.reassembly.next_deadline()].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, cx: &mut NetCx<'_>) {
+        self.discovery_timeout(cx);
+        self.age_addresses(cx);
         self.expire_fragments(cx);
     }
 
@@ -253,7 +330,7 @@ mod tests {
     #[test]
     fn each_address_has_its_group() {
         let mut net = Net::new();
-        let address = |text: &str, state| InterfaceAddress { net: text.parse().unwrap(), state };
+        let address = |text: &str, state| InterfaceAddress::new(text.parse().unwrap(), state);
         let preferred = address("fe80::1234:5678/64", AddressState::Preferred);
         net.call(|ipv6, cx| ipv6.address_added(cx, &preferred));
         net.call(|ipv6, cx| ipv6.address_removed(cx, &preferred));
@@ -265,8 +342,6 @@ mod tests {
             assert_eq!(Some(join), joins.next());
         }
         assert_eq!(joins.next(), None);
-        net.call(|ipv6, cx| ipv6.address_added(cx, &address("fe80::9/64", AddressState::Tentative)));
-        assert!(matches!(net.effects[..], [Effect::Group { .. }, Effect::AddressReady { nic: NIC, .. }]));
     }
 
     #[test]

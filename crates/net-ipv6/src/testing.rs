@@ -94,7 +94,7 @@ impl Net {
 
     pub(crate) fn with(config: Ipv6Config) -> Self {
         let mut net = Self {
-            endpoint: Endpoint::new(config),
+            endpoint: Endpoint::new(config.clone(), config.routers.first().cloned()),
             now: Instant::ZERO,
             capabilities: LinkCapabilities::plain(Medium::Ethernet, 1500),
             addresses: Vec::new(),
@@ -112,7 +112,7 @@ impl Net {
     }
 
     pub(crate) fn add(&mut self, net: &str, state: AddressState) {
-        self.addresses.push(InterfaceAddress { net: net.parse().unwrap(), state });
+        self.addresses.push(InterfaceAddress::new(net.parse().unwrap(), state));
     }
 
     /// Calls the endpoint.

@@ -78,6 +78,15 @@ pub enum AddressState {
     Preferred,
     /// In use by connections that have it; not chosen for new ones.
     Deprecated,
+    /// Another station has it (RFC 4862 §5.4.5): receives nothing, sends nothing, until somebody removes it.
+    Duplicate,
+}
+
+impl AddressState {
+    /// Whether packets may have the address as their source or destination.
+    pub const fn is_usable(self) -> bool {
+        matches!(self, Self::Preferred | Self::Deprecated)
+    }
 }
 
 /// An address of an interface, with its subnet.
@@ -87,9 +96,16 @@ pub struct InterfaceAddress {
     pub net: IpNet,
     /// Where it is in its life.
     pub state: AddressState,
+    /// Made to be given up again soon, so that connections can't be told to be of one host (RFC 8981).
+    pub temporary: bool,
 }
 
 impl InterfaceAddress {
+    /// An address that is not temporary.
+    pub const fn new(net: IpNet, state: AddressState) -> Self {
+        Self { net, state, temporary: false }
+    }
+
     /// The address.
     pub fn address(&self) -> IpAddr {
         self.net.addr()

@@ -88,6 +88,10 @@ drop_reasons! {
     ArpInvalid = "arp-invalid",
     /// A neighbour discovery message fails its validity checks.
     NdpInvalid = "ndp-invalid",
+    /// Routers on the link told more than our tables hold.
+    NdpTableFull = "ndp-table-full",
+    /// A router's message that this interface does not listen to.
+    NdpIgnored = "ndp-ignored",
     /// Another station uses our address.
     AddressConflict = "address-conflict",
     /// An ICMP message is malformed.

@@ -1,6 +1,6 @@
 //! What a packet causes beyond its verdict; emitted by protocols, applied by the host when the call has returned.
 
-use crate::DropReason;
+use crate::{AddressState, DiscoveredRoute, DropReason, InterfaceAddress, LinkParameters, NetworkEvent};
 use bytes::Bytes;
 use core::net::IpAddr;
 use stack_packet::{LinkAddress, NicId};
@@ -23,13 +23,48 @@ pub enum Effect {
     /// A router on `from`'s link says that `gateway` is the better first hop to `destination`
     /// (RFC 1122 §3.2.2.2, RFC 4861 §8). The host believes it only from the current first hop.
     Redirect {
+        /// The interface that the message came in by.
+        nic: NicId,
         /// Who says so.
         from: IpAddr,
         /// The destination host.
         destination: IpAddr,
         /// The better first hop; the destination itself where it is on link.
         gateway: IpAddr,
+        /// The link address of `gateway`, where the message tells it.
+        link: Option<LinkAddress>,
     },
+    /// The network endpoint has formed an address for the interface; the host tells it of the new address as of others.
+    AddAddress {
+        /// The interface.
+        nic: NicId,
+        /// The address.
+        address: InterfaceAddress,
+    },
+    /// An address that the network endpoint has formed is no longer valid.
+    RemoveAddress {
+        /// The interface.
+        nic: NicId,
+        /// The address.
+        address: IpAddr,
+    },
+    /// An address is at another point of its life.
+    AddressState {
+        /// The interface.
+        nic: NicId,
+        /// The address.
+        address: IpAddr,
+        /// Where it is now.
+        state: AddressState,
+    },
+    /// A router has told of a route, or of another preference for one that is known.
+    RouteFound(DiscoveredRoute),
+    /// A route that a router had told of is no longer there.
+    RouteLost(DiscoveredRoute),
+    /// A router has said what holds for all on the link.
+    LinkParameters(LinkParameters),
+    /// Something that the person who runs the host may want to know.
+    Event(NetworkEvent),
     /// The probes for a tentative address met no other user: it may be used (RFC 5227 §2.1.1, RFC 4862 §5.4).
     AddressReady {
         /// The interface.

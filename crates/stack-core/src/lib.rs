@@ -43,6 +43,7 @@ extern crate alloc;
 
 mod address;
 mod context;
+mod discovery;
 mod drop_reason;
 mod ecn;
 mod effect;
@@ -61,6 +62,7 @@ pub use address::{AddressState, EndpointId, EndpointIdentity, Families, Interfac
 pub use context::{
     Destination, LinkAddressCache, NetCx, NetServices, NicView, TransportCx, TransportServices,
 };
+pub use discovery::{DiscoveredRoute, LinkParameters, NetworkEvent, RoutePreference};
 pub use drop_reason::DropReason;
 pub use ecn::{EcnFeedback, EcnPolicy, UnknownEcnPolicy};
 pub use effect::{DeliveryError, Effect, ErrorKind, ErrorOrigin, NeighborUpdate};

@@ -119,6 +119,28 @@ pub trait NetworkEndpoint: Any + Send {
         let _ = (cx, address);
     }
 
+    /// The interface came up, or it changed while it was up: it forwards now or no longer, it has another link address.
+    fn interface_up(&mut self, cx: &mut NetCx<'_>) {
+        let _ = cx;
+    }
+
+    /// The interface goes down: what was learned on its link holds no longer. Nothing is sent any more.
+    fn interface_down(&mut self, cx: &mut NetCx<'_>) {
+        let _ = cx;
+    }
+
+    /// A packet was sent on by the interface that it came in by: tells its sender of the better first hop `target`, the
+    /// destination itself where it is on link, unless the protocol's rules or the rate limit forbid it (RFC 4861 §8.2).
+    fn send_redirect(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        packet: &RxPacket,
+        target: IpAddr,
+        link: Option<LinkAddress>,
+    ) {
+        let _ = (cx, packet, target, link);
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     fn poll_timeout(&self) -> Option<Instant> {
         None
@@ -150,4 +172,9 @@ pub trait LinkAddressResolver {
         source: Option<IpAddr>,
         unicast: Option<LinkAddress>,
     );
+
+    /// A neighbour that was a router said that it is none (RFC 4861 §7.2.5).
+    fn router_is_host(&mut self, cx: &mut NetCx<'_>, address: IpAddr) {
+        let _ = (cx, address);
+    }
 }

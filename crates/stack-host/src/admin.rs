@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use stack_core::{
     AddressState, DropReason, Error, Instant, InterfaceAddress, IpNet, LinkAddress, LinkAddressCache,
-    LinkCapabilities, Medium, NicId, RouteQuery, Token, TxPacket,
+    LinkCapabilities, Medium, NetCx, NetworkEndpoint, NetworkEvent, NicId, RouteQuery, Token, TxPacket,
 };
 
 /// A new interface.
@@ -96,6 +96,7 @@ impl Host {
             for address in self.tables.interfaces[index].visible.clone().addresses.iter() {
                 self.tell_added(now, index, address);
             }
+            self.tell_each(now, index, |endpoint, cx| endpoint.interface_up(cx));
             self.settle(now);
         }
         Ok(())
@@ -107,7 +108,11 @@ impl Host {
     /// [`Error::UnknownNic`].
     pub fn disable_nic(&mut self, now: Instant, id: NicId) -> Result<(), Error> {
         let index = self.tables.index(id).ok_or(Error::UnknownNic)?;
-        if core::mem::replace(&mut self.tables.interfaces[index].enabled, false) {
+        if self.tables.interfaces[index].enabled {
+            // What endpoints have formed or learned goes first, in the words in which it came.
+            self.tell_each(now, index, |endpoint, cx| endpoint.interface_down(cx));
+            self.settle(now);
+            self.tables.interfaces[index].enabled = false;
             for address in self.tables.interfaces[index].visible.clone().addresses.iter() {
                 self.tell_removed(now, index, address);
             }
@@ -123,14 +128,21 @@ impl Host {
     }
 
     fn tell_added(&mut self, now: Instant, index: usize, address: &InterfaceAddress) {
-        for endpoint in 0..self.nics[index].endpoints.len() {
-            self.with_endpoint(index, endpoint, now, |endpoint, cx| endpoint.address_added(cx, address));
-        }
+        self.tell_each(now, index, |endpoint, cx| endpoint.address_added(cx, address));
     }
 
     fn tell_removed(&mut self, now: Instant, index: usize, address: &InterfaceAddress) {
+        self.tell_each(now, index, |endpoint, cx| endpoint.address_removed(cx, address));
+    }
+
+    fn tell_each(
+        &mut self,
+        now: Instant,
+        index: usize,
+        mut tell: impl FnMut(&mut dyn NetworkEndpoint, &mut NetCx<'_>),
+    ) {
         for endpoint in 0..self.nics[index].endpoints.len() {
-            self.with_endpoint(index, endpoint, now, |endpoint, cx| endpoint.address_removed(cx, address));
+            self.with_endpoint(index, endpoint, now, |endpoint, cx| tell(endpoint, cx));
         }
     }
 
@@ -167,16 +179,25 @@ impl Host {
         net: IpNet,
         state: AddressState,
     ) -> Result<(), Error> {
+        self.give_address(now, nic, InterfaceAddress::new(net, state))
+    }
+
+    /// As [`add_address`](Self::add_address), with all that can be said of an address.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn give_address(&mut self, now: Instant, nic: NicId, address: InterfaceAddress) -> Result<(), Error> {
         let now = self.advance(now);
         let index = self.tables.index(nic).ok_or(Error::UnknownNic)?;
-        let protocol = self.networks.iter().find(|protocol| protocol.carries(net.addr()));
+        let protocol = self.networks.iter().find(|protocol| protocol.carries(address.address()));
         let min_mtu = protocol.ok_or(Error::UnknownProtocol)?.min_mtu();
         if self.tables.interfaces[index].visible.capabilities.mtu < min_mtu {
             return Err(Error::NotSupported);
         }
-        let address = InterfaceAddress { net, state };
         self.tables.interfaces[index].add_address(address)?;
         self.tables.invalidate_routes();
+        let (state, address_only) = (Some(address.state), address.address());
+        self.events.push(NetworkEvent::Address { nic, address: address_only, state });
         if self.tables.interfaces[index].enabled {
             self.tell_added(now, index, &address);
         }
@@ -193,6 +214,7 @@ impl Host {
         let index = self.tables.index(nic).ok_or(Error::UnknownNic)?;
         let removed = self.tables.interfaces[index].remove_address(address)?;
         self.tables.invalidate_routes();
+        self.events.push(NetworkEvent::Address { nic, address, state: None });
         if self.tables.interfaces[index].enabled {
             self.tell_removed(now, index, &removed);
         }
@@ -260,7 +282,29 @@ impl Host {
     /// [`Error::UnknownNic`].
     pub fn set_forwarding(&mut self, nic: NicId, on: bool) -> Result<(), Error> {
         self.tables.interface_mut(nic)?.set_forwarding(on);
+        self.interface_changed(nic)
+    }
+
+    /// Gives an interface another address on its link; neighbours are told (RFC 4861 §7.2.6).
+    ///
+    /// # Errors
+    /// [`Error::UnknownNic`], [`Error::InvalidArgument`] for an address that no station can have.
+    pub fn set_link_address(&mut self, now: Instant, nic: NicId, link: LinkAddress) -> Result<(), Error> {
+        self.advance(now);
+        if !link.is_unicast() {
+            return Err(Error::InvalidArgument);
+        }
+        self.tables.interface_mut(nic)?.set_link_address(link);
+        self.interface_changed(nic)
+    }
+
+    fn interface_changed(&mut self, nic: NicId) -> Result<(), Error> {
         self.tables.invalidate_routes();
+        let (now, index) = (self.tables.now, self.tables.index(nic).ok_or(Error::UnknownNic)?);
+        if self.tables.interfaces[index].enabled {
+            self.tell_each(now, index, |endpoint, cx| endpoint.interface_up(cx));
+            self.settle(now);
+        }
         Ok(())
     }
 

@@ -2,7 +2,11 @@
 
 use crate::Host;
 use crate::demux::Flow;
-use stack_core::{AddressState, DeliveryError, DropReason, Effect, Instant, TransportServices};
+use crate::tables::Advice;
+use core::net::IpAddr;
+use stack_core::{
+    AddressState, DeliveryError, DropReason, Effect, Instant, NetworkEvent, NicId, TransportServices,
+};
 
 impl Host {
     /// Applies everything that is pending; after it nothing is.
@@ -23,17 +27,23 @@ impl Host {
                 tables.neighbors.update(now, &update, &mut *tables.rng);
             }
             Effect::Error(error) => self.tell_endpoint(now, &error),
-            Effect::Redirect { from, destination, gateway } => {
-                let believed = self.tables.redirect(from, destination, gateway);
+            Effect::Redirect { nic, from, destination, gateway, link } => {
+                let believed = self.tables.redirect(&Advice { nic, from, destination, gateway, link });
                 tracing::debug!(%from, %destination, %gateway, believed, "redirect");
             }
             Effect::PathMtu { remote, mtu } => self.tables.lower_path_mtu(now, remote, mtu),
             Effect::AddressReady { nic, address } => {
-                if let Ok(interface) = self.tables.interface_mut(nic) {
-                    interface.set_state(address, AddressState::Preferred);
-                    self.tables.invalidate_routes();
-                }
+                self.set_address_state(nic, address, AddressState::Preferred);
             }
+            Effect::AddressState { nic, address, state } => self.set_address_state(nic, address, state),
+            // An address that is there already stays as it is.
+            Effect::AddAddress { nic, address } => drop(self.give_address(now, nic, address)),
+            // One that is gone already needs no removal.
+            Effect::RemoveAddress { nic, address } => drop(self.remove_address(now, nic, address)),
+            Effect::RouteFound(route) => self.tables.discover(&route),
+            Effect::RouteLost(route) => self.tables.lose(&route),
+            Effect::LinkParameters(parameters) => self.tables.set_parameters(&parameters),
+            Effect::Event(event) => self.events.push(event),
             Effect::AddressConflict { nic, address, link } => {
                 tracing::warn!(%nic, %address, %link, "another station uses our address: it is removed");
                 self.counters.drops.count(DropReason::AddressConflict);
@@ -48,6 +58,18 @@ impl Host {
                 }
             }
         }
+    }
+
+    fn set_address_state(&mut self, nic: NicId, address: IpAddr, state: AddressState) {
+        let Ok(interface) = self.tables.interface_mut(nic) else { return };
+        if !interface.set_state(address, state) {
+            return;
+        }
+        self.tables.invalidate_routes();
+        if state == AddressState::Duplicate {
+            tracing::warn!(%nic, %address, "another station has the address: it is not used");
+        }
+        self.events.push(NetworkEvent::Address { nic, address, state: Some(state) });
     }
 
     /// Finds the endpoint that sent a quoted packet and tells it what became of that.

@@ -54,6 +54,13 @@ impl Host {
         match result {
             Ok(()) => {
                 self.counters.forwarded += 1;
+                if egress == nic && self.tables.is_on_link(nic, original.ip.src) {
+                    let (target, next) = (route.hop.next_hop, route.hop.nic);
+                    let link = self.tables.neighbors.link_of(next, target);
+                    self.with_endpoint(nic, endpoint, now, |endpoint, cx| {
+                        endpoint.send_redirect(cx, &original, target, link);
+                    });
+                }
                 Ok(())
             }
             Err(kind) => {

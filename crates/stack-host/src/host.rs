@@ -2,6 +2,7 @@
 
 use crate::builder::HostBuilder;
 use crate::counters::{Counters, NicCounters};
+use crate::discovered::Events;
 use crate::nic::Nic;
 use crate::tables::Tables;
 use crate::timers::Timers;
@@ -41,6 +42,8 @@ pub struct Host {
     pub(crate) out: TxBatch,
     /// Packets to ourselves that wait for their turn.
     pub(crate) effects: Vec<Effect>,
+    /// What has happened to interfaces.
+    pub(crate) events: Events,
     pub(crate) wakes: Vec<Waker>,
     pub(crate) taps: Vec<Box<dyn Tap>>,
     pub(crate) hooks: Vec<Box<dyn Hook>>,
@@ -74,6 +77,7 @@ impl Host {
             timers,
             out: TxBatch::new(),
             effects: Vec::new(),
+            events: Events::default(),
             wakes: Vec::new(),
             taps: Vec::new(),
             hooks: Vec::new(),

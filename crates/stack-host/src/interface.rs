@@ -4,6 +4,7 @@
 //! interfaces that forward accept the addresses of all.
 
 use crate::hash::{Map, map};
+use crate::source::{self, Policies};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -57,6 +58,8 @@ pub(crate) struct Interface {
     pub(crate) promiscuous: bool,
     pub(crate) spoofing: bool,
     groups: Map<IpAddr, u32>,
+    /// Largest IPv6 packet, if a router has said so (RFC 4861 §6.3.4).
+    pub(crate) mtu_v6: u32,
 }
 
 impl Interface {
@@ -71,6 +74,7 @@ impl Interface {
             promiscuous: false,
             spoofing: false,
             groups: map(seed),
+            mtu_v6: u32::MAX,
         }
     }
 
@@ -84,6 +88,10 @@ impl Interface {
 
     pub(crate) fn set_forwarding(&mut self, on: bool) {
         Arc::make_mut(&mut self.visible).forwarding = on;
+    }
+
+    pub(crate) fn set_link_address(&mut self, link: LinkAddress) {
+        Arc::make_mut(&mut self.visible).link_address = Some(link);
     }
 
     pub(crate) fn add_address(&mut self, address: InterfaceAddress) -> Result<(), Error> {
@@ -106,10 +114,13 @@ impl Interface {
         Ok(removed)
     }
 
-    pub(crate) fn set_state(&mut self, address: IpAddr, state: AddressState) {
-        if let Some(position) = self.position(address) {
+    /// Returns whether it has the address.
+    pub(crate) fn set_state(&mut self, address: IpAddr, state: AddressState) -> bool {
+        let position = self.position(address);
+        if let Some(position) = position {
             Arc::make_mut(&mut self.visible).addresses[position].state = state;
         }
+        position.is_some()
     }
 
     fn position(&self, address: IpAddr) -> Option<usize> {
@@ -124,8 +135,7 @@ impl Interface {
 
     /// Whether the address is one of its own and usable.
     pub(crate) fn owns(&self, address: IpAddr) -> bool {
-        let usable =
-            |known: &InterfaceAddress| known.address() == address && known.state != AddressState::Tentative;
+        let usable = |known: &InterfaceAddress| known.address() == address && known.state.is_usable();
         self.visible.addresses.iter().any(usable)
             || self.lingering.iter().any(|record| record.address == address && is_held(record))
             || (self.is_loopback() && address.is_loopback())
@@ -179,8 +189,18 @@ impl Interface {
         }
     }
 
-    /// The address to send from towards `next_hop`: one in its subnet, else the first of the family and scope.
-    pub(crate) fn source_for(&self, next_hop: IpAddr) -> Option<IpAddr> {
+    /// Largest IP packet to a destination, in bytes.
+    pub(crate) fn mtu_to(&self, remote: IpAddr) -> u32 {
+        let mtu = self.visible.capabilities.mtu;
+        if remote.is_ipv6() { mtu.min(self.mtu_v6) } else { mtu }
+    }
+
+    /// The address to send from to `remote` by way of `next_hop`. IPv6 looks at the destination (RFC 6724 §5); IPv4 takes
+    /// one in the subnet of the next hop, else the first of its scope.
+    pub(crate) fn source_for(&self, remote: IpAddr, next_hop: IpAddr, policies: &Policies) -> Option<IpAddr> {
+        if let IpAddr::V6(remote) = remote {
+            return source::select(&self.visible.addresses, remote, policies).map(IpAddr::V6);
+        }
         let usable = || {
             self.visible.addresses.iter().filter(|own| {
                 own.state == AddressState::Preferred && own.address().is_ipv4() == next_hop.is_ipv4()

@@ -8,9 +8,10 @@ use crate::neighbor::{Action, Resolution};
 use crate::nic::{DROP_AT, Nic};
 use crate::offload;
 use alloc::boxed::Box;
+use core::net::IpAddr;
 use stack_core::{
-    Cast, DropReason, ErrorKind, HookVerdict, Hop, Instant, LinkAddress, Medium, NicId, TapPoint,
-    TappedPacket, Token, TxPacket,
+    Cast, DropReason, ErrorKind, HookVerdict, Hop, Instant, LinkAddress, LinkAddressResolver, Medium, NetCx,
+    NicId, TapPoint, TappedPacket, Token, TxPacket,
 };
 
 impl Host {
@@ -126,7 +127,9 @@ impl Host {
     pub(crate) fn act_on_neighbors(&mut self, now: Instant) {
         for action in self.tables.neighbors.take_actions() {
             match action {
-                Action::Solicit { nic, target, unicast } => self.solicit(now, nic, target, unicast),
+                Action::Solicit { nic, target, unicast, source } => {
+                    self.solicit(now, nic, target, unicast, source);
+                }
                 Action::Release { nic, packets, link } => {
                     let Some(index) = self.tables.index(nic) else { continue };
                     for mut packet in packets {
@@ -134,7 +137,11 @@ impl Host {
                         self.emit(now, index, packet);
                     }
                 }
-                Action::Failed { nic, packets } => {
+                Action::NoRouter { nic, target } => {
+                    self.with_resolver(now, nic, target, |resolver, cx| resolver.router_is_host(cx, target));
+                }
+                Action::Failed { nic, target, packets } => {
+                    self.tables.neighbor_failed(nic, target);
                     let Some(index) = self.tables.index(nic) else { continue };
                     for packet in packets {
                         self.undeliverable(now, index, packet);
@@ -144,15 +151,36 @@ impl Host {
         }
     }
 
-    fn solicit(&mut self, now: Instant, nic: NicId, target: core::net::IpAddr, unicast: Option<LinkAddress>) {
+    /// R4861-7.2.2-a: in the name of the packet that waits, or else of an address that suits.
+    fn solicit(
+        &mut self,
+        now: Instant,
+        nic: NicId,
+        target: IpAddr,
+        unicast: Option<LinkAddress>,
+        source: Option<IpAddr>,
+    ) {
+        let Ok(interface) = self.tables.interface(nic) else { return };
+        let source = source.filter(|source| interface.owns(*source));
+        let source = source.or_else(|| interface.source_for(target, target, &self.tables.policies));
+        self.with_resolver(now, nic, target, |resolver, cx| resolver.request(cx, target, source, unicast));
+    }
+
+    /// Calls who resolves addresses of this kind on an interface.
+    fn with_resolver(
+        &mut self,
+        now: Instant,
+        nic: NicId,
+        target: IpAddr,
+        mut call: impl FnMut(&mut dyn LinkAddressResolver, &mut NetCx<'_>),
+    ) {
         let Some(index) = self.tables.index(nic) else { return };
-        let source = self.tables.interfaces[index].source_for(target);
         for endpoint in 0..self.nics[index].endpoints.len() {
-            let asked = self.with_endpoint(index, endpoint, now, |endpoint, cx| {
+            let called = self.with_endpoint(index, endpoint, now, |endpoint, cx| {
                 let resolver = endpoint.resolver().filter(|resolver| resolver.resolves(target));
-                resolver.map(|resolver| resolver.request(cx, target, source, unicast)).is_some()
+                resolver.map(|resolver| call(resolver, cx)).is_some()
             });
-            if asked {
+            if called {
                 return;
             }
         }

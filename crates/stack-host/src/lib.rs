@@ -14,7 +14,8 @@
 //! | what happens to a received packet? | `receive.rs`, `coalesce.rs` |
 //! | what happens to a written byte? | `transmit.rs`, `launch.rs`, `offload.rs` |
 //! | who gets a packet? | `demux.rs`, `ports.rs` |
-//! | which way does it go? | `tables.rs`, `route.rs`, `neighbor/`, `pmtu.rs` |
+//! | which way does it go, and from which address? | `tables.rs`, `route.rs`, `neighbor/`, `pmtu.rs`, `source/` |
+//! | what was found out about a link? | `discovered.rs` |
 //! | what does an interface accept? | `interface.rs`, `admin.rs` |
 //! | what else did a packet cause? | `effects.rs`, `forward.rs`, `icmp_limit.rs` |
 //! | what does time do? | `timers.rs`, [`Host::poll`] |
@@ -41,6 +42,7 @@ mod builder;
 mod coalesce;
 mod counters;
 mod demux;
+mod discovered;
 mod effects;
 mod forward;
 mod hash;
@@ -56,6 +58,7 @@ mod ports;
 mod receive;
 mod route;
 mod services;
+mod source;
 mod tables;
 mod timers;
 mod transmit;
@@ -66,3 +69,4 @@ pub use counters::{Counters, Drops, NicCounters, Traffic};
 pub use host::{Host, LOCAL_NIC};
 pub use neighbor::{Neighbor, NeighborState};
 pub use route::{Route, RouteEntry, RouteOrder};
+pub use source::{Policies, Policy};

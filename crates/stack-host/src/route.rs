@@ -6,8 +6,9 @@
 use crate::interface::AddressRecord;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::net::IpAddr;
-use stack_core::{CachedRoute, IpNet, LinkAddress, NicId};
+use stack_core::{CachedRoute, DiscoveredRoute, IpNet, LinkAddress, NicId, RoutePreference};
 use stack_wire::checksum;
 
 /// A row of the routing table.
@@ -23,12 +24,25 @@ pub struct RouteEntry {
     pub mtu: Option<u32>,
     /// The source address to use, if it is not to be chosen.
     pub source: Option<IpAddr>,
+    /// Among routes to the same destinations (RFC 4191 §2.1).
+    pub preference: RoutePreference,
+    /// A router on the link told of it (RFC 4861 §6.3.4): it comes and goes with what routers say, and routes that were
+    /// set by hand come first.
+    pub discovered: bool,
 }
 
 impl RouteEntry {
     /// A route to a destination, to be completed with the methods below.
     pub fn new(destination: IpNet, nic: NicId) -> Self {
-        Self { destination, gateway: None, nic, mtu: None, source: None }
+        Self {
+            destination,
+            gateway: None,
+            nic,
+            mtu: None,
+            source: None,
+            preference: RoutePreference::Medium,
+            discovered: false,
+        }
     }
 
     /// Through a router.
@@ -58,9 +72,32 @@ impl RouteTable {
         Self { rows: Vec::new(), order }
     }
 
+    /// Other rows instead of those that were set by hand.
     pub(crate) fn replace(&mut self, rows: Vec<RouteEntry>) {
-        self.rows = rows;
+        self.rows.retain(|row| row.discovered);
+        self.rows.extend(rows);
         self.sort();
+    }
+
+    /// A router told of a route, or of another preference.
+    pub(crate) fn discover(&mut self, route: &DiscoveredRoute) {
+        self.lose(route);
+        let row = RouteEntry::new(route.destination, route.nic);
+        self.add(RouteEntry { gateway: route.router, preference: route.preference, discovered: true, ..row });
+    }
+
+    /// A route that a router told of is gone.
+    pub(crate) fn lose(&mut self, route: &DiscoveredRoute) {
+        let DiscoveredRoute { nic, destination, router, .. } = *route;
+        let same = |row: &RouteEntry| {
+            row.discovered && (row.nic, row.destination, row.gateway) == (nic, destination, router)
+        };
+        self.rows.retain(|row| !same(row));
+    }
+
+    /// Whether a router is the gateway of a route that it told of.
+    pub(crate) fn is_router(&self, nic: NicId, address: IpAddr) -> bool {
+        self.rows.iter().any(|row| row.discovered && row.nic == nic && row.gateway == Some(address))
     }
 
     pub(crate) fn add(&mut self, row: RouteEntry) {
@@ -86,8 +123,14 @@ impl RouteTable {
     }
 
     fn sort(&mut self) {
-        if self.order == RouteOrder::LongestPrefix {
-            self.rows.sort_by_key(|row| core::cmp::Reverse(row.destination.prefix_len()));
+        match self.order {
+            RouteOrder::LongestPrefix => self.rows.sort_by_key(|row| {
+                (Reverse(row.destination.prefix_len()), row.discovered, Reverse(row.preference))
+            }),
+            RouteOrder::FirstMatch => {
+                self.rows
+                    .sort_by_key(|row| (row.discovered, row.discovered.then_some(Reverse(row.preference))));
+            }
         }
     }
 }

@@ -7,12 +7,14 @@ use crate::icmp_limit::IcmpLimit;
 use crate::interface::Interface;
 use crate::neighbor::NeighborCache;
 use crate::route::{RouteEntry, RouteOrder, RouteTable};
+use crate::source::Policies;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 use stack_core::{
-    CachedRoute, Cast, Error, Hop, Instant, IpNet, NicId, PathMtuStore, PortRegistry, Rng, RouteQuery,
+    CachedRoute, Cast, Error, Hop, Instant, IpNet, LinkAddress, Medium, NeighborUpdate, NicId, PathMtuStore,
+    PortRegistry, Rng, RouteQuery,
 };
 
 /// Redirects believed at a time, and for how long: a route that is still wrong is redirected again.
@@ -38,7 +40,19 @@ pub(crate) struct Tables {
     pub(crate) now: Instant,
     /// When routes are looked up again even if nothing is known to have changed.
     look_again_at: Instant,
-    redirects: Map<IpAddr, (IpAddr, Instant)>,
+    redirects: Map<IpAddr, Redirected>,
+    /// Which labels and precedences addresses have (RFC 6724 §2.1).
+    pub(crate) policies: Policies,
+    /// Counts routers that did not answer: while none is known to, each of them is tried (RFC 4861 §6.3.6).
+    router_turn: usize,
+}
+
+/// A better first hop than the route says.
+#[derive(Clone, Copy, Debug)]
+struct Redirected {
+    nic: NicId,
+    gateway: IpAddr,
+    expires: Instant,
 }
 
 /// What decides whether a source address may be used.
@@ -57,6 +71,8 @@ struct Way {
     mtu: Option<u32>,
     source: Option<IpAddr>,
     prefix: u8,
+    /// A router told of it.
+    discovered: bool,
 }
 
 impl Tables {
@@ -75,6 +91,8 @@ impl Tables {
             path_mtus: path_mtus.unwrap_or_else(|| Box::new(crate::pmtu::PathMtus::new(rng.next_u64()))),
             icmp: IcmpLimit::new(rng.next_u64()),
             redirects: map(rng.next_u64()),
+            policies: Policies::default(),
+            router_turn: 0,
             rng,
             generation: 1,
             now: Instant::ZERO,
@@ -128,7 +146,7 @@ impl Tables {
         if local.is_some_and(|local| local.is_ipv4() != query.remote.is_ipv4()) {
             return Err(Error::AddressFamily);
         }
-        if self.owner(query.remote).is_some() {
+        if self.is_own(query) {
             return self.route_to_self(local, query.remote);
         }
         if local.is_some_and(|local| local.is_loopback()) || query.remote.is_loopback() {
@@ -139,6 +157,14 @@ impl Tables {
         }
         let way = self.best_way(query, local, claim)?;
         Ok(self.finish_route(&way, local, query.remote))
+    }
+
+    /// Whether the destination is ours. A link-local one is in the zone that is asked for, and only there (RFC 4007 §6).
+    fn is_own(&self, query: &RouteQuery) -> bool {
+        match query.nic.filter(|_| is_zoned(query.remote)) {
+            Some(nic) => self.enabled().any(|(_, own)| own.id() == nic && own.owns(query.remote)),
+            None => self.owner(query.remote).is_some(),
+        }
     }
 
     fn route_to_self(&self, local: Option<IpAddr>, remote: IpAddr) -> Result<CachedRoute, Error> {
@@ -169,11 +195,12 @@ impl Tables {
                 false
             }
         };
-        let explicit =
-            self.routes.matching(query.remote).filter_map(|row| self.way_of(row)).find(&mut viable);
+        let explicit = self.explicit_way(query.remote, &mut viable);
         let connected = self.connected_ways(query.remote).filter(&mut viable).max_by_key(|way| way.prefix);
-        let on_link = self.routes.order() == RouteOrder::LongestPrefix
-            && connected.as_ref().map(|way| way.prefix) > explicit.as_ref().map(|way| way.prefix);
+        let longest = self.routes.order() == RouteOrder::LongestPrefix;
+        let compare = longest || explicit.as_ref().is_some_and(|way| way.discovered);
+        let on_link =
+            compare && connected.as_ref().map(|way| way.prefix) > explicit.as_ref().map(|way| way.prefix);
         let way = if on_link { connected.or(explicit) } else { explicit.or(connected) };
         way.or_else(|| self.group_way(query, local).filter(&mut viable)).ok_or(match local {
             Some(local) if claim == Claim::Own && self.owner(local).is_none() => Error::BadLocalAddress,
@@ -181,10 +208,56 @@ impl Tables {
         })
     }
 
+    /// The first row that leads there, not by a router that does not answer if another one may (RFC 4191 §3.2). If none
+    /// does, they take turns (R4861-6.3.6-a).
+    fn explicit_way(&self, remote: IpAddr, viable: &mut impl FnMut(&Way) -> bool) -> Option<Way> {
+        let ways = self.routes.matching(remote).filter_map(|row| self.way_of(row)).filter(viable).peekable();
+        let mut suspects = Vec::new();
+        for way in ways {
+            if !self.is_suspect(&way) {
+                return Some(way);
+            }
+            suspects.push(way);
+        }
+        let turn = self.router_turn.checked_rem(suspects.len())?;
+        Some(suspects.swap_remove(turn))
+    }
+
+    fn is_suspect(&self, way: &Way) -> bool {
+        let interface = &self.interfaces[way.index];
+        let resolves = interface.visible.capabilities.medium == Medium::Ethernet;
+        let silent = |router| !self.neighbors.is_probably_reachable(interface.id(), router);
+        way.discovered && resolves && way.gateway.is_some_and(silent)
+    }
+
+    /// A neighbour did not answer: whoever went by it looks for another way.
+    pub(crate) fn neighbor_failed(&mut self, nic: NicId, address: IpAddr) {
+        let is_router = self.routes.is_router(nic, address);
+        self.router_turn = self.router_turn.wrapping_add(usize::from(is_router));
+        if self.forget_redirects(nic, Some(address)) || is_router {
+            self.invalidate_routes();
+        }
+    }
+
+    /// Forgets the redirects to a gateway. Returns whether there were any.
+    pub(crate) fn forget_redirects(&mut self, nic: NicId, gateway: Option<IpAddr>) -> bool {
+        let before = self.redirects.len();
+        self.redirects.retain(|_, known| (known.nic, Some(known.gateway)) != (nic, gateway));
+        self.redirects.len() < before
+    }
+
+    /// Whether an address is on the link of an interface.
+    pub(crate) fn is_on_link(&self, index: usize, address: IpAddr) -> bool {
+        let nic = self.interfaces[index].id();
+        let told = |row: &RouteEntry| row.discovered && row.nic == nic && row.gateway.is_none();
+        self.connected_ways(address).any(|way| way.index == index) || self.routes.matching(address).any(told)
+    }
+
     fn way_of(&self, row: &RouteEntry) -> Option<Way> {
         let index = self.index(row.nic)?;
         let prefix = row.destination.prefix_len();
-        Some(Way { index, gateway: row.gateway, mtu: row.mtu, source: row.source, prefix })
+        let RouteEntry { gateway, mtu, source, discovered, .. } = *row;
+        Some(Way { index, gateway, mtu, source, prefix, discovered })
     }
 
     /// The subnets of the interfaces' addresses.
@@ -197,6 +270,7 @@ impl Tables {
                 mtu: None,
                 source: None,
                 prefix: net.prefix_len(),
+                discovered: false,
             })
         })
     }
@@ -210,7 +284,7 @@ impl Tables {
                 && query.nic.is_none_or(|nic| interface.id() == nic)
                 && local.is_none_or(|local| interface.may_claim(local))
         })?;
-        Some(Way { index, gateway: None, mtu: None, source: None, prefix: 0 })
+        Some(Way { index, gateway: None, mtu: None, source: None, prefix: 0, discovered: false })
     }
 
     fn check_way(
@@ -228,7 +302,9 @@ impl Tables {
             return Err(Error::NetworkUnreachable);
         }
         let Some(local) = local else {
-            let source = way.source.or_else(|| interface.source_for(way.gateway.unwrap_or(query.remote)));
+            let source = way.source.or_else(|| {
+                interface.source_for(query.remote, way.gateway.unwrap_or(query.remote), &self.policies)
+            });
             return if source.is_some() { Ok(()) } else { Err(Error::NoRoute) };
         };
         let allowed = interface.may_claim(local)
@@ -243,12 +319,12 @@ impl Tables {
         let redirected = self
             .redirects
             .get(&remote)
-            .filter(|(_, expires)| *expires > self.now)
-            .map(|(gateway, _)| *gateway);
+            .filter(|redirected| redirected.expires > self.now && redirected.nic == interface.id())
+            .map(|redirected| redirected.gateway);
         let next_hop = way.gateway.map_or(remote, |gateway| redirected.unwrap_or(gateway));
-        let source = local.or(way.source).or_else(|| interface.source_for(next_hop));
+        let source = local.or(way.source).or_else(|| interface.source_for(remote, next_hop, &self.policies));
         let path_mtu = self.path_mtus.path_mtu(self.now, remote);
-        let link_mtu = way.mtu.unwrap_or(u32::MAX).min(capabilities.mtu);
+        let link_mtu = way.mtu.unwrap_or(u32::MAX).min(interface.mtu_to(remote));
         let mtu = path_mtu.unwrap_or(u32::MAX).min(link_mtu);
         let segments = if remote.is_ipv4() { capabilities.tso4 } else { capabilities.tso6 };
         CachedRoute {
@@ -267,23 +343,54 @@ impl Tables {
 
     /// A router's advice, believed only from the current first hop and only for a gateway on its link
     /// (RFC 1122 §3.2.2.2, RFC 4861 §8.1).
-    pub(crate) fn redirect(&mut self, from: IpAddr, destination: IpAddr, gateway: IpAddr) -> bool {
+    pub(crate) fn redirect(&mut self, advice: &Advice) -> bool {
+        let Advice { nic, from, destination, gateway, link } = *advice;
         let query = RouteQuery { nic: None, local: None, remote: destination };
         let Ok(current) = self.route(&query, Claim::Own) else { return false };
-        let on_link = self.interface(current.hop.nic).is_ok_and(|interface| {
-            interface.visible.addresses.iter().any(|own| own.net.contains(&gateway))
-                && !interface.owns(gateway)
-        });
-        if current.hop.next_hop != from || current.loopback || !on_link {
+        let Some(index) = self.index(nic) else { return false };
+        // For IPv6, whoever names the destination itself says that it is on the link (RFC 4861 §8.3).
+        let on_link = (gateway == destination && gateway.is_ipv6())
+            || is_zoned(gateway)
+            || self.interfaces[index].visible.addresses.iter().any(|own| own.net.contains(&gateway));
+        let from_first_hop = (current.hop.nic, current.hop.next_hop) == (nic, from) && !current.loopback;
+        if !from_first_hop || !on_link || self.interfaces[index].owns(gateway) {
             return false;
         }
         let now = self.now;
-        self.redirects.retain(|_, (_, expires)| *expires > now);
-        if self.redirects.len() >= MAX_REDIRECTS {
+        self.redirects.retain(|_, redirected| redirected.expires > now);
+        if self.redirects.len() >= MAX_REDIRECTS && !self.redirects.contains_key(&destination) {
             return false;
         }
-        self.redirects.insert(destination, (gateway, now + REDIRECT_LIFETIME));
+        self.redirects.insert(destination, Redirected { nic, gateway, expires: now + REDIRECT_LIFETIME });
+        if let Some(link) = link {
+            let router = (gateway != destination).then_some(true);
+            let update = NeighborUpdate {
+                nic,
+                address: gateway,
+                link: Some(link),
+                solicited: false,
+                overrides: true,
+                router,
+                create: true,
+            };
+            self.neighbors.update(now, &update, &mut *self.rng);
+        }
         self.invalidate_routes();
         true
     }
+}
+
+/// What a redirect says (RFC 4861 §8, RFC 1122 §3.2.2.2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Advice {
+    pub(crate) nic: NicId,
+    pub(crate) from: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) gateway: IpAddr,
+    pub(crate) link: Option<LinkAddress>,
+}
+
+/// Whether an address means something only together with an interface (RFC 4007 §6).
+fn is_zoned(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }

@@ -106,7 +106,7 @@ impl Host {
     /// How long the packet may be in one piece: as long as its link takes, or, since no router will fragment it, as the path
     /// of IPv6 takes (RFC 8200 §5, RFC 8201 §4). Who forbids fragments has looked at the path and knows why.
     fn largest_packet(&self, now: Instant, nic: usize, packet: &TxPacket) -> usize {
-        let link = self.tables.interfaces[nic].visible.capabilities.mtu;
+        let link = self.tables.interfaces[nic].mtu_to(packet.ip.dst);
         let follows_path = packet.ip.dst.is_ipv6() && packet.len() > IPV6_MIN_MTU && !packet.ip.dont_fragment;
         let path = follows_path.then(|| self.tables.path_mtus.path_mtu(now, packet.ip.dst)).flatten();
         path.map_or(link, |path| path.min(link)) as usize

@@ -31,6 +31,7 @@ macro_rules! folders {
 
 folders! {
     arp: "arp",
+    dad: "dad",
     icmp: "icmp",
     icmp6: "icmp6",
     ip6_extension: "ip6-extension",
@@ -39,6 +40,11 @@ folders! {
     ip6_pmtu: "ip6-pmtu",
     ip_forward: "ip-forward",
     ip_fragment: "ip-fragment",
+    nd: "nd",
+    redirect: "redirect",
+    router_discovery: "router-discovery",
+    slaac: "slaac",
+    source_address: "source-address",
     tcp_accurate_ecn: "tcp/accurate-ecn",
     tcp_autotune: "tcp/autotune",
     tcp_challenge_ack: "tcp/challenge-ack",

@@ -7,7 +7,7 @@ use crate::lock::lock;
 use crate::nic::NicConfig;
 use crate::shared::Outlet;
 use crate::stack::Stack;
-use stack_core::{Error, Instant, IpNet, LinkCapabilities, LinkDrops, LinkEndpoint, NicId};
+use stack_core::{Error, Instant, IpNet, LinkAddress, LinkCapabilities, LinkDrops, LinkEndpoint, NicId};
 use stack_host::{Host, LOCAL_NIC, RouteEntry};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -121,6 +121,15 @@ impl Stack {
     /// [`Error::UnknownNic`].
     pub fn set_forwarding(&self, nic: NicId, on: bool) -> Result<(), Error> {
         self.with_host(|host, _| host.set_forwarding(nic, on))
+    }
+
+    /// Gives an interface another address on its link; IPv6 neighbours are told (RFC 4861 §7.2.6). The link must take
+    /// frames to it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownNic`], [`Error::InvalidArgument`] for an address that no station can have.
+    pub fn set_link_address(&self, nic: NicId, address: LinkAddress) -> Result<(), Error> {
+        self.with_host(|host, now| host.set_link_address(now, nic, address))
     }
 
     fn add_nic(&self, config: NicConfig, enabled: bool) -> Result<NicId, NicError> {

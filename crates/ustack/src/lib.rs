@@ -115,19 +115,23 @@ pub use stack::Stack;
 /// The traits to implement for a protocol or a link of your own, and the words that they need.
 pub use stack_core as contract;
 pub use stack_core::{
-    Clock, DropReason, EcnFeedback, EcnPolicy, Error, Instant, IpNet, LinkAddress, MtuProbing, NicId,
-    OptionName, Rng, RouteQuery, SocketOption,
+    AddressState, Clock, DropReason, EcnFeedback, EcnPolicy, Error, Instant, IpNet, LinkAddress, MtuProbing,
+    NetworkEvent, NicId, OptionName, Rng, RoutePreference, RouteQuery, SocketOption,
 };
 /// The single-owner object behind a stack: no link, no clock, no lock, no thread.
 pub use stack_host as host;
-pub use stack_host::{Counters, HostConfig, Neighbor, NicCounters, NicInfo, Route, RouteEntry, RouteOrder};
+pub use stack_host::{
+    Counters, HostConfig, Neighbor, NicCounters, NicInfo, Policies, Policy, Route, RouteEntry, RouteOrder,
+};
 
 #[cfg(feature = "arp")]
 pub use net_arp::{Arp, ArpConfig, ConflictPolicy};
 #[cfg(feature = "ipv4")]
 pub use net_ipv4::{Ipv4, Ipv4Config};
 #[cfg(feature = "ipv6")]
-pub use net_ipv6::{Ipv6, Ipv6Config};
+pub use net_ipv6::{
+    AdvertisedPrefix, AdvertisedRoute, Identifiers, Ipv6, Ipv6Config, NdConfig, RouterConfig, SlaacConfig,
+};
 #[cfg(feature = "icmp")]
 pub use trans_icmp::{EchoReply, EchoReport, Icmp, IcmpConfig, IcmpCounters};
 #[cfg(feature = "tcp")]

@@ -9,10 +9,10 @@ use crate::lock::lock;
 use crate::nic::Networks;
 use crate::shared::Shared;
 use stack_core::{
-    Clock, DefaultHandler, Error, Hook, Instant, IpNet, LinkAddress, NicId, RouteQuery, Tap,
+    Clock, DefaultHandler, Error, Hook, Instant, IpNet, LinkAddress, NetworkEvent, NicId, RouteQuery, Tap,
     TransportProtocol, TxPacket,
 };
-use stack_host::{Counters, Host, Neighbor, NicCounters, NicInfo, Route, RouteEntry};
+use stack_host::{Counters, Host, Neighbor, NicCounters, NicInfo, Policies, Route, RouteEntry};
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -229,6 +229,22 @@ impl Stack {
     /// Asks a hook about all packets from now on, after the hooks that are there.
     pub fn add_hook(&self, hook: impl Hook + 'static) {
         self.with_host(|host, _| host.add_hook(Box::new(hook)));
+    }
+
+    /// Takes what has happened to interfaces since the last call, oldest first: addresses and routers that come and go,
+    /// resolvers and domains that routers name (RFC 8106). At most 256 wait.
+    pub fn network_events(&self) -> Vec<NetworkEvent> {
+        self.with_host(|host, _| host.take_events())
+    }
+
+    /// Puts the addresses of one peer into the order in which to try them (RFC 6724 §6).
+    pub fn order_destinations(&self, addresses: &mut [IpAddr]) {
+        self.shared().peek(|core| core.host.order_destinations(addresses));
+    }
+
+    /// Replaces the table that says which addresses belong together and which go first (RFC 6724 §2.1).
+    pub fn set_policies(&self, policies: Policies) {
+        self.with_host(|host, _| host.set_policies(policies));
     }
 
     /// The counters of the host, all of one moment, with what ended inside links (the seed's `Stats`).

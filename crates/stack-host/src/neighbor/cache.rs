@@ -3,8 +3,8 @@
 //! Bounds: [`MAX_ENTRIES`] neighbours (the least recently used makes room; static ones stay), [`MAX_HELD`] packets for
 //! each and [`MAX_HELD_TOTAL`] in all (the oldest of the same neighbour makes room, RFC 4861 §7.2.2).
 
-use super::Neighbor;
 use super::entry::{Entry, Tick};
+use super::{Neighbor, NeighborState, NeighborTimers};
 use crate::hash::{Map, map};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -27,12 +27,14 @@ type Key = (NicId, IpAddr);
 /// What the host is to do about a neighbour.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Ask for its link address: all, or it alone.
-    Solicit { nic: NicId, target: IpAddr, unicast: Option<LinkAddress> },
+    /// Ask for its link address: all, or it alone; in the name of `source`, if that is ours.
+    Solicit { nic: NicId, target: IpAddr, unicast: Option<LinkAddress>, source: Option<IpAddr> },
     /// It answered: these packets can be sent.
     Release { nic: NicId, packets: Held, link: LinkAddress },
-    /// It does not answer: these packets can't be sent.
-    Failed { nic: NicId, packets: Held },
+    /// It does not answer: these packets can't be sent, and who goes on needs another neighbour.
+    Failed { nic: NicId, target: IpAddr, packets: Held },
+    /// It was a router and says that it is none.
+    NoRouter { nic: NicId, target: IpAddr },
 }
 
 /// Where a packet goes.
@@ -48,6 +50,8 @@ pub(crate) enum Resolution {
 #[derive(Debug)]
 pub(crate) struct NeighborCache {
     entries: Map<Key, (Entry, Held)>,
+    /// Of IPv6 neighbours, where a router has said other than usual.
+    timers: Vec<(NicId, NeighborTimers)>,
     actions: Vec<Action>,
     next: Option<Instant>,
     held_total: usize,
@@ -55,7 +59,7 @@ pub(crate) struct NeighborCache {
 
 impl NeighborCache {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { entries: map(seed), actions: Vec::new(), next: None, held_total: 0 }
+        Self { entries: map(seed), timers: Vec::new(), actions: Vec::new(), next: None, held_total: 0 }
     }
 
     /// Finds the link address for a packet, or keeps it until it is known.
@@ -67,8 +71,9 @@ impl NeighborCache {
         packet: Box<TxPacket>,
     ) -> Resolution {
         if !self.entries.contains_key(&(nic, address)) {
-            self.insert((nic, address), Entry::incomplete(now));
-            self.actions.push(Action::Solicit { nic, target: address, unicast: None });
+            self.insert((nic, address), Entry::incomplete(now, self.timers(nic, address)));
+            let source = Some(packet.ip.src);
+            self.actions.push(Action::Solicit { nic, target: address, unicast: None, source });
         }
         let Some((entry, held)) = self.entries.get_mut(&(nic, address)) else {
             return Resolution::Held { evicted: Some(packet) };
@@ -95,10 +100,14 @@ impl NeighborCache {
         let key = (update.nic, update.address);
         if !self.entries.contains_key(&key) {
             let Some(link) = update.link.filter(|_| update.create) else { return };
-            self.insert(key, Entry::learned(now, link));
+            self.insert(key, Entry::learned(now, link, self.timers(key.0, key.1)));
         }
         let Some((entry, held)) = self.entries.get_mut(&key) else { return };
+        let was_router = entry.router;
         entry.update(now, update, rng.next_u64());
+        if was_router && !entry.router {
+            self.actions.push(Action::NoRouter { nic: key.0, target: key.1 });
+        }
         self.next = earlier(self.next, entry.deadline);
         if let Some(link) = entry.link.filter(|_| !held.is_empty()) {
             let packets = core::mem::take(held);
@@ -121,6 +130,37 @@ impl NeighborCache {
         self.insert((nic, address), Entry::fixed(now, link));
     }
 
+    /// A router has said how long things take among the IPv6 neighbours of an interface (R4861-6.3.4-c).
+    pub(crate) fn set_timers(&mut self, nic: NicId, reachable: Option<Duration>, retrans: Option<Duration>) {
+        let known = self.timers.iter().position(|(of, _)| *of == nic).unwrap_or_else(|| {
+            self.timers.push((nic, NeighborTimers::default()));
+            self.timers.len() - 1
+        });
+        let timers = &mut self.timers[known].1;
+        timers.reachable = reachable.unwrap_or(timers.reachable);
+        timers.retrans = retrans.unwrap_or(timers.retrans);
+        for ((of, address), (entry, _)) in &mut self.entries {
+            if *of == nic && address.is_ipv6() {
+                entry.timers = *timers;
+            }
+        }
+    }
+
+    fn timers(&self, nic: NicId, address: IpAddr) -> NeighborTimers {
+        let known = self.timers.iter().find(|(of, _)| *of == nic && address.is_ipv6());
+        known.map(|(_, timers)| *timers).unwrap_or_default()
+    }
+
+    /// The link address of a neighbour, if it is known.
+    pub(crate) fn link_of(&self, nic: NicId, address: IpAddr) -> Option<LinkAddress> {
+        self.entries.get(&(nic, address)).and_then(|(entry, _)| entry.link)
+    }
+
+    /// Whether a neighbour is reachable or probably is: its entry is there and not INCOMPLETE (RFC 4861 §6.3.6).
+    pub(crate) fn is_probably_reachable(&self, nic: NicId, address: IpAddr) -> bool {
+        self.entries.get(&(nic, address)).is_some_and(|(entry, _)| entry.state != NeighborState::Incomplete)
+    }
+
     /// Forgets the neighbours of an interface; returns the packets that waited.
     pub(crate) fn clear(&mut self, nic: NicId) -> Held {
         let mut lost = Held::new();
@@ -130,6 +170,7 @@ impl NeighborCache {
             }
             key.0 != nic
         });
+        self.timers.retain(|(of, _)| *of != nic);
         self.held_total -= lost.len();
         lost
     }
@@ -141,12 +182,13 @@ impl NeighborCache {
         }
         let mut gone = Vec::new();
         self.next = None;
-        for (key, (entry, _)) in &mut self.entries {
+        for (key, (entry, held)) in &mut self.entries {
             if entry.deadline.is_some_and(|deadline| deadline <= now) {
                 match entry.handle_timeout(now) {
                     Tick::Quiet => {}
                     Tick::Solicit(unicast) => {
-                        self.actions.push(Action::Solicit { nic: key.0, target: key.1, unicast });
+                        let source = held.front().map(|packet| packet.ip.src);
+                        self.actions.push(Action::Solicit { nic: key.0, target: key.1, unicast, source });
                     }
                     Tick::Gone => gone.push(*key),
                 }
@@ -154,7 +196,8 @@ impl NeighborCache {
             self.next = earlier(self.next, entry.deadline);
         }
         for key in gone {
-            self.remove(&key);
+            let packets = self.remove(&key);
+            self.actions.push(Action::Failed { nic: key.0, target: key.1, packets });
         }
     }
 
@@ -188,11 +231,13 @@ impl NeighborCache {
 
     fn insert(&mut self, key: Key, entry: Entry) {
         if self.entries.len() >= MAX_ENTRIES && !self.entries.contains_key(&key) {
-            let candidates =
-                self.entries.iter().filter(|(_, (e, _))| e.state != super::NeighborState::Static);
+            let candidates = self.entries.iter().filter(|(_, (e, _))| e.state != NeighborState::Static);
             let oldest = candidates.min_by_key(|(_, (entry, _))| entry.used_at).map(|(key, _)| *key);
             if let Some(oldest) = oldest {
-                self.remove(&oldest);
+                let packets = self.remove(&oldest);
+                if !packets.is_empty() {
+                    self.actions.push(Action::Failed { nic: oldest.0, target: oldest.1, packets });
+                }
             }
         }
         self.next = earlier(self.next, entry.deadline);
@@ -200,12 +245,10 @@ impl NeighborCache {
         self.entries.insert(key, (entry, held));
     }
 
-    fn remove(&mut self, key: &Key) {
-        let Some((_, packets)) = self.entries.remove(key) else { return };
+    fn remove(&mut self, key: &Key) -> Held {
+        let packets = self.entries.remove(key).map(|(_, packets)| packets).unwrap_or_default();
         self.held_total -= packets.len();
-        if !packets.is_empty() {
-            self.actions.push(Action::Failed { nic: key.0, packets });
-        }
+        packets
     }
 }
 

@@ -9,10 +9,22 @@
 use core::time::Duration;
 use stack_core::{Instant, LinkAddress, NeighborUpdate};
 
-/// Between two requests (RFC 4861 §10, RETRANS_TIMER).
-const RETRANS_TIMER: Duration = Duration::from_secs(1);
-/// How long a confirmation lasts (RFC 4861 §10, REACHABLE_TIME), times a random factor of 0.5 to 1.5 (§6.3.2).
-const REACHABLE_TIME: Duration = Duration::from_secs(30);
+/// What routers may change for the neighbours of a link (RFC 4861 §6.3.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct NeighborTimers {
+    /// Between two requests.
+    pub(crate) retrans: Duration,
+    /// How long a confirmation lasts, times a random factor of 0.5 to 1.5 (§6.3.2).
+    pub(crate) reachable: Duration,
+}
+
+impl Default for NeighborTimers {
+    /// RFC 4861 §10, RETRANS_TIMER and REACHABLE_TIME.
+    fn default() -> Self {
+        Self { retrans: Duration::from_secs(1), reachable: Duration::from_secs(30) }
+    }
+}
+
 /// How long to wait for forward progress before probing (RFC 4861 §10, DELAY_FIRST_PROBE_TIME).
 const DELAY_FIRST_PROBE: Duration = Duration::from_secs(5);
 /// Requests to all (RFC 4861 §10, MAX_MULTICAST_SOLICIT).
@@ -56,27 +68,36 @@ pub(crate) struct Entry {
     pub(crate) deadline: Option<Instant>,
     pub(crate) used_at: Instant,
     pub(crate) confirmed_at: Option<Instant>,
+    pub(crate) timers: NeighborTimers,
     asked: u8,
 }
 
 impl Entry {
     /// Asked for with a first request, which the caller sends.
-    pub(crate) fn incomplete(now: Instant) -> Self {
-        let deadline = Some(now + RETRANS_TIMER);
+    pub(crate) fn incomplete(now: Instant, timers: NeighborTimers) -> Self {
+        let deadline = Some(now + timers.retrans);
         let state = NeighborState::Incomplete;
-        Self { state, link: None, router: false, deadline, used_at: now, confirmed_at: None, asked: 1 }
+        Self {
+            state,
+            link: None,
+            router: false,
+            deadline,
+            used_at: now,
+            confirmed_at: None,
+            timers,
+            asked: 1,
+        }
     }
 
     /// Learned from the neighbour itself.
-    pub(crate) fn learned(now: Instant, link: LinkAddress) -> Self {
+    pub(crate) fn learned(now: Instant, link: LinkAddress, timers: NeighborTimers) -> Self {
         let state = NeighborState::Stale;
-        let link = Some(link);
-        Self { state, link, router: false, deadline: None, used_at: now, confirmed_at: None, asked: 0 }
+        Self { state, link: Some(link), deadline: None, asked: 0, ..Self::incomplete(now, timers) }
     }
 
     /// Set by hand.
     pub(crate) fn fixed(now: Instant, link: LinkAddress) -> Self {
-        Self { state: NeighborState::Static, ..Self::learned(now, link) }
+        Self { state: NeighborState::Static, ..Self::learned(now, link, NeighborTimers::default()) }
     }
 
     /// A packet is sent: its link address if known (RFC 4861 §7.3.3, STALE becomes DELAY).
@@ -97,7 +118,7 @@ impl Entry {
         let factor_percent = 50 + random % 101;
         self.state = NeighborState::Reachable;
         self.confirmed_at = Some(now);
-        self.deadline = Some(now + REACHABLE_TIME * factor_percent as u32 / 100);
+        self.deadline = Some(now + self.timers.reachable * factor_percent as u32 / 100);
         self.asked = 0;
     }
 
@@ -106,11 +127,11 @@ impl Entry {
         if self.state == NeighborState::Static {
             return;
         }
-        self.router = update.router.unwrap_or(self.router);
         let changed = update.link.is_some() && update.link != self.link;
         if self.state == NeighborState::Incomplete {
             if changed {
                 self.link = update.link;
+                self.router = update.router.unwrap_or(self.router);
                 self.make_stale();
                 if update.solicited {
                     self.confirm(now, random);
@@ -124,6 +145,7 @@ impl Entry {
             if changed {
                 self.link = update.link;
             }
+            self.router = update.router.unwrap_or(self.router); // R4861-7.2.5-d
             if update.solicited {
                 self.confirm(now, random);
             } else if changed {
@@ -165,7 +187,7 @@ impl Entry {
             return Tick::Gone;
         }
         self.asked += 1;
-        self.deadline = Some(now + RETRANS_TIMER);
+        self.deadline = Some(now + self.timers.retrans);
         Tick::Solicit(whom)
     }
 }
@@ -181,7 +203,7 @@ mod tests {
 
     fn entry(state: NeighborState) -> Entry {
         let link = (state != Incomplete).then_some(A);
-        Entry { state, link, ..Entry::incomplete(Instant::ZERO) }
+        Entry { state, link, ..Entry::incomplete(Instant::ZERO, NeighborTimers::default()) }
     }
 
     fn heard(link: Option<LinkAddress>, solicited: bool, overrides: bool) -> NeighborUpdate {
@@ -225,11 +247,29 @@ mod tests {
         }
     }
 
+    // R4861-7.2.5-d
+    #[test]
+    fn only_what_is_believed_makes_a_host_of_a_router() {
+        let says = |link, overrides, router| NeighborUpdate {
+            router: Some(router),
+            ..heard(link, false, overrides)
+        };
+        let mut entry = entry(Stale);
+        entry.update(Instant::ZERO, &says(None, false, true), 0);
+        entry.update(Instant::ZERO, &says(Some(B), false, false), 0);
+        assert!(entry.router, "another link address that must not override");
+        entry.update(Instant::ZERO, &says(Some(A), false, false), 0);
+        assert!(!entry.router);
+        let mut entry = Entry::incomplete(Instant::ZERO, NeighborTimers::default());
+        entry.update(Instant::ZERO, &says(None, true, true), 0);
+        assert!(!entry.router, "without a link address nothing is learned");
+    }
+
     // R4861-7.3.3-a, R1122-2.3.2.1-a
     #[test]
     fn a_life_of_silence() {
         let mut now = Instant::ZERO;
-        let mut entry = Entry::learned(now, A);
+        let mut entry = Entry::learned(now, A, NeighborTimers::default());
         assert_eq!((entry.send(now), entry.state), (Some(A), Delay));
         now = entry.deadline.unwrap();
         assert_eq!(now, Instant::from_secs(5));
@@ -257,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_unknown_neighbour_is_asked_for_three_times() {
-        let mut entry = Entry::incomplete(Instant::ZERO);
+        let mut entry = Entry::incomplete(Instant::ZERO, NeighborTimers::default());
         entry.confirm(Instant::ZERO, 0);
         assert_eq!((entry.send(Instant::ZERO), entry.state), (None, Incomplete));
         assert_eq!(entry.handle_timeout(Instant::from_secs(1)), Tick::Solicit(None));

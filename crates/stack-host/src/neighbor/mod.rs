@@ -8,6 +8,7 @@ mod entry;
 
 pub(crate) use cache::{Action, NeighborCache, Resolution};
 pub use entry::NeighborState;
+pub(crate) use entry::NeighborTimers;
 
 use core::net::IpAddr;
 use stack_core::{LinkAddress, NicId};

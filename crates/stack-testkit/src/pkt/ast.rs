@@ -193,6 +193,8 @@ pub enum Body {
     Icmp(Icmp),
     /// `arp …`
     Arp(Arp),
+    /// `nd …`
+    Nd(super::nd::Nd),
     /// `ip frag 7:1480@0+ udp (3000)`
     Fragment(Fragment),
     /// `ip proto 253 (20)`

@@ -110,6 +110,7 @@ impl Display for Body {
             Self::Udp(payload) => write!(f, "udp {payload}"),
             Self::Icmp(icmp) => write!(f, "{icmp}"),
             Self::Arp(arp) => write!(f, "{arp}"),
+            Self::Nd(nd) => write!(f, "{nd}"),
             Self::Other { protocol, payload } => write!(f, "ip proto {protocol} {payload}"),
             Self::Fragment(fragment) => {
                 let Fragment { ident, len, offset, more, whole } = fragment;

@@ -35,6 +35,7 @@
 //! | `icmp unreachable proto_unreachable [ip proto 253 (20)]` | any packet as the quoted one |
 //! | `arp who-has 10.0.0.2 tell 10.0.0.1 [from 02:…] [for 02:…] [to 02:…]` | an ARP request; sender, target and frame address |
 //! | `arp reply 10.0.0.1 is-at 02:… tell 10.0.0.2 [to 02:…]` | an ARP reply |
+//! | `nd ra hop 64 life 1800 prefix 2001:db8::/64 onlink auto valid 600 pref 300` | neighbour discovery: `nd.rs` has all of it |
 //! | `ip frag 7:1480@0+ udp (3000)` | 1,480 bytes from offset 0, more to come, of the datagram behind, with identification 7; of either version |
 //! | `ip proto 253 (20)` | a packet of another protocol |
 
@@ -47,6 +48,7 @@ mod display;
 mod error;
 mod extra;
 mod icmp;
+mod nd;
 mod packet;
 mod script;
 mod tcp;
@@ -55,3 +57,4 @@ pub use ast::*;
 pub use code::{Comparison, Operator, Statement, Term, Value};
 pub(crate) use display::Seconds;
 pub use error::{ErrorKind, ParseError};
+pub use nd::{Nd, NdMessage, NdOption};

@@ -2,7 +2,7 @@
 
 use super::ast::*;
 use super::cursor::{Cursor, Parsed};
-use super::{extra, icmp, tcp};
+use super::{extra, icmp, nd, tcp};
 use core::net::{IpAddr, Ipv4Addr};
 use stack_packet::Cast;
 use stack_wire::ip::protocol;
@@ -24,6 +24,7 @@ fn packet_here(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Packet> {
         }
         "icmp" => icmp::icmp(cursor, inbound)?,
         "arp" => extra::arp(cursor)?,
+        "nd" => nd::nd(cursor)?,
         "ip" => extra::ip(cursor)?,
         word @ ("ipv4" | "ipv6" | "gre" | "GREv0" | "mpls" | "psp") => {
             return Err(Cursor::unsupported(at, format!("encapsulation in `{word}`")));

@@ -26,6 +26,9 @@ impl Conversation {
         if let Body::Arp(arp) = &packet.body {
             return Ok(self.arp_frame(arp, packet));
         }
+        if let (Body::Nd(nd), false) = (&packet.body, packet.ip.ttl.is_some()) {
+            return self.inbound(&super::nd::addressed(packet, nd, self.local_ip));
+        }
         let src = packet.ip.src.unwrap_or(self.remote_ip);
         let dst = packet.ip.dst.unwrap_or(self.local_ip);
         let (segment, fragment) = match &packet.body {
@@ -48,6 +51,7 @@ impl Conversation {
             Body::Tcp(tcp) => Ok(self.tcp_segment(packet, tcp, src, dst)),
             Body::Udp(payload) => Ok(self.udp_datagram(packet, payload, src, dst)),
             Body::Icmp(icmp) => self.icmp_message(icmp, src, dst),
+            Body::Nd(nd) => Ok(Segment { protocol: protocol::ICMPV6, bytes: self.nd_message(nd, src, dst)? }),
             Body::Other { protocol, payload } => {
                 Ok(Segment { protocol: *protocol, bytes: bytes_of(payload) })
             }

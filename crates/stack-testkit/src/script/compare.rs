@@ -52,6 +52,7 @@ impl Comparison {
                 found.to = wanted.to.and(found.to);
                 this.field("arp", Body::Arp(wanted.clone()), Body::Arp(found));
             }
+            (Body::Nd(wanted), Body::Nd(found)) => this.field("nd", wanted, found.as_wanted(wanted)),
             (wanted, found) => this.field("packet", wanted, found),
         }
         if !decoded.problems.is_empty() {

@@ -11,6 +11,9 @@ pub(super) fn field(host: &Host, now: Instant, endpoint: Option<EndpointId>, nam
     if let Some(value) = constant(name) {
         return Some(f64::from(value));
     }
+    if let Some(value) = super::nd::field(host, name) {
+        return Some(value);
+    }
     let (tcp, id) = (host.transport_ref::<Tcp>()?, endpoint?);
     if name == "tcpi_state" {
         return tcp.state(id).ok().map(|state| f64::from(state_number(state)));

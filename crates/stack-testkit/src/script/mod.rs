@@ -37,6 +37,7 @@ mod flow;
 mod folder;
 mod info;
 mod machine;
+mod nd;
 mod options;
 mod render;
 mod runner;

@@ -19,15 +19,17 @@ impl Conversation {
     /// the names that `hint` has for them.
     pub(super) fn outbound(&mut self, sent: &Outgoing, hint: Option<&Packet>) -> Packet {
         match &sent.decoded.net {
-            Net::Ip(ip) => self.ip_line(ip, hint),
+            Net::Ip(ip) => self.ip_line(ip, sent.link_dst, hint),
             Net::Arp(arp) => plain(Body::Arp(self.arp_line(arp, sent.link_dst, hint))),
             Net::Unknown(bytes) => plain(Body::Other { protocol: 255, payload: given(bytes) }),
         }
     }
 
-    fn ip_line(&mut self, ip: &Ip, hint: Option<&Packet>) -> Packet {
+    fn ip_line(&mut self, ip: &Ip, link_dst: LinkAddress, hint: Option<&Packet>) -> Packet {
         let (body, ports) = if ip.is_fragment() {
             (Body::Fragment(self.fragment_line(ip, hint)), None)
+        } else if let Some(nd) = super::nd::line(ip, link_dst) {
+            (nd.rendered_like(hint), None)
         } else {
             match &ip.transport {
                 Transport::Tcp(segment) => self.tcp_line(ip, segment, hint),
@@ -102,8 +104,9 @@ impl Conversation {
         let index = self.flow(protocol::UDP, (ip.src, datagram.src_port), (ip.dst, datagram.dst_port));
         let len = datagram.payload.len();
         // A forwarded datagram has the peer's bytes.
-        let ours = ip.src == self.local_ip;
-        let expected = if ours { self.flows[index].sent.bytes(0, len) } else { pattern(INBOUND_SALT, len) };
+        let own = self.flows[index].sent.bytes(0, len);
+        let ours = ip.src == self.local_ip || own == datagram.payload[..];
+        let expected = if ours { own } else { pattern(INBOUND_SALT, len) };
         let payload = if expected == datagram.payload[..] {
             Payload { len: expected.len(), bytes: None }
         } else {

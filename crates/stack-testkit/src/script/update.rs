@@ -196,6 +196,7 @@ fn masked(actual: &Packet, expected: &Packet) -> Packet {
             options: if wanted.options == Options::Any { Options::Any } else { found.options.clone() },
             ..found.clone()
         }),
+        (Body::Nd(found), Body::Nd(wanted)) => Body::Nd(found.as_wanted(wanted)),
         (Body::Arp(found), Body::Arp(wanted)) => {
             Body::Arp(Arp { to: wanted.to.and(found.to), ..found.clone() })
         }

@@ -34,6 +34,10 @@ pub(crate) struct DeviceArgs {
     #[arg(long, value_name = "ADDRESS/PREFIX", value_parser = net)]
     pub(crate) host_address: Vec<IpNet>,
 
+    /// Form IPv6 addresses: a link-local one, and one for each prefix that a router on the link advertises
+    #[arg(long)]
+    pub(crate) autoconf: bool,
+
     /// Router for everything outside the subnet [default: the kernel's side]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) gateway: Vec<IpAddr>,

@@ -23,7 +23,7 @@ use stack_core::{EcnPolicy, LinkAddress, LinkEndpoint, NicId};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
-use ustack::{Arp, Icmp, Ipv4, Ipv6, NicConfig, Stack, StackBuilder, Tcp, TcpConfig, Udp};
+use ustack::{Arp, Icmp, Ipv4, Ipv6, Ipv6Config, NicConfig, Stack, StackBuilder, Tcp, TcpConfig, Udp};
 
 pub(crate) use args::DeviceArgs;
 
@@ -83,7 +83,8 @@ impl Device {
         let mut nic = NicConfig::new(link).id(NicId(1)).name(&name);
         nic = args.address.iter().fold(nic, |nic, net| nic.address(*net));
         nic = gateways.into_iter().fold(nic, NicConfig::gateway);
-        let stack = protocols(Stack::builder(), args.ecn).nic(nic).build();
+        let ipv6 = if args.autoconf { Ipv6Config::autoconfigured() } else { Ipv6Config::default() };
+        let stack = protocols(Stack::builder(), args.ecn, ipv6).nic(nic).build();
         let stack = Ours::new(stack.map_err(|error| error.to_string())?);
         let addresses = args.address.iter().map(IpNet::addr).collect();
         Ok(Self { stack, name, made, offload, mtu, addresses, capture })
@@ -117,11 +118,11 @@ impl Device {
     }
 }
 
-/// Every protocol, with its default settings but for ECN.
-fn protocols(builder: StackBuilder, ecn: EcnPolicy) -> StackBuilder {
+/// Every protocol, with its default settings but for ECN and for the addresses that are formed.
+fn protocols(builder: StackBuilder, ecn: EcnPolicy, ipv6: Ipv6Config) -> StackBuilder {
     builder
         .network(Ipv4::default())
-        .network(Ipv6::default())
+        .network(Ipv6::new(ipv6))
         .network(Arp::default())
         .transport(Tcp::new(TcpConfig { ecn, ..TcpConfig::default() }))
         .transport(Udp::default())

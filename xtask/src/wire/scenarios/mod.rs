@@ -2,6 +2,7 @@
 //! and in what time.
 
 mod connections;
+mod discovery;
 mod echo;
 mod ecn;
 mod faults;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use super::Outcome;
 use super::lab::Lab;
-use super::needs::{CURL, IPERF3, NC, NSTAT, Need, PING, SHA256SUM, TRACEROUTE, TSHARK};
+use super::needs::{CURL, IPERF3, NC, NSTAT, Need, PING, RADVD, SHA256SUM, TRACEROUTE, TSHARK};
 
 /// One thing that has to work on the wire.
 pub(crate) struct Scenario {
@@ -51,6 +52,7 @@ pub(crate) struct Case {
 }
 
 const ALONE: &[Mode] = &[Mode::Alone];
+const TAPS: &[Mode] = &[Mode::Tap, Mode::TapPlain];
 const ALL: &[Mode] = &[Mode::Tun, Mode::TunPlain, Mode::Tap, Mode::TapPlain];
 
 impl Mode {
@@ -124,6 +126,22 @@ const SCENARIOS: &[Scenario] = &[
         modes: ALL,
         limit: Duration::from_secs(90),
         run: icmp::ping,
+    },
+    Scenario {
+        name: "neighbours",
+        about: "IPv6: a link-local address of ours, found by the kernel among all nodes, and neighbour discovery both ways",
+        needs: &[PING, TSHARK],
+        modes: TAPS,
+        limit: Duration::from_secs(60),
+        run: discovery::neighbors,
+    },
+    Scenario {
+        name: "autoconf",
+        about: "IPv6: an address, a router and a way to what lies behind it, all from radvd",
+        needs: &[PING, RADVD, TSHARK],
+        modes: TAPS,
+        limit: Duration::from_secs(60),
+        run: discovery::autoconf,
     },
     Scenario {
         name: "traceroute",

@@ -4,9 +4,10 @@
 //! `--ip_version=ipv6`, fd3d:a0b:17d6::1/48 and 2001:db8::1.
 //! Without `--medium=ethernet` the link carries IP and nothing has to be resolved.
 //!
-//! `command.rs` has the commands in backticks and the kernel settings.
+//! `nd.rs` has the settings of neighbour discovery, `command.rs` the commands in backticks and the kernel settings.
 
 mod command;
+mod nd;
 
 use super::fault::Faults;
 use super::{Options, Profile, Stop};
@@ -18,10 +19,10 @@ use net_arp::{Arp, ArpConfig, ConflictPolicy};
 use net_ipv4::{Ipv4, Ipv4Config};
 use net_ipv6::{Ipv6, Ipv6Config};
 use stack_core::{
-    AddressState, Families, Instant, IpNet, Ipv4Net, Ipv6Net, LinkAddress, LinkCapabilities, Medium,
-    MtuProbing, NicId,
+    AddressState, Families, Instant, InterfaceAddress, IpNet, Ipv4Net, Ipv6Net, LinkAddress,
+    LinkCapabilities, Medium, MtuProbing, NicId,
 };
-use stack_host::{Host, NicConfig, RouteEntry};
+use stack_host::{Host, NicConfig, Policies, RouteEntry};
 use trans_icmp::Icmp;
 use trans_tcp::{SynCookies, Tcp, TcpConfig};
 use trans_udp::{Udp, UdpConfig};
@@ -65,6 +66,13 @@ pub(super) struct Setup {
     pub(super) faults: Faults,
     ipv4: Ipv4Config,
     ipv6: Ipv6Config,
+    /// Whether the interface has `local` at all.
+    configured: bool,
+    /// Addresses besides.
+    extra: Vec<InterfaceAddress>,
+    default_route: bool,
+    /// All addresses belong together (RFC 6724 §2.1 without its table).
+    flat_policies: bool,
     arp: ArpConfig,
     udp: UdpConfig,
     tcp: TcpConfig,
@@ -97,6 +105,10 @@ impl Default for Setup {
             faults: Faults::default(),
             ipv4: Ipv4Config::default(),
             ipv6: Ipv6Config::default(),
+            configured: true,
+            extra: Vec::new(),
+            default_route: true,
+            flat_policies: false,
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
@@ -187,9 +199,13 @@ impl Setup {
             "remote_isn" => self.remote_isn = parse(value)?,
             "seed" => self.seed = parse(value)?,
             "forwarding" => self.forwarding = switch(value)?,
+            "address" if value == "none" => self.configured = false,
+            "extra_address" => self.add_extra_address(value)?,
+            "default_route" => self.default_route = switch(value)?,
             "address" if value == "tentative" => self.state = AddressState::Tentative,
             _ => match name.split_once('.') {
                 Some(("tcp", name)) => return self.set_tcp(name, value),
+                Some(("nd", name)) => return self.set_nd(name, value),
                 Some(("ip", name)) => return self.set_ip(name, value),
                 Some(("ip6", name)) => return self.set_ip6(name, value),
                 Some(("fault", name)) => self.faults.set(name, value).ok_or(Unknown)?,
@@ -324,13 +340,23 @@ impl Setup {
         let ethernet = self.medium == Medium::Ethernet;
         let mut config = NicConfig::new("script0", capabilities);
         config.link_address = ethernet.then_some(self.local_link);
+        config.enabled = false;
         host.add_nic(START, NIC, config).expect("a new host has no interface of this number");
-        host.add_address_in(START, NIC, self.local, self.state).expect("the interface has no address yet");
+        let own = self.configured.then(|| InterfaceAddress::new(self.local, self.state));
+        for address in own.iter().chain(&self.extra) {
+            host.give_address(START, NIC, *address).expect("the interface has no such address yet");
+        }
         let everything =
             if self.local.addr().is_ipv6() { Ipv6Net::default().into() } else { Ipv4Net::default().into() };
         let default = RouteEntry::new(everything, NIC);
-        host.add_route(if ethernet { default.via(self.gateway) } else { default });
+        if self.flat_policies {
+            host.set_policies(Policies::new(Vec::new()));
+        }
+        if self.default_route {
+            host.add_route(if ethernet { default.via(self.gateway) } else { default });
+        }
         host.set_forwarding(NIC, self.forwarding).expect("the interface is there");
+        host.enable_nic(START, NIC).expect("the interface is there");
         if let Some(hook) = self.faults.hook() {
             host.add_hook(hook);
         }

@@ -1,10 +1,18 @@
-//! Neighbour solicitation and advertisement: RFC 4861 §4.3, §4.4, §4.6.
+//! Neighbour discovery: RFC 4861 §4. Neighbour solicitation and advertisement are here, the messages of and to routers in
+//! `router.rs`, what options say in `options.rs`.
 //!
 //! [`Neighbor::parse`] reads a whole ICMPv6 message and refuses what the message
 //! alone shows to be invalid (§7.1.1, §7.1.2): wrong code, below 24 octets, an
 //! option of length 0 or beyond the end, a multicast target. Hop limit 255, the
-//! checksum and the rules that need addresses are the receiver's. Router messages
-//! and redirects are left out.
+//! checksum and the rules that need addresses are the receiver's.
+
+mod options;
+mod router;
+
+pub use options::{
+    Domain, Domains, LIFETIME_INFINITE, Preference, PrefixInfo, RouteInfo, Servers, mtu, route_prefix,
+};
+pub use router::{Redirect, RouterAdvert, RouterSolicit};
 
 use core::net::Ipv6Addr;
 
@@ -31,6 +39,20 @@ pub mod option {
     pub const SOURCE_LINK_ADDRESS: u8 = 1;
     /// Link address of the target.
     pub const TARGET_LINK_ADDRESS: u8 = 2;
+    /// A prefix of the link, or of addresses on it: [`PrefixInfo`](super::PrefixInfo).
+    pub const PREFIX_INFORMATION: u8 = 3;
+    /// The packet that caused a redirect, as much of it as fits.
+    pub const REDIRECTED_HEADER: u8 = 4;
+    /// The MTU of the link: [`mtu`](super::mtu).
+    pub const MTU: u8 = 5;
+    /// Tells our own messages that come back from those of others: RFC 7527 §4, RFC 3971 §5.3.2.
+    pub const NONCE: u8 = 14;
+    /// A more specific route: [`RouteInfo`](super::RouteInfo), RFC 4191 §2.3.
+    pub const ROUTE_INFORMATION: u8 = 24;
+    /// Resolvers: [`Servers`](super::Servers), RFC 8106 §5.1.
+    pub const RECURSIVE_DNS_SERVER: u8 = 25;
+    /// Domains to search: [`Domains`](super::Domains), RFC 8106 §5.2.
+    pub const DNS_SEARCH_LIST: u8 = 31;
 }
 
 /// The flags of an advertisement.
@@ -95,9 +117,7 @@ impl<'a> Neighbor<'a> {
         if !known || header.code != 0 || neighbor.target().is_multicast() {
             return Err(WireError::Unsupported);
         }
-        let mut walk = neighbor.options();
-        walk.by_ref().for_each(drop);
-        if walk.malformed() { Err(WireError::BadTotalLength) } else { Ok(neighbor) }
+        Options::checked(options).map(|_| neighbor)
     }
 
     /// Whether this asks (solicitation) or tells (advertisement).
@@ -131,8 +151,7 @@ impl<'a> Neighbor<'a> {
     }
 
     fn link_address(&self, wanted: u8) -> Option<MacAddr> {
-        let (_, data) = self.options().find(|(kind, _)| *kind == wanted)?;
-        data.try_into().ok().map(MacAddr)
+        self.options().link_address(wanted)
     }
 }
 
@@ -152,6 +171,26 @@ impl<'a> Options<'a> {
     /// Whether the walk ended at an option of length 0 or beyond the end: the message is dropped.
     pub const fn malformed(&self) -> bool {
         self.malformed
+    }
+
+    /// The data of the first option of a type.
+    pub fn first(mut self, wanted: u8) -> Option<&'a [u8]> {
+        self.find(|(kind, _)| *kind == wanted).map(|(_, data)| data)
+    }
+
+    /// The link address in the first option of that type, if it is of Ethernet's length.
+    pub fn link_address(self, wanted: u8) -> Option<MacAddr> {
+        self.first(wanted)?.try_into().ok().map(MacAddr)
+    }
+
+    /// The options of a message, all of which have a length.
+    ///
+    /// # Errors
+    /// [`BadTotalLength`](WireError::BadTotalLength) for one of length 0 or beyond the end.
+    fn checked(area: &'a [u8]) -> Result<&'a [u8], WireError> {
+        let mut walk = Self::new(area);
+        walk.by_ref().for_each(drop);
+        if walk.malformed() { Err(WireError::BadTotalLength) } else { Ok(area) }
     }
 }
 

@@ -2,103 +2,121 @@
 //!
 //! The neighbour cache and its clock are the host's: what is learned leaves as [`NeighborUpdate`], and the host says
 //! when to ask. Answers go straight to the wire, to the link address that the question came from: no route and no
-//! cache entry is needed to answer whoever is on the link.
+//! cache entry is needed to answer whoever is on the link. What concerns an address that is being probed goes to `dad.rs`.
 
+use super::message::{ALL_NODES, Message};
+use super::{Envelope, dad};
 use crate::{Endpoint, icmp};
 use core::net::{IpAddr, Ipv6Addr};
-use stack_core::{
-    AddressState, Cast, DropReason, Effect, LinkAddress, LinkAddressResolver, NeighborUpdate, NetCx,
-    RxPacket, Verdict,
-};
-use stack_wire::checksum::pseudo_header;
-use stack_wire::ethernet::{EtherType, MacAddr};
-use stack_wire::ip::protocol;
-use stack_wire::ipv6::{self, HEADER_LEN};
-use stack_wire::ndp::{AdvertFlags, Emit, HOP_LIMIT, Neighbor, solicited_node};
+use core::time::Duration;
+use stack_core::{DropReason, Effect, Instant, LinkAddress, LinkAddressResolver, NeighborUpdate, NetCx};
+use stack_wire::ethernet::MacAddr;
+use stack_wire::icmpv6::kind;
+use stack_wire::ndp::{Neighbor, option, solicited_node};
 
-/// All nodes on the link: RFC 4291 §2.7.1.
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+/// How often neighbours are told of another link address: RFC 4861 §10, `MAX_NEIGHBOR_ADVERTISEMENT`.
+const MAX_NEIGHBOR_ADVERTISEMENT: u8 = 3;
 
-/// A solicitation or advertisement to us whose checksum is right and that came without a fragment header.
-pub(crate) fn receive(cx: &mut NetCx<'_>, packet: &mut RxPacket) -> Verdict {
-    packet.pull_up(usize::MAX);
-    let (IpAddr::V6(src), IpAddr::V6(dst)) = (packet.ip.src, packet.ip.dst) else {
-        return Verdict::Drop(DropReason::NdpInvalid);
-    };
-    // R4861-7.1.1-a, R4861-7.1.2-a: the parser judges code, length, target and options.
-    let message = Neighbor::parse(packet.transport()).ok().filter(|_| packet.ip.hop_limit == HOP_LIMIT);
-    let result = match message {
-        Some(message) if message.is_solicit() => solicited(cx, src, dst, &message, packet.meta.link_src),
-        Some(message) => advertised(cx, dst, &message),
-        None => Err(DropReason::NdpInvalid),
-    };
-    result.map_or_else(Verdict::Drop, |()| Verdict::Held)
-}
+/// Bits of an advertisement: RFC 4861 §4.4.
+const ROUTER: u8 = 0x80;
+const SOLICITED: u8 = 0x40;
+const OVERRIDE: u8 = 0x20;
 
-/// Somebody asks for a link address.
-fn solicited(
-    cx: &mut NetCx<'_>,
-    src: Ipv6Addr,
-    dst: Ipv6Addr,
-    message: &Neighbor<'_>,
-    link_src: LinkAddress,
-) -> Result<(), DropReason> {
-    let (target, source_link) = (message.target(), source_link(message));
-    // R4861-7.1.1-b
-    if src.is_unspecified() && (dst != solicited_node(target) || message.source_link_address().is_some()) {
-        return Err(DropReason::NdpInvalid);
+impl Endpoint {
+    /// A solicitation or advertisement.
+    pub(super) fn neighbor_message(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        envelope: Envelope,
+        message: &[u8],
+    ) -> Result<(), DropReason> {
+        // R4861-7.1.1-a, R4861-7.1.2-a: the parser judges code, length, target and options.
+        let message = Neighbor::parse(message).map_err(|_| DropReason::NdpInvalid)?;
+        if message.is_solicit() {
+            self.solicited(cx, envelope, &message)
+        } else {
+            self.advertised(cx, envelope, &message)
+        }
     }
-    if !is_in_use(cx, target) {
-        return Err(DropReason::NotLocal); // R4861-7.2.3-a
-    }
-    if src.is_unspecified() {
-        // Somebody wants the address for itself: all shall know that it is taken.
-        let everyone = LinkAddress::of_multicast_group(ALL_NODES.into());
-        advertise(cx, target, ALL_NODES, everyone, false);
-        return Ok(());
-    }
-    if let Some(link) = source_link {
-        learn(cx, Learned { address: src, link: Some(link), create: true, ..Learned::default() }); // R4861-7.2.3-b
-    }
-    advertise(cx, target, src, source_link.unwrap_or(link_src), true);
-    Ok(())
-}
 
-/// Somebody tells its link address.
-fn advertised(cx: &mut NetCx<'_>, dst: Ipv6Addr, message: &Neighbor<'_>) -> Result<(), DropReason> {
-    let (flags, target) = (message.flags(), message.target());
-    // R4861-7.1.2-a
-    if dst.is_multicast() && flags.solicited {
-        return Err(DropReason::NdpInvalid);
+    /// Somebody asks for a link address.
+    fn solicited(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        Envelope { src, dst, link_src }: Envelope,
+        message: &Neighbor<'_>,
+    ) -> Result<(), DropReason> {
+        let (target, source_link) = (message.target(), source_link(message));
+        // R4861-7.1.1-b
+        if src.is_unspecified() && (dst != solicited_node(target) || message.source_link_address().is_some())
+        {
+            return Err(DropReason::NdpInvalid);
+        }
+        if dad::is_tentative(cx, target) {
+            let nonce = message.options().first(option::NONCE);
+            return Err(self.tentative_solicited(cx, target, src, nonce)); // R4861-7.2.3-a
+        }
+        if !is_in_use(cx, target) {
+            return Err(DropReason::NotLocal); // R4861-7.2.3-a
+        }
+        if src.is_unspecified() {
+            // Somebody wants the address for itself: all shall know that it is taken.
+            let everyone = LinkAddress::of_multicast_group(ALL_NODES.into());
+            advertise(cx, target, ALL_NODES, everyone, OVERRIDE);
+            return Ok(());
+        }
+        if let Some(link) = source_link {
+            learn(cx, Learned { address: src, link: Some(link), create: true, ..Learned::default() }); // R4861-7.2.3-b
+        }
+        advertise(cx, target, src, source_link.unwrap_or(link_src), SOLICITED | OVERRIDE);
+        Ok(())
     }
-    let link = usable(message.target_link_address());
-    if is_in_use(cx, target) {
-        // RFC 4862 §5.4.4 leaves open what to do about an address in use: keep it.
-        return Err(DropReason::AddressConflict);
+
+    /// Somebody tells its link address.
+    fn advertised(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        Envelope { dst, .. }: Envelope,
+        message: &Neighbor<'_>,
+    ) -> Result<(), DropReason> {
+        let (flags, target) = (message.flags(), message.target());
+        // R4861-7.1.2-a
+        if dst.is_multicast() && flags.solicited {
+            return Err(DropReason::NdpInvalid);
+        }
+        if dad::is_tentative(cx, target) {
+            self.duplicate(cx, target); // R4862-5.4.4-a
+            return Err(DropReason::AddressConflict);
+        }
+        let link = usable(message.target_link_address());
+        if is_in_use(cx, target) {
+            // RFC 4862 §5.4.4 leaves open what to do about an address in use: keep it.
+            return Err(DropReason::AddressConflict);
+        }
+        // R4861-7.2.5-a: no entry is made; what happens to one that is there, the cache knows (R4861-7.2.5-b to -d).
+        learn(
+            cx,
+            Learned {
+                address: target,
+                link,
+                solicited: flags.solicited,
+                overrides: flags.override_cached,
+                router: Some(flags.router),
+                create: false,
+            },
+        );
+        Ok(())
     }
-    // R4861-7.2.5-a: no entry is made; what happens to one that is there, the cache knows (R4861-7.2.5-b to -d).
-    learn(
-        cx,
-        Learned {
-            address: target,
-            link,
-            solicited: flags.solicited,
-            overrides: flags.override_cached,
-            router: Some(flags.router),
-            create: false,
-        },
-    );
-    Ok(())
 }
 
 /// What a message says of its sender.
-struct Learned {
-    address: Ipv6Addr,
-    link: Option<LinkAddress>,
-    solicited: bool,
-    overrides: bool,
-    router: Option<bool>,
-    create: bool,
+pub(super) struct Learned {
+    pub(super) address: Ipv6Addr,
+    pub(super) link: Option<LinkAddress>,
+    pub(super) solicited: bool,
+    pub(super) overrides: bool,
+    pub(super) router: Option<bool>,
+    pub(super) create: bool,
 }
 
 impl Default for Learned {
@@ -108,7 +126,7 @@ impl Default for Learned {
     }
 }
 
-fn learn(cx: &mut NetCx<'_>, learned: Learned) {
+pub(super) fn learn(cx: &mut NetCx<'_>, learned: Learned) {
     let Learned { address, link, solicited, overrides, router, create } = learned;
     let (nic, address) = (cx.nic.id, address.into());
     cx.emit(Effect::Neighbor(NeighborUpdate { nic, address, link, solicited, overrides, router, create }));
@@ -119,38 +137,54 @@ fn source_link(message: &Neighbor<'_>) -> Option<LinkAddress> {
     usable(message.source_link_address())
 }
 
-fn usable(mac: Option<MacAddr>) -> Option<LinkAddress> {
+pub(super) fn usable(mac: Option<MacAddr>) -> Option<LinkAddress> {
     mac.map(|mac| LinkAddress(mac.0)).filter(|link| link.is_unicast())
 }
 
 /// Whether the address is one of this interface, and not merely wished for.
 fn is_in_use(cx: &NetCx<'_>, address: Ipv6Addr) -> bool {
     let address = IpAddr::V6(address);
-    let tentative = |state| state == AddressState::Tentative;
     cx.host.check_local_address(Some(cx.nic.id), address).is_some()
-        && !cx.nic.addresses.iter().any(|a| a.address() == address && tentative(a.state))
+        && !cx.nic.addresses.iter().any(|own| own.address() == address && !own.state.is_usable())
 }
 
 /// R4861-7.2.4-a, R4861-7.2.4-b
-fn advertise(cx: &mut NetCx<'_>, target: Ipv6Addr, to: Ipv6Addr, link: LinkAddress, solicited: bool) {
-    let flags = AdvertFlags { router: cx.nic.forwarding, solicited, override_cached: true };
-    let ours = cx.nic.link_address.map(|link| MacAddr(link.0));
-    send(cx, &Emit::advert(target, flags, ours), target, to, link);
+fn advertise(cx: &mut NetCx<'_>, target: Ipv6Addr, to: Ipv6Addr, link: LinkAddress, flags: u8) {
+    let router = if cx.nic.forwarding { ROUTER } else { 0 };
+    let fixed = [&[flags | router, 0, 0, 0][..], &target.octets()].concat();
+    Message::new(kind::NEIGHBOR_ADVERT, &fixed)
+        .link_address(option::TARGET_LINK_ADDRESS, cx.nic.link_address)
+        .send(cx, target, to, link);
 }
 
-/// Puts a finished packet on the wire.
-fn send(cx: &mut NetCx<'_>, message: &Emit, src: Ipv6Addr, dst: Ipv6Addr, link: LinkAddress) {
-    let len = message.message_len();
-    let out = cx.wire.slot();
-    (out.ether_type, out.link_dst) = (EtherType::IPV6, link);
-    (out.ip.src, out.ip.dst, out.ip.protocol) = (src.into(), dst.into(), protocol::ICMPV6);
-    out.ip.cast = if dst.is_multicast() { Cast::Multicast } else { Cast::Unicast };
-    if let Some(room) = out.prepend(len) {
-        message.write(room, pseudo_header(src.into(), dst.into(), protocol::ICMPV6, len as u32));
+/// Advertisements that nobody asked for, after our link address has changed (R4861-7.2.6-a).
+#[derive(Debug, Default)]
+pub(super) struct Announcements {
+    left: u8,
+    deadline: Option<Instant>,
+}
+
+impl Announcements {
+    pub(super) fn start(&mut self, now: Instant) {
+        *self = Self { left: MAX_NEIGHBOR_ADVERTISEMENT, deadline: Some(now) };
     }
-    let header = ipv6::Emit { hop_limit: HOP_LIMIT, ..ipv6::Emit::new(src, dst, protocol::ICMPV6, len) };
-    if let Some(room) = out.prepend(HEADER_LEN) {
-        header.write(room);
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn continue_announcing(&mut self, cx: &mut NetCx<'_>, retrans_timer: Duration) {
+        if self.deadline.is_none_or(|deadline| deadline > cx.now) {
+            return;
+        }
+        self.left = self.left.saturating_sub(1);
+        self.deadline = (self.left > 0).then_some(cx.now + retrans_timer);
+        let everyone = LinkAddress::of_multicast_group(ALL_NODES.into());
+        for own in cx.nic.addresses {
+            if let (IpAddr::V6(address), true) = (own.address(), own.state.is_usable()) {
+                advertise(cx, address, ALL_NODES, everyone, OVERRIDE);
+            }
+        }
     }
 }
 
@@ -172,7 +206,6 @@ impl LinkAddressResolver for Endpoint {
             _ => icmp::source_near(&cx.nic, target),
         };
         let (IpAddr::V6(target), Some(source)) = (target, source) else { return };
-        let ours = cx.nic.link_address.map(|link| MacAddr(link.0));
         let (dst, link) = match unicast {
             Some(link) => (target, link),
             None => {
@@ -180,7 +213,17 @@ impl LinkAddressResolver for Endpoint {
                 (group, LinkAddress::of_multicast_group(group.into()))
             }
         };
-        send(cx, &Emit::solicit(target, ours), source, dst, link);
+        let fixed = [&[0; 4][..], &target.octets()].concat();
+        Message::new(kind::NEIGHBOR_SOLICIT, &fixed)
+            .link_address(option::SOURCE_LINK_ADDRESS, cx.nic.link_address)
+            .send(cx, source, dst, link);
+    }
+
+    // R4861-7.2.5-d
+    fn router_is_host(&mut self, cx: &mut NetCx<'_>, address: IpAddr) {
+        if let IpAddr::V6(address) = address {
+            self.forget_router(cx, address);
+        }
     }
 }
 
@@ -190,7 +233,9 @@ mod tests {
     use crate::testing::{NIC, Net, OURS, THEIRS, packet};
     use alloc::vec::Vec;
     use etherparse::{Icmpv6Slice, Icmpv6Type, Ipv6Slice};
-    use stack_wire::icmpv6::kind;
+    use stack_core::{AddressState, Verdict};
+    use stack_wire::checksum::pseudo_header;
+    use stack_wire::ndp::{AdvertFlags, Emit};
 
     const US: &str = "fe80::1";
     const PEER: &str = "fe80::9";
