@@ -777,6 +777,7 @@ const SWITCHES: &[(&str, &[(&str, &str)])] = &[
     ("tcp/user-timeout/zero-window", &[("fault.ignore_options", "on"), ("fault.open_window", "on")]),
     ("tcp/window/beyond", &[("fault.in_order_only", "on")]),
     ("tcp/window/closed-from-the-start", &[("fault.open_window", "on")]),
+    ("tcp/window/empty-probe", &[("tcp.empty_window_probes", "off"), ("fault.no_timers", "on")]),
     ("tcp/window/largest", &[("tcp.window_scaling", "off"), ("fault.ignore_resets", "on")]),
     ("tcp/window/old-update", &[("fault.open_window", "on")]),
     ("tcp/window/peer-limits", &[("fault.open_window", "on")]),

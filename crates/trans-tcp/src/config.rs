@@ -45,6 +45,9 @@ pub struct TcpConfig {
     pub min_rto: Duration,
     /// Largest RTO. 120 s (R6298-2.5-a asks for 60 s at least).
     pub max_rto: Duration,
+    /// Probe a closed window with a segment without text and with a number that was acknowledged, as Linux does, instead of
+    /// an octet of new text (RFC 9293 §3.8.6.1); off.
+    pub empty_window_probes: bool,
     /// Retransmissions of a SYN. 8: the connect fails after 6 minutes (R9293-MUST-23 asks for three at least).
     pub syn_retries: u8,
     /// Timeouts of a SYN that do not double the next, and that come on top of `syn_retries`. 0, as RFC 6298 §5.5 has it; 4 in
@@ -150,6 +153,7 @@ impl Default for TcpConfig {
             initial_rto: Duration::from_secs(1),
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(120),
+            empty_window_probes: false,
             syn_retries: 8,
             syn_linear_timeouts: 0,
             syn_window_in_segments: false,

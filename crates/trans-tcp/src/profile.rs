@@ -12,8 +12,8 @@ impl TcpConfig {
     ///   scale, 7, is chosen for the most.
     /// - `tcp_wmem` 4096 16384 4194304: the default becomes 46080 with the handshake (twice the initial window with its
     ///   bookkeeping), where this stack starts.
-    /// - `tcp_syn_retries` 6 after `tcp_syn_linear_timeouts` 4, `tcp_synack_retries` 5, `tcp_retries2` 15, RTO from 200 ms to 120 s, keepalive
-    ///   7200/75/9, `tcp_fin_timeout` 60, `tcp_mtu_probing` 0.
+    /// - `tcp_syn_retries` 6 after `tcp_syn_linear_timeouts` 4, `tcp_synack_retries` 5, `tcp_retries2` 15, RTO from 200 ms
+    ///   to 120 s, keepalive 7200/75/9, `tcp_fin_timeout` 60, `tcp_mtu_probing` 0. Closed windows are probed without text.
     /// - CUBIC, unpaced: Linux leaves that to the `fq` queue.
     ///
     /// Options have Linux's order in any case: MSS, SACK permitted, timestamps, NOP, window scale.
@@ -25,6 +25,7 @@ impl TcpConfig {
             send_buffer_max: 4_194_304,
             syn_retries: 6,
             syn_linear_timeouts: 4,
+            empty_window_probes: true,
             syn_window_in_segments: true,
             syn_ack_retries: 5,
             data_retries: 15,

@@ -3,6 +3,7 @@
 //! The spine is [`Connection::next_segment`]; it decides, and `emit.rs` builds. Every segment after the SYN carries
 //! an ACK.
 
+use crate::config::TcpConfig;
 use crate::congestion::{Restart, initial_window};
 use crate::connection::Connection;
 use crate::delayed_ack::Owed;
@@ -90,7 +91,7 @@ impl Connection {
         let now = env.now;
         self.when_due(now, Self::lost_data_or_frto)
             .or_else(|| self.loss_probe())
-            .or_else(|| self.window_probe())
+            .or_else(|| self.window_probe(env.config()))
             .or_else(|| self.when_due(now, |connection| connection.probe_or_new_data(env)))
             .or_else(|| self.lone_fin())
             .or_else(|| self.keep_alive_probe())
@@ -159,9 +160,12 @@ impl Connection {
     }
 
     /// The persist timer went off: what the window allows after all, or one octet or the FIN beyond it.
-    fn window_probe(&self) -> Option<Outgoing> {
+    fn window_probe(&self, config: &TcpConfig) -> Option<Outgoing> {
         if !self.persist.due {
             return None;
+        }
+        if config.empty_window_probes && self.snd.wnd == 0 {
+            return Some(Outgoing { seq: self.snd.una - 1, len: 0, flags: Flags::ACK, kind: Sending::Probe });
         }
         let (seq, waiting) = if self.snd.outstanding() > 0 {
             let text = self.snd.text_end().max(self.snd.una).distance_from(self.snd.una);

@@ -308,6 +308,7 @@ impl Setup {
                     _ => return Err(Unknown),
                 }
             }
+            "empty_window_probes" => tcp.empty_window_probes = switch(value)?,
             "base_mss" => tcp.base_mss = parse(value)?,
             "mtu_probe_floor" => tcp.mtu_probe_floor = parse(value)?,
             "mtu_probe_threshold" => tcp.mtu_probe_threshold = parse(value)?,
