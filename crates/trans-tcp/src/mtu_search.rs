@@ -209,6 +209,14 @@ mod tests {
 
     const THRESHOLD: u32 = 8;
 
+    #[test]
+    fn a_probe_covers_what_lies_wholly_in_it() {
+        let probe = Probe { start: SeqNum(100), end: SeqNum(200), size: 140 };
+        let covers = |start, end| probe.covers(SeqNum(start), SeqNum(end));
+        assert!(covers(100, 200) && covers(120, 130));
+        assert!(!covers(99, 150) && !covers(150, 201) && !covers(0, 300));
+    }
+
     fn searching(low: u32, ceiling: u32) -> Search {
         let mut search = Search::OFF;
         search.begin(low, ceiling);
