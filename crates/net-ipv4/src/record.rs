@@ -134,6 +134,7 @@ mod tests {
     /// An option area as it is put together.
     type Octets<'a> = &'a [&'a [u8]];
 
+    // R9293-MAY-10, R9293-MAY-11
     #[test]
     fn routes_and_times_are_written_where_the_pointer_is() {
         let ours = OURS.octets();

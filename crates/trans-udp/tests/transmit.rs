@@ -154,7 +154,7 @@ fn bound_interfaces_and_zones_are_binding() {
     assert_eq!(nics, [(Some(NicId(3)), NicId(3)), (Some(NicId(2)), NicId(2))]);
 }
 
-// R1122-4.1.3.5-a, R1122-3.2.1.3-d
+// R1122-4.1.3.5-a, R1122-3.2.1.3-d, R1122-3.3.4.2-a
 #[test]
 fn an_answer_can_come_from_the_address_that_was_asked() {
     let mut net = Net::default();
