@@ -73,12 +73,7 @@ pub(crate) fn segment(packet: &mut TxPacket, out: &mut TxBatch) -> Result<usize,
     while at < total {
         let want = size.min(total - at);
         let part = out.slot();
-        part.ip = packet.ip;
-        part.hop = packet.hop;
-        part.link_dst = packet.link_dst;
-        part.ether_type = packet.ether_type;
-        part.hash = packet.hash;
-        part.mark = packet.mark;
+        packet.describe(part);
         part.gso_keeps_cwr = packet.gso_keeps_cwr;
         let len = packet.slice_payload_to(at, want, part);
         if len < want {

@@ -1,4 +1,5 @@
-//! A piece of an outbound packet as a packet of its own: what both families do when they cut one into fragments.
+//! A piece of an outbound packet as a packet of its own: what both families do when they cut one into fragments, and the
+//! host when it cuts a super-packet into segments.
 
 use crate::{Checksum, TxPacket};
 use core::ops::Range;
@@ -8,15 +9,20 @@ impl TxPacket {
     /// be written. What is said about the packet is true of its fragments; its checksum was completed before.
     /// `None` if pieces or headroom of `to` run out.
     pub fn fragment_to(&self, header_len: usize, range: Range<usize>, to: &mut Self) -> Option<()> {
+        self.describe(to);
+        to.bound_nic = self.bound_nic;
+        to.checksum = Checksum::Unverified;
+        self.copy_range(header_len, range, to)
+    }
+
+    /// Says of `to`, a part of this packet, what is true of the whole: addresses, way and flow.
+    pub fn describe(&self, to: &mut Self) {
         to.ip = self.ip;
         to.hop = self.hop;
-        to.bound_nic = self.bound_nic;
         to.link_dst = self.link_dst;
         to.ether_type = self.ether_type;
         to.hash = self.hash;
         to.mark = self.mark;
-        to.checksum = Checksum::Unverified;
-        self.copy_range(header_len, range, to)
     }
 
     /// First what other headers lie behind the network header, then the pieces.
