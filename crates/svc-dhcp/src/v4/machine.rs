@@ -19,14 +19,14 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 use ustack::Rng;
 
-/// RFC 2131 §4.1: 4, 8, 16, 32 and 64 s, each more or less by up to a second.
+/// R2131-4.1-b: 4, 8, 16, 32 and 64 s, each more or less by up to a second.
 const FIRST_WAIT: Duration = Duration::from_secs(4);
 const LONGEST_WAIT: Duration = Duration::from_secs(64);
 /// Requests without an answer that end in INIT again; RFC 2131 §3.1 step 5 asks for 60 s, these are that.
 const TRIES: u32 = 4;
-/// Between two requests while the lease runs out (RFC 2131 §4.4.5).
+/// Between two requests while the lease runs out (R2131-4.4.5-a).
 const LEAST_WAIT: Duration = Duration::from_secs(60);
-/// After an address was another station's (RFC 2131 §3.1 step 5), and after a refusal, so that two who disagree do not
+/// After an address was another station's (R2131-3.1-a), and after a refusal, so that two who disagree do not
 /// flood the link.
 const AFTER_CONFLICT: Duration = Duration::from_secs(10);
 const AFTER_REFUSAL: Duration = Duration::from_secs(1);

@@ -275,7 +275,7 @@ impl Machine {
     /// A datagram from port 547.
     pub fn receive(&mut self, now: Instant, bytes: &[u8]) -> Option<Output> {
         let message = decode(bytes)?;
-        // §16.10, §16.3: ours, and from somebody who says who he is.
+        // R8415-16-a: ours, and from somebody who says who he is.
         let is_ours = message.xid() == self.xid
             && matches!(message.opts().get(OptionCode::ClientId), Some(DhcpOption::ClientId(id)) if *id == self.duid);
         let Some(DhcpOption::ServerId(server)) = message.opts().get(OptionCode::ServerId).filter(|_| is_ours)
@@ -308,7 +308,7 @@ impl Machine {
         }
     }
 
-    /// §18.2.9.
+    /// R8415-18.2.9-a.
     fn advertised(&mut self, now: Instant, message: &Message, server: Vec<u8>) {
         let Granted::Lease(lease) = granted(message.opts(), self.config.iaid(), server, now) else { return };
         let preference = match message.opts().get(OptionCode::Preference) {
@@ -332,7 +332,7 @@ impl Machine {
                 self.state = State::Bound { lease: lease.clone() };
                 Some(Output::Configured(lease))
             }
-            // §18.2.10.1: a server that has forgotten us is asked for the same address.
+            // R8415-18.2.10.1-a: a server that has forgotten us is asked for the same address.
             Granted::Unknown => {
                 let address = self.lease().and_then(|lease| lease.address);
                 self.request(now, Offer { server, address, preference: 0 });

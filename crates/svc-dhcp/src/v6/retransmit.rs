@@ -89,6 +89,7 @@ mod tests {
     use super::*;
     use crate::retry::testing::Seeded;
 
+    // R8415-15-a
     #[test]
     fn waits_double_up_to_the_longest_and_end_where_tries_are_counted() {
         let mut rng = Seeded(7);

@@ -211,6 +211,7 @@ fn requests_that_nobody_answers_end_in_a_new_search() {
     assert_eq!(kinds[10], MessageType::Solicit);
 }
 
+// R8415-18.2.6-a
 #[test]
 fn without_state_only_information_is_asked_for() {
     let (mut client, question, now) =
@@ -227,6 +228,7 @@ fn without_state_only_information_is_asked_for() {
     assert_eq!(client.lease(), Some(&told), "what was told holds meanwhile");
 }
 
+// R8415-18.2.8-a
 #[test]
 fn giving_back_and_declining() {
     let (mut client, lease, now) = bound();
@@ -282,6 +284,7 @@ fn answers_that_are_not_for_us_or_make_no_sense_change_nothing() {
     assert_eq!(sent(&mut client, then).msg_type(), MessageType::Solicit, "nobody has offered anything");
 }
 
+// R8415-21.24-a
 #[test]
 fn a_server_may_ask_for_more_patience() {
     let (mut client, solicit, now) = first(ClientConfig::default());
