@@ -231,6 +231,12 @@ impl Stack {
         self.with_host(|host, _| host.add_hook(Box::new(hook)));
     }
 
+    /// Runs a call on a hook by its type, to change its rules or to read what it counts; `None` if there is none. As
+    /// [`with_host`](Self::with_host).
+    pub fn with_hook<H: Hook, R>(&self, call: impl FnOnce(&mut H, Instant) -> R) -> Option<R> {
+        self.shared().with(|host, now| Some(call(host.hook::<H>()?, now)))
+    }
+
     /// Takes what has happened to interfaces since the last call, oldest first: addresses and routers that come and go,
     /// resolvers and domains that routers name (RFC 8106). At most 256 wait.
     pub fn network_events(&self) -> Vec<NetworkEvent> {
