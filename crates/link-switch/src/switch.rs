@@ -17,7 +17,7 @@ pub struct SwitchConfig {
     /// Largest IP packet, in bytes. Default: 1500, as on Ethernet (RFC 894).
     pub mtu: u32,
     /// Whether checksums are left incomplete and super-packets pass whole, as nothing but memory lies between ports.
-    /// Default: yes. An [`Uplink`](crate::Uplink) needs a device that does the same.
+    /// Default: yes. Not with an [`Uplink`](crate::Uplink).
     pub offload: bool,
     /// Frames that wait at a port. Default: 1024, about the length of the queue of a Linux device (1000).
     pub queue: usize,

@@ -65,7 +65,8 @@
 //! # Features
 //!
 //! Features select crates and nothing else: `ipv4`, `ipv6`, `arp`, `tcp`, `udp`, `icmp`, `loopback`, `channel` (the
-//! default), and `filter`, `tun`, `ethernet`, `pcap`, `impair`, `tokio`. A stack of some of them:
+//! default), and `filter`, `tun`, `ethernet`, `pcap`, `impair`, `qdisc`, `switch`, `tokio`. A stack of
+//! some of them:
 //! `ustack = { version = "0.1", default-features = false, features = ["ipv4", "udp", "loopback"] }`.
 //!
 //! # What it lacks
