@@ -1,3 +1,5 @@
+//! Tags of frames, written and read.
+
 use super::*;
 use crate::Ethernet;
 use alloc::boxed::Box;

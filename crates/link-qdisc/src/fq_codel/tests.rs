@@ -1,3 +1,5 @@
+//! What flow queueing is for: latency of sparse flows, fairness, marks, limits.
+
 use super::*;
 use crate::{Fifo, TokenBucket};
 use bytes::Bytes;

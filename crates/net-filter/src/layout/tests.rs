@@ -1,3 +1,5 @@
+//! Packets and quotes that are looked at, whole and broken.
+
 use super::*;
 use crate::testing::{icmp, packet, ping, tcp, udp};
 use alloc::vec::Vec;

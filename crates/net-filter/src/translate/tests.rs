@@ -1,3 +1,5 @@
+//! Packets that are rewritten, against those that would have been built.
+
 use super::*;
 use crate::testing::{address, icmp, packet, ping, tcp, udp};
 use alloc::vec::Vec;
