@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut filter = Filter::new(FilterConfig::default());
     filter.append(Place::Postrouting, Rule::new(Action::Masquerade).output(NicId(2)))?;
     router.add_hook(filter);
+    println!("ready: inside0 hides behind outside0");
     loop {
         std::thread::sleep(Duration::from_secs(5));
         let figures =
