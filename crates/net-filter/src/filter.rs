@@ -384,3 +384,6 @@ impl Hook for Filter {
         verdict(self.at_postrouting(cx, packet))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,8 @@ impl Search {
             !table.is_taken(self.now, &reply, way)
         };
         let Some(range) = self.range(tuple) else { return free(kept).then_some(kept) };
-        if range.contains(&kept.port) && free(kept) {
+        let wanted = self.ports.is_none_or(|(first, last)| (first..=last).contains(&kept.port));
+        if wanted && free(kept) {
             return Some(kept);
         }
         let (first, count) = (*range.start(), u64::from(range.end() - range.start()) + 1);
@@ -106,6 +107,7 @@ mod tests {
         assert_eq!(translate(&mut table, other_peer, &any), Some(5000));
         assert_eq!(translate(&mut table, tuple(1, 500), &any), Some(500));
         assert_eq!(translate(&mut table, tuple(2, 500), &any), Some(1 + 7));
+        assert_eq!(translate(&mut table, tuple(1, 0), &any), Some(0), "nobody asked for another");
     }
 
     #[test]
