@@ -6,16 +6,21 @@ use common::*;
 use stack_core::*;
 use stack_host::NicConfig;
 
+/// Place, ingress, egress, and what the place before found out.
+type Sight = (&'static str, Option<u32>, Option<u32>, u64);
+
 /// Notes where a packet was seen, with the interfaces and the length; and sends elsewhere what goes to 10.0.0.9.
 #[derive(Default)]
 struct Witness {
-    seen: Vec<(&'static str, Option<u32>, Option<u32>, usize, u64)>,
+    seen: Vec<Sight>,
+    lens: Vec<usize>,
 }
 
 impl Witness {
     fn note(&mut self, place: &'static str, cx: &HookCx<'_>, len: usize, policy: &mut u64) -> HookVerdict {
         let nic = |nic: &Option<NicView<'_>>| nic.as_ref().map(|nic| nic.id.0);
-        self.seen.push((place, nic(&cx.ingress), nic(&cx.egress), len, *policy));
+        self.seen.push((place, nic(&cx.ingress), nic(&cx.egress), *policy));
+        self.lens.push(len);
         *policy += 1;
         HookVerdict::Accept
     }
@@ -54,13 +59,8 @@ fn router() -> stack_host::Host {
     host
 }
 
-fn seen(host: &mut stack_host::Host) -> Vec<(&'static str, Option<u32>, Option<u32>, u64)> {
-    let witness = host.hook::<Witness>().expect("it was added");
-    witness
-        .seen
-        .drain(..)
-        .map(|(place, ingress, egress, _, policy)| (place, ingress, egress, policy))
-        .collect()
+fn seen(host: &mut stack_host::Host) -> Vec<Sight> {
+    std::mem::take(&mut host.hook::<Witness>().expect("it was added").seen)
 }
 
 #[test]
@@ -111,7 +111,6 @@ fn a_hook_of_another_type_is_not_found() {
 fn what_goes_in_fragments_is_seen_whole_and_once() {
     let mut host = router();
     send(&mut host, None, "10.0.1.2", &[7; 4000]);
-    let lens: Vec<_> =
-        host.hook::<Witness>().unwrap().seen.iter().map(|seen| (seen.0, seen.3 >= 4000)).collect();
-    assert_eq!(lens, [("output", true), ("postrouting", true)]);
+    let lens = host.hook::<Witness>().unwrap().lens.clone();
+    assert!(lens.len() == 2 && lens.iter().all(|len| *len >= 4000), "{lens:?}");
 }
