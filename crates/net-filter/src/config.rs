@@ -46,7 +46,7 @@ pub struct Timeouts {
     pub udp_unreplied: Duration,
     /// UDP that was answered. Default: 5 min, as RFC 4787 REQ-5 c recommends.
     pub udp_replied: Duration,
-    /// ICMP questions. Default: 60 s, the least that RFC 5508 REQ-1 allows.
+    /// ICMP questions. Default: 60 s, the least that RFC 5508 REQ-2 allows.
     pub icmp: Duration,
     /// Other protocols. Default: 10 min, as Linux (`nf_conntrack_generic_timeout`).
     pub other: Duration,

@@ -96,6 +96,7 @@ mod tests {
         Some(end.port)
     }
 
+    // R4787-REQ-3-a
     #[test]
     fn the_port_stays_while_it_is_free_and_keeps_its_half() {
         let mut table = Table::new(100, 1);

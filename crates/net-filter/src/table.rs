@@ -247,6 +247,7 @@ mod tests {
         assert!(table.get(way).is_none() && table.get(again).is_some());
     }
 
+    // R4787-REQ-5
     #[test]
     fn a_connection_whose_time_is_over_is_not_found() {
         let mut table = Table::new(8, 1);

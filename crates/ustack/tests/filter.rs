@@ -200,6 +200,7 @@ fn a_server_inside_is_reached_by_a_port_of_the_router() {
     }
 }
 
+// R4787-REQ-9, R5382-REQ-8
 #[test]
 fn a_client_reaches_its_own_server_by_the_outer_address() {
     for plan in [V4, V6] {

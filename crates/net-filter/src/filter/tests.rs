@@ -272,6 +272,7 @@ fn segments_that_open_nothing_are_invalid() {
     assert_eq!(router.filter.connection_count(), 0);
 }
 
+// R5382-REQ-5
 #[test]
 fn the_states_of_a_connection_are_shown_as_they_are() {
     let mut router = Router::masquerading();
@@ -296,6 +297,33 @@ fn the_states_of_a_connection_are_shown_as_they_are() {
         };
         assert!(passed.is_some());
         assert_eq!(state(&router), (expected, assured, lifetime), "{flags:?}");
+    }
+}
+
+// R4787-REQ-6, R4787-REQ-12, R5382-REQ-10, R5508-REQ-2, R5508-REQ-6
+#[test]
+fn each_packet_prolongs_a_connection_and_no_error_does_or_ends_it() {
+    let kinds = [
+        (udp(CLIENT, SERVER, (1000, 53), b"12345678"), udp(PUBLIC, SERVER, (1000, 53), b"12345678"), 120),
+        (tcp(CLIENT, SERVER, (1000, 53), Flags::SYN), tcp(PUBLIC, SERVER, (1000, 53), Flags::SYN), 240),
+        (ping(CLIENT, SERVER, 9), ping(PUBLIC, SERVER, 9), 60),
+    ];
+    for (sent, left, lifetime) in kinds {
+        let mut router = Router::masquerading();
+        let expires = |router: &Router| router.filter.connections().next().map(|known| known.expires);
+        for at in [0, 50] {
+            router.now = Instant::from_secs(at);
+            assert_eq!(router.out(sent.clone()), Some(left.clone()));
+            assert_eq!(expires(&router), Some(router.now + Duration::from_secs(lifetime)));
+        }
+        let before = expires(&router);
+        router.now = Instant::from_secs(60);
+        for kind in [3, 4, 11, 12] {
+            let error = icmp("198.51.100.7", PUBLIC, kind, [0; 4], &left);
+            assert_eq!(router.back(error), Some(icmp("198.51.100.7", CLIENT, kind, [0; 4], &sent)));
+        }
+        assert_eq!(expires(&router), before);
+        assert_eq!(router.out(sent), Some(left));
     }
 }
 
