@@ -46,6 +46,7 @@ mod discovered;
 mod effects;
 mod forward;
 mod hash;
+mod hooks;
 mod host;
 mod icmp_limit;
 mod interface;
