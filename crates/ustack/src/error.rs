@@ -105,7 +105,7 @@ impl NicError {
 /// A text that is not an IP address and a port.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[error(
-    "{0:?} is not an IP address and a port, as in 10.77.0.2:80 or [::1]:80; resolve names before, a stack has no resolver of its own"
+    "{0:?} is not an IP address and a port, as in 10.77.0.2:80 or [::1]:80; resolve names before, with svc-dns for one"
 )]
 pub struct AddressError(pub(crate) String);
 

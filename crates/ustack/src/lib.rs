@@ -71,7 +71,8 @@
 //!
 //! # What it lacks
 //!
-//! A resolver of names, and systems other than Linux: the driver sleeps in `poll(2)` with an eventfd.
+//! Systems other than Linux: the driver sleeps in `poll(2)` with an eventfd. Names are looked up by `svc-dns`, a crate of
+//! its own above this one.
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

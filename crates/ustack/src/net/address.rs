@@ -3,8 +3,8 @@
 use crate::error::AddressError;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// An address and a port, in one of the usual forms. Names are not resolved: a stack has no resolver of its own, and
-/// the operating system's would ask another network.
+/// An address and a port, in one of the usual forms. Names are not resolved: the operating system's resolver would ask
+/// another network, and the stack's is a crate above this one, `svc-dns`.
 pub trait ToSocketAddr: sealed::Sealed {
     /// The address and port.
     ///

@@ -1,0 +1,125 @@
+//! Multicast DNS between two stacks: a responder of the test's own, and questions of ours.
+
+use crate::{resolver, stacks};
+use hickory_proto::op::{Message, OpCode};
+use hickory_proto::rr::rdata::{A, AAAA, PTR, SRV};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use svc_dns::LookupError;
+use svc_dns::mdns::{Mdns, MdnsConfig};
+use tokio::time::Instant;
+use ustack::tokio::UdpSocket;
+use ustack::{NicId, SocketOption, Stack};
+
+const V4: &str = "224.0.0.251";
+const V6: &str = "ff02::fb";
+const PORT: u16 = 5353;
+
+fn name(text: &str) -> Name {
+    Name::from_ascii(text).unwrap()
+}
+
+fn quick() -> MdnsConfig {
+    let (wait, interval) = (Duration::from_millis(700), Duration::from_millis(200));
+    MdnsConfig { wait, interval, ..MdnsConfig::default() }
+}
+
+/// What a responder has heard, and from where.
+type Heard = Arc<Mutex<Vec<(Message, SocketAddr)>>>;
+
+/// Answers each query of this family as RFC 6762 §6.7 says, with what `says` makes of it, from `port`.
+async fn respond(stack: &Stack, group: &str, port: u16, says: fn(&Message) -> Vec<Record>) -> Heard {
+    let group: IpAddr = group.parse().unwrap();
+    let any = if group.is_ipv4() { "0.0.0.0" } else { "::" };
+    let socket = UdpSocket::bind(stack, (any, PORT)).await.unwrap();
+    socket.set_option(SocketOption::JoinGroup(group, Some(NicId(1)))).unwrap();
+    let other = UdpSocket::bind(stack, (any, if port == PORT { 0 } else { port })).await.unwrap();
+    let heard = Heard::default();
+    let log = Arc::clone(&heard);
+    tokio::spawn(async move {
+        loop {
+            let (packet, from) = socket.recv_bytes().await.unwrap();
+            let question = Message::from_vec(&packet).unwrap();
+            let mut answer = Message::response(question.id, OpCode::Query);
+            answer.add_queries(question.queries.iter().cloned());
+            let mut records = says(&question);
+            answer.add_additionals(records.split_off(records.len().min(2)));
+            answer.add_answers(records);
+            log.lock().unwrap().push((question, from));
+            let out = if port == PORT { &socket } else { &other };
+            out.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+        }
+    });
+    heard
+}
+
+fn host_addresses(question: &Message) -> Vec<Record> {
+    let owner = name("printer.local.");
+    let wanted =
+        |kind| question.queries.iter().any(|query| query.query_type() == kind && *query.name() == owner);
+    let v4 = wanted(RecordType::A).then(|| RData::A(A::new(10, 0, 0, 1)));
+    let v6 = wanted(RecordType::AAAA).then(|| RData::AAAA(AAAA::new(0xfe80, 0, 0, 0, 0, 0, 0, 1)));
+    [v6, v4].into_iter().flatten().map(|data| Record::from_rdata(owner.clone(), 10, data)).collect()
+}
+
+// R6762-3-a, R6762-5.1-a, R6762-6.7-a
+#[tokio::test]
+async fn a_host_of_the_link_is_found_over_each_family() {
+    for group in [V4, V6] {
+        let (client, server) = stacks();
+        let heard = respond(&server, group, PORT, host_addresses).await;
+        let found = Mdns::new(&client, quick()).lookup_ip("printer.local").await.unwrap();
+        assert_eq!(found, ["[fe80::1%1]:0".parse().unwrap(), "10.0.0.1:0".parse().unwrap()], "{group}");
+        let (question, from) = heard.lock().unwrap()[0].clone();
+        assert_ne!(from.port(), PORT, "a one-shot query comes from another port");
+        assert!(!question.recursion_desired && question.queries.len() == 2, "{question:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_resolver_asks_the_link_for_what_is_below_local() {
+    let (client, server) = stacks();
+    respond(&server, V4, PORT, host_addresses).await;
+    let resolver = resolver(&client, &[]);
+    assert_eq!(resolver.lookup_ipv4("printer.local").await.unwrap(), [IpAddr::from([10, 0, 0, 1])]);
+}
+
+#[tokio::test]
+async fn a_service_is_asked_for_until_the_time_is_over_and_comes_with_what_belongs_to_it() {
+    let (client, server) = stacks();
+    let instance = |question: &Message| {
+        let service = question.queries[0].name().clone();
+        let named = |text: &str| Record::from_rdata(service.clone(), 10, RData::PTR(PTR(name(text))));
+        let place = RData::SRV(SRV::new(0, 0, 80, name("printer.local.")));
+        vec![
+            named("one._http._tcp.local."),
+            named("two._http._tcp.local."),
+            Record::from_rdata(name("one._http._tcp.local."), 10, place),
+        ]
+    };
+    let heard = respond(&server, V4, PORT, instance).await;
+    let start = Instant::now();
+    let found = Mdns::new(&client, quick()).query("_http._tcp.local", &[RecordType::PTR]).await.unwrap();
+    assert!(start.elapsed() >= quick().wait);
+    assert_eq!((found.answers.len(), found.additionals.len()), (2, 1), "each once: {found:?}");
+    assert_eq!(heard.lock().unwrap().len(), 3, "asked at 0, 200 and 600 ms");
+}
+
+// R6762-6-a
+#[tokio::test]
+async fn what_comes_from_another_port_is_not_heard() {
+    let (client, server) = stacks();
+    let heard = respond(&server, V4, 9999, host_addresses).await;
+    let error = Mdns::new(&client, quick()).lookup_ip("printer.local").await.unwrap_err();
+    assert!(matches!(error, LookupError::TimedOut { .. }), "{error:?}");
+    assert!(!heard.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_on_the_link_is_a_timeout() {
+    let (client, _server) = stacks();
+    let error = Mdns::new(&client, quick()).lookup_ip("printer.local").await.unwrap_err();
+    assert!(error.to_string().contains("the hosts on the link"), "{error}");
+}
