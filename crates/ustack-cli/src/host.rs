@@ -1,9 +1,10 @@
-//! Names of hosts to addresses, by the system's resolver: our stack has none.
+//! Names of hosts to addresses, by the system's resolver: it knows this machine's names. Ours is `resolve.rs`.
 
 use crate::failure::{Failure, Outcome};
 use clap::Args;
 use ipnet::IpNet;
 use std::net::{IpAddr, ToSocketAddrs};
+use svc_dns::RecordType;
 
 /// Which family a command is to use.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -18,7 +19,16 @@ pub(crate) struct FamilyArgs {
 }
 
 impl FamilyArgs {
-    fn admits(self, address: &IpAddr) -> bool {
+    /// The kind of record that has addresses of the only family asked for.
+    pub(crate) fn only(self) -> Option<RecordType> {
+        match (self.v4, self.v6) {
+            (true, _) => Some(RecordType::A),
+            (_, true) => Some(RecordType::AAAA),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn admits(self, address: &IpAddr) -> bool {
         if address.is_ipv4() { !self.v6 } else { !self.v4 }
     }
 }

@@ -7,6 +7,7 @@
 //! | `chart.rs` | how curves are drawn |
 //! | `serve.rs`, `http/`, `iperf/`, `services.rs` | what the host on the device offers |
 //! | `ping/`, `traceroute/`, `nc.rs`, `get/`; `echoes.rs` | what goes out from our stack |
+//! | `resolve.rs` | names that our stack looks up itself |
 //! | `inspect/` | what a running stack knows: addresses, routes, neighbours |
 //! | `device/` | how the device comes to be |
 //! | `pkt.rs` | packet scripts against a fresh stack |
@@ -30,6 +31,7 @@ mod net;
 mod ours;
 mod ping;
 mod pkt;
+mod resolve;
 mod serve;
 mod services;
 mod sim;
@@ -82,6 +84,8 @@ enum Command {
     Nc(nc::NcArgs),
     /// Fetch a resource over HTTP from our stack
     Get(get::GetArgs),
+    /// Look a name up with our stack: at name servers, or on the link
+    Resolve(resolve::ResolveArgs),
     /// Show interfaces and addresses of a stack that `serve` runs
     Addr(inspect::InspectArgs),
     /// Show its routes
@@ -114,6 +118,7 @@ fn run(command: Command, verbose: bool) -> Outcome<ExitCode> {
         Command::Traceroute(args) => wait(traceroute::run(args)),
         Command::Nc(args) => wait(nc::run(args)).map(success),
         Command::Get(args) => wait(get::run(args)).map(success),
+        Command::Resolve(args) => wait(resolve::run(args)),
         Command::Addr(args) => inspect::run(Table::Addresses, &args).map(success),
         Command::Route(args) => inspect::run(Table::Routes, &args).map(success),
         Command::Neigh(args) => inspect::run(Table::Neighbors, &args).map(success),

@@ -24,6 +24,7 @@ pub(crate) enum Need {
 pub(crate) const IP: Need = Need::Program("ip", "iproute2");
 pub(crate) const PING: Need = Need::Program("ping", "iputils-ping");
 pub(crate) const RADVD: Need = Need::Program("radvd", "radvd");
+pub(crate) const DNSMASQ: Need = Need::Program("dnsmasq", "dnsmasq-base");
 pub(crate) const CURL: Need = Need::Program("curl", "curl");
 pub(crate) const NC: Need = Need::Program("nc", "netcat-openbsd");
 pub(crate) const NSTAT: Need = Need::Program("nstat", "iproute2");

@@ -1,4 +1,4 @@
-//! The options of a device that `serve`, `ping`, `nc` and `get` share, and what is wrong with them before any is made.
+//! The options of a device that all commands with a device share, and what is wrong with them before any is made.
 
 use crate::failure::Failure;
 use crate::units;

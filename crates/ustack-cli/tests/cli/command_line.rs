@@ -4,7 +4,7 @@ use crate::common::{Folder, failure, success, ustack};
 
 #[test]
 fn every_help_has_examples_and_exit_codes() {
-    for command in ["", "demo", "sim", "serve", "ping", "nc", "get", "pkt"] {
+    for command in ["", "demo", "sim", "serve", "ping", "nc", "get", "resolve", "pkt"] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
         let help = success(&ustack(&args));
         for part in ["Usage:", "Examples:", "Exit status:"] {
@@ -40,7 +40,7 @@ fn a_terminal_gets_the_table_and_no_complaint_of_a_library() {
 
 #[test]
 fn wrong_options_name_what_is_right() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 19] = [
         (&["serve", "--address", "10.77.0.2"], "such as 10.77.0.2/24"),
         (&["serve", "--address", "300.1.1.1/24"], "such as 10.77.0.2/24"),
         (&["serve", "--gateway", "router"], "such as 10.77.0.1"),
@@ -58,6 +58,8 @@ fn wrong_options_name_what_is_right() {
         (&["nc", "-l", "10.77.0.1", "80"], "nc -l 9000"),
         (&["nc", "10.77.0.1", "99999"], "1 to 65535"),
         (&["ping", "-i", "0", "10.77.0.1"], "-i 0.001"),
+        (&["resolve", "--server", "ns.example", "x"], "invalid IP address"),
+        (&["resolve", "--mdns", "--server", "10.77.0.1", "x"], "cannot be used with"),
     ];
     for (args, part) in cases {
         let message = failure(&ustack(args));

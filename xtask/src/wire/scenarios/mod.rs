@@ -11,6 +11,7 @@ mod framework;
 mod http;
 mod icmp;
 mod iperf;
+mod names;
 mod outward;
 mod router;
 
@@ -19,7 +20,7 @@ use std::time::Duration;
 use super::Outcome;
 use super::family::Family;
 use super::lab::Lab;
-use super::needs::{CURL, IPERF3, NC, NSTAT, Need, PING, RADVD, SHA256SUM, TRACEROUTE, TSHARK};
+use super::needs::{CURL, DNSMASQ, IPERF3, NC, NSTAT, Need, PING, RADVD, SHA256SUM, TRACEROUTE, TSHARK};
 
 /// One thing that has to work on the wire.
 pub(crate) struct Scenario {
@@ -159,6 +160,24 @@ const SCENARIOS: &[Scenario] = &[
         over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: discovery::autoconf,
+    },
+    Scenario {
+        name: "names",
+        about: "ustack resolve at dnsmasq: both families, the names of an address, no such name, and TCP for a long answer",
+        needs: &[DNSMASQ, TSHARK],
+        modes: &[Mode::Tun, Mode::TapPlain],
+        over_ipv6: OVER_IPV6,
+        limit: Duration::from_secs(90),
+        run: names::resolve,
+    },
+    Scenario {
+        name: "advertised-names",
+        about: "IPv6: the name server and the domain to search that dnsmasq advertises as router",
+        needs: &[DNSMASQ, TSHARK],
+        modes: &[Mode::TapPlain],
+        over_ipv6: &[],
+        limit: Duration::from_secs(60),
+        run: names::advertised,
     },
     Scenario {
         name: "traceroute",

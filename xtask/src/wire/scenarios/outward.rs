@@ -65,7 +65,7 @@ fn listen(lab: &Lab, line: &str, path: &str) -> Outcome<Process> {
 }
 
 /// Runs a command of ours to its end; it leaves nothing but a capture without fault.
-fn ustack(lab: &Lab, command: &[&str], input: Input) -> Outcome<String> {
+pub(super) fn ustack(lab: &Lab, command: &[&str], input: Input) -> Outcome<String> {
     let (name, rest) = command.split_first().ok_or("no command")?;
     let capture = lab.path("outward.pcapng");
     let ours = lab.family.in_subnet(lab.ours());
