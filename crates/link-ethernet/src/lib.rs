@@ -11,8 +11,8 @@
 //!
 //! A TAP device and an Ethernet channel carry whole frames, 14-byte header included, and know nothing of stations.
 //! [`Ethernet`] wraps such a link and is one station on it: what it hands to the host starts at the network header,
-//! with `ether_type`, `link_src` and `cast` set; what the host hands to it gets a header with `link_dst`, our address and
-//! `ether_type`. Offsets of incomplete checksums follow the header.
+//! with `ether_type`, `link_src`, `link_dst` and `cast` set; what the host hands to it gets a header with `link_dst`, our
+//! address (or `link_src`, where the packet has one) and `ether_type`. Offsets of incomplete checksums follow the header.
 //!
 //! Frames to other stations end here and are counted. Frames with an EtherType that nobody speaks, VLAN tags (0x8100)
 //! and 802.3 lengths among them, are the host's to drop (`unknown-ether-type`).

@@ -70,6 +70,7 @@ fn accept(packet: &mut RxPacket, us: LinkAddress) -> Result<(), DropReason> {
         (LinkAddress(header.dst().0), LinkAddress(header.src().0), header.ether_type());
     packet.meta.cast = cast(dst, us).ok_or(DropReason::NotForThisStation)?;
     packet.meta.link_src = src;
+    packet.meta.link_dst = dst;
     packet.meta.ether_type = ether_type;
     packet.meta.checksum = behind_header(packet.meta.checksum);
     packet.advance(HEADER_LEN);
@@ -171,7 +172,8 @@ mod tests {
             let mut got = Vec::new();
             assert_eq!(receive.receive(Instant::from_secs(2), &mut got), Ok(1));
             let meta = got[0].meta;
-            assert_eq!((meta.ether_type, meta.cast, meta.link_src), (ether_type, cast, PEER));
+            assert_eq!((meta.ether_type, meta.cast), (ether_type, cast));
+            assert_eq!((meta.link_src, meta.link_dst), (PEER, dst));
             assert_eq!((&got[0].data[..], meta.received_at), (&b"payload"[..], Instant::from_secs(2)));
         }
     }

@@ -5,7 +5,8 @@ use crate::demux::Flow;
 use crate::tables::Advice;
 use core::net::IpAddr;
 use stack_core::{
-    AddressState, DeliveryError, DropReason, Effect, Instant, NetworkEvent, NicId, TransportServices,
+    AddressState, DeliveryError, DropReason, Effect, Instant, NetworkEvent, NicId, TapPoint,
+    TransportServices,
 };
 
 impl Host {
@@ -49,6 +50,11 @@ impl Host {
                 self.counters.drops.count(DropReason::AddressConflict);
                 // An address that is gone already needs no removal.
                 let _ = self.remove_address(now, nic, address);
+            }
+            Effect::LocalInput(packet) => {
+                if let Some(nic) = self.tables.index(packet.meta.nic) {
+                    self.tap_received(now, nic, TapPoint::LocalInput, &packet);
+                }
             }
             Effect::Dropped { nic, reason, packets } => self.count_drops(nic, reason, packets.into()),
             Effect::Group { nic, group, join } => {

@@ -14,7 +14,7 @@ use crate::tables::Claim;
 use alloc::boxed::Box;
 use stack_core::{
     Cast, DeliveryError, Destination, DropReason, Error, ErrorKind, ErrorOrigin, HookVerdict, Hop, Instant,
-    RouteQuery, TransportCx, TxPacket,
+    Layer, RouteQuery, TransportCx, TxPacket,
 };
 
 impl Host {
@@ -68,12 +68,26 @@ impl Host {
 
     /// One segment, from its transport to its interface.
     pub(crate) fn send(&mut self, now: Instant, mut packet: Box<TxPacket>) {
+        if packet.layer == Layer::Link {
+            return self.send_frame(now, packet);
+        }
         match self.prepare(now, &mut packet) {
             Ok(Some(nic)) => return self.launch(now, nic, packet),
             Ok(None) => {}
             Err(failure) => self.fail(now, &packet, failure),
         }
         self.out.recycle(packet);
+    }
+
+    /// A frame about which everything is decided.
+    fn send_frame(&mut self, now: Instant, packet: Box<TxPacket>) {
+        match packet.bound_nic.and_then(|nic| self.tables.index(nic)) {
+            Some(nic) => self.emit(now, nic, packet),
+            None => {
+                self.counters.drops.count(DropReason::NoRoute);
+                self.out.recycle(packet);
+            }
+        }
     }
 
     /// Puts the network header in front. The interface that the packet goes to; none if it went in fragments.
@@ -87,10 +101,12 @@ impl Host {
         let nic = self.tables.index(packet.hop.nic).ok_or(Failure::Error(ErrorKind::NetUnreachable))?;
         let endpoint =
             self.endpoint_for(nic, packet.ip.dst).ok_or(Failure::Drop(DropReason::UnknownProtocol))?;
-        let transport_header = packet.header().len();
-        self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.encapsulate(cx, packet))
-            .map_err(Failure::Drop)?;
-        packet.network_len = (packet.header().len() - transport_header) as u16;
+        if packet.layer == Layer::Transport {
+            let transport_header = packet.header().len();
+            self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.encapsulate(cx, packet))
+                .map_err(Failure::Drop)?;
+            packet.network_len = (packet.header().len() - transport_header) as u16;
+        }
         if packet.ip.cast != Cast::Unicast && packet.multicast_loop {
             self.loop_back(now, nic, packet);
         }
@@ -114,7 +130,9 @@ impl Host {
 
     /// Routes a packet whose cached answer no longer holds, and gives it a source address if it has none.
     fn find_hop(&mut self, packet: &mut TxPacket) -> Result<(), Failure> {
-        let query = RouteQuery { nic: packet.bound_nic, local: Some(packet.ip.src), remote: packet.ip.dst };
+        // A header that an application wrote may name a source that is none of ours.
+        let local = (packet.layer == Layer::Transport).then_some(packet.ip.src);
+        let query = RouteQuery { nic: packet.bound_nic, local, remote: packet.ip.dst };
         let route = self.tables.route(&query, Claim::Answer).map_err(|error| {
             Failure::Error(match error {
                 Error::HostUnreachable => ErrorKind::HostUnreachable,

@@ -40,7 +40,7 @@ mod tx;
 pub use arena::{BIG_BLOCK, RxArena, SMALL_BLOCK};
 pub use batch::{RxBatch, TxBatch};
 pub use ident::Idents;
-pub use meta::{Cast, Checksum, Hop, IpMeta, LinkAddress, NicId, ParseLinkAddressError, Token};
+pub use meta::{Cast, Checksum, Hop, IpMeta, Layer, LinkAddress, NicId, ParseLinkAddressError, Token};
 pub use ranges::{Range, RangeSet};
 pub use reassembly::{
     DATAGRAM_COST, Fragment, FragmentLoss, MAX_FRAGMENTS, PIECE_COST, Reassembly, ReassemblyLimits, Whole,
