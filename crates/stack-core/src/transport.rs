@@ -12,6 +12,8 @@ pub enum Unknown {
     Handled,
     /// The network layer shall say that the port is unreachable.
     PortUnreachable,
+    /// The network layer shall say that the protocol is not spoken here.
+    ProtocolUnreachable,
     /// It ends here.
     Drop(DropReason),
 }

@@ -147,6 +147,10 @@ impl Host {
         match slot.protocol.receive_unknown(&mut cx, packet) {
             Unknown::Handled => Ok(()),
             Unknown::Drop(reason) => Err(reason),
+            Unknown::ProtocolUnreachable => {
+                self.answer(now, nic, endpoint, packet, ErrorKind::ProtocolUnreachable);
+                Err(DropReason::UnknownProtocol)
+            }
             Unknown::PortUnreachable => {
                 self.answer(now, nic, endpoint, packet, ErrorKind::PortUnreachable);
                 Err(DropReason::NoEndpoint)

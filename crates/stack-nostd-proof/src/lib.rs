@@ -34,6 +34,7 @@ use stack_host as _;
 use stack_packet as _;
 use stack_wire as _;
 use trans_icmp as _;
+use trans_raw as _;
 use trans_tcp as _;
 use trans_udp as _;
 

@@ -12,6 +12,10 @@ mod address;
 pub(crate) mod blocks;
 #[cfg(feature = "icmp")]
 pub(crate) mod icmp;
+#[cfg(feature = "raw")]
+mod packet;
+#[cfg(feature = "raw")]
+mod raw;
 pub(crate) mod socket;
 #[cfg(feature = "tcp")]
 pub(crate) mod tcp;
@@ -22,6 +26,10 @@ pub(crate) mod wait;
 pub use address::ToSocketAddr;
 #[cfg(feature = "icmp")]
 pub use icmp::{Echo, IcmpSocket};
+#[cfg(feature = "raw")]
+pub use packet::PacketSocket;
+#[cfg(feature = "raw")]
+pub use raw::RawSocket;
 #[cfg(feature = "tcp")]
 pub use tcp::{Incoming, TcpListener, TcpStream};
 #[cfg(feature = "udp")]

@@ -11,6 +11,8 @@
 mod icmp;
 #[cfg(feature = "tcp")]
 mod listener;
+#[cfg(feature = "raw")]
+mod raw;
 #[cfg(feature = "tcp")]
 mod split;
 #[cfg(feature = "tcp")]
@@ -22,6 +24,8 @@ mod udp;
 pub use icmp::IcmpSocket;
 #[cfg(feature = "tcp")]
 pub use listener::TcpListener;
+#[cfg(feature = "raw")]
+pub use raw::{PacketSocket, RawSocket};
 #[cfg(feature = "tcp")]
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 #[cfg(feature = "tcp")]
