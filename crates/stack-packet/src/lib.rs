@@ -7,6 +7,7 @@
 //! - [`RxArena`]: blocks that inbound packets are read into, reclaimed and never zeroed again.
 //! - [`Rope`]: an ordered byte sequence of shared pieces, the payload of sockets.
 //! - [`RangeSet`]: ordered, non-overlapping ranges, for reassembly and scoreboards.
+//! - [`vnet`]: the virtio-net header, in which kernels and we say what an offloaded packet is.
 //! - [`Instant`], [`NicId`], [`LinkAddress`], …: the few words that packets carry about themselves.
 //!
 //! ```
@@ -36,6 +37,7 @@ mod rope;
 mod rx;
 mod time;
 mod tx;
+pub mod vnet;
 
 pub use arena::{BIG_BLOCK, RxArena, SMALL_BLOCK};
 pub use batch::{RxBatch, TxBatch};
