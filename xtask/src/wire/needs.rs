@@ -31,6 +31,8 @@ pub(crate) const IPERF3: Need = Need::Program("iperf3", "iperf3");
 pub(crate) const TRACEROUTE: Need = Need::Program("traceroute", "traceroute");
 pub(crate) const TSHARK: Need = Need::Program("tshark", "tshark");
 pub(crate) const ETHTOOL: Need = Need::Program("ethtool", "ethtool");
+pub(crate) const SETPRIV: Need = Need::Program("setpriv", "util-linux");
+pub(crate) const UNSHARE: Need = Need::Program("unshare", "util-linux");
 pub(crate) const SHA256SUM: Need = Need::Program("sha256sum", "coreutils");
 
 /// What every scenario needs.

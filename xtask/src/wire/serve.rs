@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use super::lab::Lab;
 use super::process::{Input, Process};
+use super::scenarios::Mode;
 use super::{Outcome, capture, ensure};
 
 /// The name of the device in each namespace.
 pub(crate) const DEVICE: &str = "ustack0";
+/// The other end of the veth pair, where we sit on one.
+const OUR_END: &str = "ustack1";
 /// The address of our stack.
 pub(crate) const OURS: &str = "10.77.0.2";
 /// The address of the kernel's side.
@@ -40,8 +43,13 @@ pub(crate) fn start_captured(lab: &Lab) -> Outcome<Serve<'_>> {
 
 /// Starts it with further arguments.
 pub(crate) fn start_with<'a>(lab: &'a Lab, extra: &[&str], capture: Option<String>) -> Outcome<Serve<'a>> {
-    let mut args =
-        vec!["serve", "--tun", DEVICE, "--address", "10.77.0.2/24", "--host-address", "10.77.0.1/24"];
+    let mut args = vec!["serve", "--address", "10.77.0.2/24", "--host-address", "10.77.0.1/24"];
+    if lab.mode.is_veth() {
+        make_pair(lab)?;
+        args.extend(["--packet", OUR_END]);
+    } else {
+        args.extend(["--tun", DEVICE]);
+    }
     args.extend(lab.mode.flags());
     args.extend(extra);
     args.extend(capture.as_deref().map(|path| ["--pcap", path]).into_iter().flatten());
@@ -49,6 +57,22 @@ pub(crate) fn start_with<'a>(lab: &'a Lab, extra: &[&str], capture: Option<Strin
     let mut process = lab.spawn(&program, &args, Input::End)?;
     process.wait_for_line(READY, PROMPTLY)?;
     Ok(Serve { lab, process, capture })
+}
+
+/// A veth pair: the kernel's end is what the device is in other modes, and has its addresses.
+fn make_pair(lab: &Lab) -> Outcome {
+    lab.namespace.ip(&["link", "add", DEVICE, "type", "veth", "peer", "name", OUR_END])?;
+    if lab.mode == Mode::VethPlain {
+        for end in [DEVICE, OUR_END] {
+            lab.check(
+                "ethtool",
+                &["-K", end, "tso", "off", "gso", "off", "gro", "off", "tx", "off"],
+                PROMPTLY,
+            )?;
+        }
+    }
+    lab.namespace.ip(&["address", "add", &format!("{KERNELS}/24"), "dev", DEVICE])?;
+    [DEVICE, OUR_END].iter().try_for_each(|end| lab.namespace.ip(&["link", "set", end, "up"]).map(drop))
 }
 
 impl Serve<'_> {
@@ -61,6 +85,7 @@ impl Serve<'_> {
     pub(crate) fn stop(self) -> Outcome {
         let (lab, capture) = (self.lab, self.capture.clone());
         self.stop_adopted()?;
+        remove_pair(lab)?;
         nothing_left(lab)?;
         match capture {
             Some(path) => capture::check(lab, &path),
@@ -80,6 +105,14 @@ impl Serve<'_> {
         ensure!(!ended.stderr.contains("panicked"), "serve panicked: {}", ended.stderr.trim());
         ended.success().map(drop)
     }
+}
+
+/// A pair is ours to remove, not the program's.
+pub(crate) fn remove_pair(lab: &Lab) -> Outcome {
+    if lab.mode.is_veth() {
+        lab.namespace.ip(&["link", "del", DEVICE])?;
+    }
+    Ok(())
 }
 
 /// Fails if the device or an address of ours is still there.

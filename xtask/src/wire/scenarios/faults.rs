@@ -71,6 +71,7 @@ pub(crate) fn stopped(lab: &Lab) -> Outcome {
             ensure!(!ended.status.success(), "a transfer that was cut short ended with success");
         }
         serve.ended()?;
+        serve::remove_pair(lab)?;
         nothing_left(lab)?;
     }
     Ok(())

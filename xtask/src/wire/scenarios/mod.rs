@@ -11,12 +11,15 @@ mod http;
 mod icmp;
 mod iperf;
 mod outward;
+mod packet;
 
 use std::time::Duration;
 
 use super::Outcome;
 use super::lab::Lab;
-use super::needs::{CURL, IPERF3, NC, NSTAT, Need, PING, RADVD, SHA256SUM, TRACEROUTE, TSHARK};
+use super::needs::{
+    CURL, ETHTOOL, IPERF3, NC, NSTAT, Need, PING, RADVD, SETPRIV, SHA256SUM, TRACEROUTE, TSHARK, UNSHARE,
+};
 
 /// One thing that has to work on the wire.
 pub(crate) struct Scenario {
@@ -43,6 +46,10 @@ pub(crate) enum Mode {
     Tap,
     /// TAP without offloads.
     TapPlain,
+    /// A packet socket on one end of a veth pair, with all offloads; the kernel has the other end.
+    Veth,
+    /// The same without offloads.
+    VethPlain,
 }
 
 /// A scenario in one of its modes.
@@ -52,8 +59,11 @@ pub(crate) struct Case {
 }
 
 const ALONE: &[Mode] = &[Mode::Alone];
-const TAPS: &[Mode] = &[Mode::Tap, Mode::TapPlain];
-const ALL: &[Mode] = &[Mode::Tun, Mode::TunPlain, Mode::Tap, Mode::TapPlain];
+const ALL: &[Mode] = &[Mode::Tun, Mode::TunPlain, Mode::Tap, Mode::TapPlain, Mode::Veth, Mode::VethPlain];
+/// Where the device is of our making.
+const MADE: &[Mode] = &[Mode::Tun, Mode::TunPlain, Mode::Tap, Mode::TapPlain];
+const VETHS: &[Mode] = &[Mode::Veth, Mode::VethPlain];
+const ETHERNETS: &[Mode] = &[Mode::Tap, Mode::TapPlain, Mode::Veth, Mode::VethPlain];
 
 impl Mode {
     /// The flags of `ustack serve`.
@@ -63,6 +73,8 @@ impl Mode {
             Self::TunPlain => &["--no-offload"],
             Self::Tap => &["--tap"],
             Self::TapPlain => &["--tap", "--no-offload"],
+            Self::Veth => &[],
+            Self::VethPlain => &["--no-offload"],
         }
     }
 
@@ -73,10 +85,17 @@ impl Mode {
             Self::TunPlain => "tun-plain",
             Self::Tap => "tap",
             Self::TapPlain => "tap-plain",
+            Self::Veth => "veth",
+            Self::VethPlain => "veth-plain",
         }
     }
 
-    /// Whether the device carries Ethernet frames.
+    /// Whether we sit on one end of a veth pair.
+    pub(crate) fn is_veth(self) -> bool {
+        matches!(self, Self::Veth | Self::VethPlain)
+    }
+
+    /// Whether the device is a TAP device.
     pub(crate) fn is_tap(self) -> bool {
         matches!(self, Self::Tap | Self::TapPlain)
     }
@@ -131,7 +150,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "neighbours",
         about: "IPv6: a link-local address of ours, found by the kernel among all nodes, and neighbour discovery both ways",
         needs: &[PING, TSHARK],
-        modes: TAPS,
+        modes: ETHERNETS,
         limit: Duration::from_secs(60),
         run: discovery::neighbors,
     },
@@ -139,7 +158,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "autoconf",
         about: "IPv6: an address, a router and a way to what lies behind it, all from radvd",
         needs: &[PING, RADVD, TSHARK],
-        modes: TAPS,
+        modes: ETHERNETS,
         limit: Duration::from_secs(60),
         run: discovery::autoconf,
     },
@@ -240,6 +259,22 @@ const SCENARIOS: &[Scenario] = &[
         run: outward::all,
     },
     Scenario {
+        name: "ipv6",
+        about: "a packet socket: echoes in fragments, 10 MB each way and iperf3, all over IPv6",
+        needs: &[CURL, ETHTOOL, IPERF3, PING, SHA256SUM],
+        modes: VETHS,
+        limit: Duration::from_secs(90),
+        run: packet::ipv6,
+    },
+    Scenario {
+        name: "unprivileged",
+        about: "a packet socket in a user namespace of somebody without rights, both families",
+        needs: &[CURL, PING, SETPRIV, UNSHARE],
+        modes: &[Mode::Veth],
+        limit: Duration::from_secs(60),
+        run: packet::unprivileged,
+    },
+    Scenario {
         name: "ecn",
         about: "marks instead of losses, asked for by the kernel and by us",
         needs: &[CURL, NC, NSTAT, SHA256SUM, TSHARK],
@@ -251,7 +286,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "killed",
         about: "SIGKILL in the middle of a transfer leaves nothing behind",
         needs: &[CURL],
-        modes: ALL,
+        modes: MADE,
         limit: Duration::from_secs(60),
         run: faults::killed,
     },
@@ -259,7 +294,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "adopted",
         about: "a device that exists is used as it is and stays",
         needs: &[PING],
-        modes: ALL,
+        modes: MADE,
         limit: Duration::from_secs(60),
         run: faults::adopted,
     },
