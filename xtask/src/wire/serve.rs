@@ -59,6 +59,11 @@ pub(crate) fn start_with<'a>(lab: &'a Lab, extra: &[&str], capture: Option<Strin
     Ok(Serve { lab, process, capture })
 }
 
+/// The device that our program names as its own.
+pub(crate) fn our_device(lab: &Lab) -> &'static str {
+    if lab.mode.is_veth() { OUR_END } else { DEVICE }
+}
+
 /// A veth pair: the kernel's end is what the device is in other modes, and has its addresses.
 fn make_pair(lab: &Lab) -> Outcome {
     lab.namespace.ip(&["link", "add", DEVICE, "type", "veth", "peer", "name", OUR_END])?;
@@ -71,6 +76,8 @@ fn make_pair(lab: &Lab) -> Outcome {
             )?;
         }
     }
+    // The kernel would answer for itself there.
+    lab.namespace.sysctl(&format!("net.ipv6.conf.{OUR_END}.disable_ipv6=1"))?;
     lab.namespace.ip(&["address", "add", &format!("{KERNELS}/24"), "dev", DEVICE])?;
     [DEVICE, OUR_END].iter().try_for_each(|end| lab.namespace.ip(&["link", "set", end, "up"]).map(drop))
 }

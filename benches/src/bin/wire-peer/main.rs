@@ -1,9 +1,10 @@
-//! The peer that the yardstick loads: our stack behind a TUN device that exists already, with the services of
+//! The peer that the yardstick loads: our stack behind a device that exists already, with the services of
 //! `benches/wire/README.md` on 10.9.0.2. Prints `ready` when it answers; runs until it is killed.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the runner reads the one, people the other")]
 
 mod blocking;
+mod device;
 mod looping;
 mod ready;
 mod services;
@@ -11,15 +12,18 @@ mod stacks;
 mod tasks;
 
 use clap::{Parser, ValueEnum};
-use link_tun::{Tun, TunConfig};
+use device::{Attach, Device};
 use std::error::Error;
 use std::process::ExitCode;
 
 /// Our stack behind the services of the yardstick.
 #[derive(Parser)]
 struct Args {
-    /// The TUN device; it exists and is up
+    /// The device; it exists and is up
     device: String,
+    /// What it is
+    #[arg(long, value_enum, default_value = "tun")]
+    attach: Attach,
     /// How the services use the stack
     #[arg(long, value_enum)]
     sockets: Sockets,
@@ -51,8 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = TunConfig::tun().with_name(&args.device).with_offload(!args.no_offload);
-    let device = Tun::create(config)?;
+    let device = Device::open(&args.device, args.attach, !args.no_offload)?;
     match args.sockets {
         Sockets::Loop => looping::run(device),
         Sockets::Inline => tasks::run_inline(device),

@@ -42,7 +42,11 @@ pub(crate) fn device_removed(lab: &Lab) -> Outcome {
     ends_by_itself(serve.process())?;
     let errors = log.stderr();
     ensure!(!errors.contains("panicked"), "serve panicked: {}", errors.trim());
-    ensure!(errors.contains(DEVICE), "serve ended without naming the device: `{}`", errors.trim());
+    ensure!(
+        errors.contains(serve::our_device(lab)),
+        "serve ended without naming the device: `{}`",
+        errors.trim()
+    );
     client.kill();
     nothing_left(lab)
 }
