@@ -169,6 +169,10 @@ pub trait TransportServices {
     fn set_group(&mut self, now: Instant, nic: Option<NicId>, group: IpAddr, join: bool)
     -> Result<(), Error>;
 
+    /// Has the sender of an earlier packet, with its headers as they were, told that its port is unreachable, by the next
+    /// transmit: a decision that came later than the packet. Beyond 256 that wait, it is not told.
+    fn refuse(&mut self, packet: RxPacket);
+
     /// A random number.
     fn random(&mut self) -> u64;
 }

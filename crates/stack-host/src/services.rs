@@ -4,9 +4,12 @@ use crate::tables::{Claim, Tables};
 use core::net::IpAddr;
 use stack_core::{
     CachedRoute, Cast, Destination, EndpointId, EndpointIdentity, Error, Hop, Instant, LinkAddress,
-    LinkAddressCache, NeighborUpdate, NetServices, NicId, NicView, PortRequest, RouteQuery, TapPoint,
-    TapPoints, TransportServices,
+    LinkAddressCache, NeighborUpdate, NetServices, NicId, NicView, PortRequest, RouteQuery, RxPacket,
+    TapPoint, TapPoints, TransportServices,
 };
+
+/// Packets whose senders wait to be told that a port is unreachable.
+const MAX_REFUSED: usize = 256;
 
 impl LinkAddressCache for Tables {
     fn check_local_address(&self, nic: Option<NicId>, address: IpAddr) -> Option<NicId> {
@@ -136,6 +139,12 @@ impl TransportServices for Tables {
             None => Tables::route(self, &query, Claim::Own)?.hop.nic,
         };
         self.interface_mut(nic)?.set_group(group, join)
+    }
+
+    fn refuse(&mut self, packet: RxPacket) {
+        if self.refused.len() < MAX_REFUSED {
+            self.refused.push(packet);
+        }
     }
 
     fn random(&mut self) -> u64 {

@@ -15,7 +15,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use stack_core::{
     CachedRoute, Cast, Error, Hop, Instant, IpNet, LinkAddress, Medium, NeighborUpdate, NicId, PathMtuStore,
-    PortRegistry, Rng, RouteQuery,
+    PortRegistry, Rng, RouteQuery, RxPacket,
 };
 
 /// Redirects believed at a time, and for how long: a route that is still wrong is redirected again.
@@ -35,6 +35,8 @@ pub(crate) struct Tables {
     pub(crate) ports: Box<dyn PortRegistry>,
     pub(crate) path_mtus: Box<dyn PathMtuStore>,
     pub(crate) icmp: IcmpLimit,
+    /// Packets whose senders are to be told that the port is unreachable.
+    pub(crate) refused: Vec<RxPacket>,
     pub(crate) rng: Box<dyn Rng>,
     pub(crate) generation: u32,
     /// The time of the call that the host is in.
@@ -93,6 +95,7 @@ impl Tables {
             ports: ports.unwrap_or_else(|| Box::new(crate::ports::Ports::new(rng.next_u64()))),
             path_mtus: path_mtus.unwrap_or_else(|| Box::new(crate::pmtu::PathMtus::new(rng.next_u64()))),
             icmp: IcmpLimit::new(rng.next_u64()),
+            refused: Vec::new(),
             redirects: map(rng.next_u64()),
             taps: Taps::default(),
             policies: Policies::default(),

@@ -13,6 +13,7 @@
 //! | What does a socket offer, and how does it get its identity? | `endpoint.rs`, `bind.rs`, `option.rs` |
 //! | What becomes of an inbound datagram, and how is it read? | `receive.rs`, `receive_queue.rs`, `read.rs` |
 //! | What becomes of a written datagram? | `send.rs`, `send_queue.rs`, `transmit.rs` |
+//! | What if somebody is asked about flows that have no socket? | `forwarder.rs` |
 //! | What of ICMP errors? | `error.rs` |
 //! | How do addresses look from outside? | `address.rs` |
 //!
@@ -50,6 +51,7 @@ mod config;
 mod counters;
 mod endpoint;
 mod error;
+mod forwarder;
 mod option;
 mod read;
 mod receive;
@@ -64,6 +66,7 @@ mod udp;
 pub use config::UdpConfig;
 pub use counters::UdpCounters;
 pub use error::DeliveryReport;
+pub use forwarder::{ForwarderConfig, UdpRequest};
 pub use receive_queue::DatagramMeta;
 pub use send::{IntoPayload, SendOptions};
 pub use udp::Udp;

@@ -8,6 +8,7 @@
 //! own namespace.
 
 mod capture;
+mod family;
 mod lab;
 pub(crate) mod namespace;
 pub(crate) mod needs;
@@ -105,7 +106,7 @@ fn selected(args: &Args) -> Vec<Case> {
 fn drive(workspace: &Workspace, args: &Args, count: &mut Count) -> Outcome {
     let cases = selected(args);
     ensure!(!cases.is_empty(), "no scenario matches; see cargo xtask wire --list");
-    let missing = needs::missing(cases.iter().map(|case| case.scenario));
+    let missing = needs::missing(cases.iter());
     missing.iter().for_each(|(need, why)| println!("missing: {need}: {why}"));
     if args.require_devices && !missing.is_empty() {
         count.failed += cases.len();
@@ -136,7 +137,7 @@ enum Verdict {
 }
 
 fn verdict(case: &Case, program: Option<&PathBuf>, lacks: impl Fn(&Need) -> bool, keep: bool) -> Verdict {
-    if let Some(need) = case.scenario.needs.iter().find(|need| lacks(need)) {
+    if let Some(need) = case.needs().find(|need| lacks(need)) {
         return Verdict::Skipped(format!("needs {need}"));
     }
     let start = Instant::now();
@@ -154,7 +155,7 @@ fn verdict(case: &Case, program: Option<&PathBuf>, lacks: impl Fn(&Need) -> bool
 
 fn perform(case: &Case, program: Option<&PathBuf>, keep: bool) -> Outcome {
     let Scenario { limit, run, .. } = case.scenario;
-    let mut lab = Lab::new(case.mode, program.cloned(), *limit)?;
+    let mut lab = Lab::new(case.mode, case.family, program.cloned(), *limit)?;
     let outcome = run(&lab);
     if outcome.is_err() {
         lab.show_logs();

@@ -4,7 +4,7 @@
 //! Each prints one line when all went well and fails with a message otherwise.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Probe {
 
 fn udp_echo(address: SocketAddr, size: usize) -> Outcome {
     let context = |error| format!("udp echo of {size} bytes: {error}");
-    let socket = UdpSocket::bind("0.0.0.0:0").map_err(context)?;
+    let socket = UdpSocket::bind((unspecified(address), 0)).map_err(context)?;
     socket.connect(address).map_err(context)?;
     socket.set_read_timeout(Some(TIMEOUT / 5)).map_err(context)?;
     let sent = pattern(size, size as u64);
@@ -61,6 +61,14 @@ fn udp_echo(address: SocketAddr, size: usize) -> Outcome {
         }
     }
     Err(format!("udp echo of {size} bytes: no answer in {ATTEMPTS} attempts"))
+}
+
+/// The address that stands for all of its family.
+fn unspecified(address: SocketAddr) -> IpAddr {
+    match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
 }
 
 fn exchange_line(address: SocketAddr, number: usize) -> Outcome {

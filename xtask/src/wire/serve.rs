@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::family::Family;
 use super::lab::Lab;
 use super::process::{Input, Process};
 use super::scenarios::Mode;
@@ -15,12 +16,8 @@ use super::{Outcome, capture, ensure};
 pub(crate) const DEVICE: &str = "ustack0";
 /// The other end of the veth pair, where we sit on one.
 const OUR_END: &str = "ustack1";
-/// The address of our stack.
-pub(crate) const OURS: &str = "10.77.0.2";
-/// The address of the kernel's side.
-pub(crate) const KERNELS: &str = "10.77.0.1";
-/// The line that says that the web server answers.
-const READY: &str = "http://10.77.0.2/";
+/// What a line has in it that says that the web server answers.
+const READY: &str = "curl http://";
 /// The bound for being ready, and for ending after SIGTERM.
 const PROMPTLY: Duration = Duration::from_secs(5);
 
@@ -43,7 +40,8 @@ pub(crate) fn start_captured(lab: &Lab) -> Outcome<Serve<'_>> {
 
 /// Starts it with further arguments.
 pub(crate) fn start_with<'a>(lab: &'a Lab, extra: &[&str], capture: Option<String>) -> Outcome<Serve<'a>> {
-    let mut args = vec!["serve", "--address", "10.77.0.2/24", "--host-address", "10.77.0.1/24"];
+    let [ours, kernels] = [lab.family.ours(), lab.family.kernels()].map(|end| lab.family.in_subnet(end));
+    let mut args = vec!["serve", "--address", &ours, "--host-address", &kernels];
     if lab.mode.is_veth() {
         make_pair(lab)?;
         args.extend(["--packet", OUR_END]);
@@ -78,7 +76,10 @@ fn make_pair(lab: &Lab) -> Outcome {
     }
     // The kernel would answer for itself there.
     lab.namespace.sysctl(&format!("net.ipv6.conf.{OUR_END}.disable_ipv6=1"))?;
-    lab.namespace.ip(&["address", "add", &format!("{KERNELS}/24"), "dev", DEVICE])?;
+    let kernels = lab.family.in_subnet(lab.family.kernels());
+    // Without the search for duplicates an IPv6 address can be used at once.
+    let nodad: &[&str] = if lab.family == Family::V6 { &["nodad"] } else { &[] };
+    lab.namespace.ip(&[&["address", "add", &kernels, "dev", DEVICE][..], nodad].concat())?;
     [DEVICE, OUR_END].iter().try_for_each(|end| lab.namespace.ip(&["link", "set", end, "up"]).map(drop))
 }
 
@@ -127,6 +128,7 @@ pub(crate) fn nothing_left(lab: &Lab) -> Outcome {
     let links = lab.namespace.ip(&["-brief", "link"])?;
     ensure!(!links.contains(DEVICE), "device {DEVICE} is left behind: {}", links.trim());
     let addresses = lab.namespace.ip(&["-brief", "address"])?;
-    ensure!(!addresses.contains("10.77.0."), "addresses are left behind: {}", addresses.trim());
+    let left = ["10.77.0.", "fd77::"].iter().any(|ours| addresses.contains(ours));
+    ensure!(!left, "addresses are left behind: {}", addresses.trim());
     Ok(())
 }

@@ -127,6 +127,10 @@ impl TransportServices for FakeHost {
 
     fn confirm_reachable(&mut self, _: Instant, _: &Hop) {}
 
+    fn refuse(&mut self, _: RxPacket) {
+        unreachable!("for datagrams")
+    }
+
     fn set_group(&mut self, _: Instant, nic: Option<NicId>, group: IpAddr, join: bool) -> Result<(), Error> {
         if nic == Some(NicId(9)) {
             return Err(Error::UnknownNic);

@@ -119,6 +119,10 @@ impl TransportServices for Services {
         self.confirmed += 1;
     }
 
+    fn refuse(&mut self, _: RxPacket) {
+        unreachable!("for datagrams")
+    }
+
     fn set_group(&mut self, _: Instant, _: Option<NicId>, _: IpAddr, _: bool) -> Result<(), Error> {
         Err(Error::NotSupported)
     }

@@ -20,7 +20,7 @@ use link_packet::{Packet, PacketConfig};
 use link_pcap::{Capture, CaptureConfig, Pcap};
 use link_tun::{Tun, TunConfig};
 use netlink::Netlink;
-use stack_core::{EcnPolicy, LinkAddress, LinkEndpoint, Medium, NicId};
+use stack_core::{EcnPolicy, Families, LinkAddress, LinkEndpoint, Medium, NicId};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
@@ -61,29 +61,29 @@ impl Device {
     /// The step that failed, why, and what to do.
     pub(crate) fn open(args: &DeviceArgs) -> Outcome<Self> {
         args.check()?;
-        let hosts = args.host_addresses()?;
+        let (mut ours, mut hosts) = (args.addresses(), args.host_addresses()?);
         let netlink = Netlink::new().map_err(|error| {
             Failure::new("talk to the kernel about devices", error, "see whether netlink is forbidden")
         })?;
         let Attached { link, name, made, offload } = match &args.packet {
-            Some(interface) => attach_interface(args, interface, &netlink)?,
-            None => attach(args, &hosts, &netlink)?,
+            Some(interface) => attach_interface(args, &ours, interface, &netlink)?,
+            None => attach(args, &mut ours, &mut hosts, &netlink)?,
         };
         let mtu = link.capabilities().mtu;
         let capture = args.pcap.as_deref().map(capture).transpose()?;
-        let link = decorate(link, args, &name, capture.as_ref())?;
+        let link = decorate(link, args, &ours, &name, capture.as_ref())?;
         let gateways = if args.gateway.is_empty() {
             hosts.iter().map(IpNet::addr).collect()
         } else {
             args.gateway.clone()
         };
         let mut nic = NicConfig::new(link).id(NicId(1)).name(&name);
-        nic = args.address.iter().fold(nic, |nic, net| nic.address(*net));
+        nic = ours.iter().fold(nic, |nic, net| nic.address(*net));
         nic = gateways.into_iter().fold(nic, NicConfig::gateway);
         let ipv6 = if args.autoconf { Ipv6Config::autoconfigured() } else { Ipv6Config::default() };
         let stack = protocols(Stack::builder(), args.ecn, ipv6).nic(nic).build();
         let stack = Ours::new(stack.map_err(|error| error.to_string())?);
-        let addresses = args.address.iter().map(IpNet::addr).collect();
+        let addresses = ours.iter().map(IpNet::addr).collect();
         Ok(Self { stack, name, made, offload, mtu, addresses, capture })
     }
 
@@ -137,7 +137,12 @@ struct Attached {
 }
 
 /// A TUN or TAP device, with the kernel's addresses if we have made it.
-fn attach(args: &DeviceArgs, hosts: &[IpNet], netlink: &Netlink) -> Outcome<Attached> {
+fn attach(
+    args: &DeviceArgs,
+    ours: &mut Vec<IpNet>,
+    hosts: &mut Vec<IpNet>,
+    netlink: &Netlink,
+) -> Outcome<Attached> {
     let config = if args.tap { TunConfig::tap() } else { TunConfig::tun() };
     let name = args.tun.as_deref().unwrap_or(NAME);
     let made = netlink.index(name).is_none();
@@ -145,7 +150,10 @@ fn attach(args: &DeviceArgs, hosts: &[IpNet], netlink: &Netlink) -> Outcome<Atta
     let mut tun = Tun::create(config).map_err(|error| error.to_string())?;
     let name = tun.name().to_owned();
     if made {
-        address_kernel(netlink, &name, hosts)?;
+        if address_kernel(netlink, &name, hosts, args.asks_for_addresses())? == Families::V4 {
+            ours.retain(|net| net.addr().is_ipv4());
+            hosts.retain(|net| net.addr().is_ipv4());
+        }
         tun.set_up().map_err(|error| error.to_string())?;
     } else {
         warn_if_down(netlink, &name);
@@ -155,8 +163,8 @@ fn attach(args: &DeviceArgs, hosts: &[IpNet], netlink: &Netlink) -> Outcome<Atta
 }
 
 /// An interface of the kernel's, as it is.
-fn attach_interface(args: &DeviceArgs, name: &str, netlink: &Netlink) -> Outcome<Attached> {
-    let config = PacketConfig::interface(name).with_station(own_station(args)).with_offload(!args.no_offload);
+fn attach_interface(args: &DeviceArgs, ours: &[IpNet], name: &str, netlink: &Netlink) -> Outcome<Attached> {
+    let config = PacketConfig::interface(name).with_station(own_station(ours)).with_offload(!args.no_offload);
     let packet = Packet::open(&config).map_err(|error| error.to_string())?;
     warn_if_down(netlink, name);
     let claims = packet.capabilities();
@@ -168,8 +176,9 @@ fn attach_interface(args: &DeviceArgs, name: &str, netlink: &Netlink) -> Outcome
     Ok(Attached { link: Box::new(packet), name: name.to_owned(), made: false, offload: offload.to_owned() })
 }
 
-/// Gives the kernel's side its addresses, unless another device has one of them already.
-fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet]) -> Outcome {
+/// Gives the kernel's side its addresses, unless another device has one of them already. A kernel without IPv6 is enough
+/// where nobody has asked for it; returns which families the device has.
+fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet], all: bool) -> Outcome<Families> {
     let failed = |error: std::io::Error| {
         Failure::new(format_args!("give {name} its address"), error, "run it with sudo, or as root")
     };
@@ -186,7 +195,17 @@ fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet]) -> Outcome {
         }
     }
     let index = netlink.index(name).unwrap_or_default();
-    hosts.iter().try_for_each(|host| netlink.add_address(index, *host).map_err(failed))
+    let mut families = Families::Dual;
+    for host in hosts {
+        match netlink.add_address(index, *host) {
+            Err(error) if host.addr().is_ipv6() && !all => {
+                tracing::warn!("the kernel takes no IPv6 address on {name} ({error}); going on with IPv4");
+                families = Families::V4;
+            }
+            given => given.map_err(failed)?,
+        }
+    }
+    Ok(families)
 }
 
 /// What is not of our making stays as it is; one that can't work deserves a word.
@@ -227,6 +246,7 @@ fn capture(path: &std::path::Path) -> Outcome<Capture> {
 fn decorate(
     link: Box<dyn LinkEndpoint>,
     args: &DeviceArgs,
+    ours: &[IpNet],
     name: &str,
     capture: Option<&Capture>,
 ) -> Outcome<Box<dyn LinkEndpoint>> {
@@ -244,7 +264,7 @@ fn decorate(
     if link.capabilities().medium != Medium::Ethernet {
         return Ok(link);
     }
-    Ok(Box::new(Ethernet::new(link, own_station(args)).map_err(|error| error.to_string())?))
+    Ok(Box::new(Ethernet::new(link, own_station(ours)).map_err(|error| error.to_string())?))
 }
 
 /// One direction of a line of this rate.
@@ -259,8 +279,8 @@ fn bottleneck(rate: u64) -> ImpairConfig {
 }
 
 /// Our address on an Ethernet.
-fn own_station(args: &DeviceArgs) -> LinkAddress {
-    station(args.address.first().map_or(IpAddr::from([0; 4]), IpNet::addr))
+fn own_station(ours: &[IpNet]) -> LinkAddress {
+    station(ours.first().map_or(IpAddr::from([0; 4]), IpNet::addr))
 }
 
 /// A locally administered address that follows from ours, so that it is the same after a restart.

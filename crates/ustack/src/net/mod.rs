@@ -21,6 +21,8 @@ pub(crate) mod socket;
 pub(crate) mod tcp;
 #[cfg(feature = "udp")]
 mod udp;
+#[cfg(feature = "udp")]
+mod udp_forward;
 pub(crate) mod wait;
 
 pub use address::ToSocketAddr;
@@ -31,9 +33,11 @@ pub use packet::PacketSocket;
 #[cfg(feature = "raw")]
 pub use raw::RawSocket;
 #[cfg(feature = "tcp")]
-pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use tcp::{Incoming, TcpForwarder, TcpListener, TcpRequest, TcpStream};
 #[cfg(feature = "udp")]
 pub use udp::UdpSocket;
+#[cfg(feature = "udp")]
+pub use udp_forward::{UdpForwarder, UdpRequest};
 
 use crate::error::SocketError;
 use stack_core::{Error, NicId};

@@ -24,6 +24,10 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
+    pub(crate) fn adopt(socket: Socket<Udp>) -> Self {
+        Self { socket: Arc::new(socket) }
+    }
+
     /// A socket of `stack` with this local address. Port 0 picks one; `[::]` takes IPv4 peers as well.
     ///
     /// # Errors
@@ -33,7 +37,7 @@ impl UdpSocket {
         let refuse = |error| BindError::new(local, error, Udp::NAME);
         let socket = Socket::create(stack, families_of(local)).map_err(refuse)?;
         socket.call(|udp, cx, id| stack_core::Endpoints::bind(udp, cx, id, local)).map_err(refuse)?;
-        Ok(Self { socket: Arc::new(socket) })
+        Ok(Self::adopt(socket))
     }
 
     /// Sends to `remote` from now on, and receives from it only.

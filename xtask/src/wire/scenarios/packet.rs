@@ -1,17 +1,11 @@
-//! A packet socket on one end of a veth pair: both families, and without any privilege but those of a user namespace.
+//! A packet socket on one end of a veth pair, without any privilege but those of a user namespace.
 
 use std::fs;
 use std::time::Duration;
 
-use super::http::{make_blob, sha256};
 use crate::wire::lab::Lab;
 use crate::wire::process::Input;
-use crate::wire::serve::{self, DEVICE};
 use crate::wire::{Outcome, ensure};
-
-const OURS_V6: &str = "fd77::2";
-const KERNELS_V6: &str = "fd77::1/64";
-const MEGABYTES: usize = 10_000_000;
 
 /// Everything that a person without rights may do inside namespaces that are their own. `$1` is our program.
 const UNPRIVILEGED: &str = r#"
@@ -33,35 +27,6 @@ trap - EXIT
 wait $serve
 echo ended in order
 "#;
-
-/// The kernel talks IPv6 to us: echoes in fragments, 10 MB each way, iperf3 both ways.
-pub(crate) fn ipv6(lab: &Lab) -> Outcome {
-    let sum = make_blob(lab, MEGABYTES)?;
-    let folder = lab.path("");
-    let extra = ["--address", "fd77::2/64", "--host-address", KERNELS_V6, "--dir", &folder];
-    let serve = serve::start_with(lab, &extra, None)?;
-    lab.namespace.ip(&["-6", "address", "add", KERNELS_V6, "dev", DEVICE, "nodad"])?;
-    for size in ["56", "1452", "1453", "20000"] {
-        let args = ["-6", "-n", "-c", "3", "-i", "0.2", "-W", "2", "-s", size, OURS_V6];
-        let text = lab.run("ping", &args, Duration::from_secs(15))?.text();
-        ensure!(text.contains(" 3 received"), "ping -6 -s {size}:\n{text}");
-    }
-    let url = |path| format!("http://[{OURS_V6}]{path}");
-    let (down, blob) = (lab.path("down"), lab.path("blob"));
-    let curl = |args: &[&str]| {
-        let args = [&["-gsS", "--fail", "--max-time", "60"], args].concat();
-        lab.check("curl", &args, Duration::from_secs(60)).map(|ended| ended.text())
-    };
-    curl(&["--output", &down, &url("/blob")])?;
-    ensure!(sha256(lab, "down")? == sum, "other bytes came down than those of the file");
-    let answer = curl(&["--upload-file", &blob, &url("/upload")])?;
-    ensure!(answer.contains(&sum), "the upload with SHA-256 {sum} was answered with `{answer}`");
-    for options in [&[][..], &["-R"]] {
-        let args = [&["-6", "-c", OURS_V6, "-t", "2"], options].concat();
-        lab.check("iperf3", &args, Duration::from_secs(20))?;
-    }
-    serve.stop()
-}
 
 /// `unshare -Urn` by a user without rights: the pair, the addresses and the packet socket are all theirs.
 pub(crate) fn unprivileged(lab: &Lab) -> Outcome {
