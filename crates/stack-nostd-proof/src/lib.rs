@@ -9,7 +9,8 @@
 //! library without handler or allocator, so that `cargo build --workspace`,
 //! tests and clippy treat it like its neighbours.
 //!
-//! Left out: `link-tun` and `link-packet`, which need an operating system, and
+//! Left out: `link-tun`, `link-packet` and `link-xdp`, which need an
+//! operating system, and
 //! `link-pcap`, which writes files.
 #![no_std]
 #![deny(unsafe_code)]

@@ -64,7 +64,7 @@
 //! # Features
 //!
 //! Features select crates and nothing else: `ipv4`, `ipv6`, `arp`, `tcp`, `udp`, `icmp`, `loopback`, `channel` (the
-//! default), and `raw`, `tun`, `packet`, `ethernet`, `pcap`, `impair`, `tokio`. A stack of some of them:
+//! default), and `raw`, `tun`, `packet`, `xdp`, `ethernet`, `pcap`, `impair`, `tokio`. A stack of some of them:
 //! `ustack = { version = "0.1", default-features = false, features = ["ipv4", "udp", "loopback"] }`.
 //!
 //! # What it lacks

@@ -6,6 +6,7 @@
 //! | `loopback` | `loopback` | what is sent is received |
 //! | `tun` | `tun` | Linux TUN and TAP devices |
 //! | `packet` | `packet` | interfaces of the Linux kernel: network cards, ends of veth pairs |
+//! | `xdp` | `xdp` | queues of such interfaces, past the kernel's network stack |
 //! | `ethernet` | `ethernet` | a decorator: Ethernet frames around IP packets |
 //! | `pcap` | `pcap` | a decorator: writes what passes to a capture, with why packets were dropped |
 //! | `impair` | `impair` | a decorator: delay, rate, loss, reordering, duplication, corruption |
@@ -26,5 +27,7 @@ pub use link_packet as packet;
 pub use link_pcap as pcap;
 #[cfg(feature = "tun")]
 pub use link_tun as tun;
+#[cfg(feature = "xdp")]
+pub use link_xdp as xdp;
 
 pub use stack_core::{LinkCapabilities, LinkEndpoint, LinkError, LinkReceive, LinkTransmit, Medium};

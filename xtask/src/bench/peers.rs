@@ -121,6 +121,12 @@ pub(crate) const PEERS: &[Peer] = &[
         Attachment::PlainPacket,
         &[DEVICE, "--attach", "packet", "--sockets", "loop", "--no-offload"],
     ),
+    over(
+        "ustack-loop-packet-1500-1by1",
+        NULL_1500,
+        Attachment::PlainPacket,
+        &[DEVICE, "--attach", "packet", "--sockets", "loop", "--no-offload", "--batch", "1"],
+    ),
     ours("ustack-inline", &[DEVICE, "--sockets", "inline"]),
     ours_plain("ustack-inline-1500", &[DEVICE, "--sockets", "inline", "--no-offload"]),
     ours("ustack-blocking", &[DEVICE, "--sockets", "blocking"]),

@@ -29,7 +29,12 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    pub(crate) fn open(name: &str, attach: Attach, offload: bool) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn open(
+        name: &str,
+        attach: Attach,
+        batch: usize,
+        offload: bool,
+    ) -> Result<Self, Box<dyn Error>> {
         let (link, descriptor): (Box<dyn LinkEndpoint>, _) = match attach {
             Attach::Tun => {
                 let tun = Tun::create(TunConfig::tun().with_name(name).with_offload(offload))?;
@@ -42,7 +47,10 @@ impl Device {
                 (Box::new(Ethernet::new(tap, STATION)?), descriptor)
             }
             Attach::Packet => {
-                let config = PacketConfig::interface(name).with_station(STATION).with_offload(offload);
+                let config = PacketConfig::interface(name)
+                    .with_station(STATION)
+                    .with_offload(offload)
+                    .with_batch(batch);
                 let packet = Packet::open(&config)?;
                 let descriptor = packet.as_fd().try_clone_to_owned()?;
                 (Box::new(Ethernet::new(packet, STATION)?), descriptor)

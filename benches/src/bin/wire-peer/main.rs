@@ -27,6 +27,9 @@ struct Args {
     /// How the services use the stack
     #[arg(long, value_enum)]
     sockets: Sockets,
+    /// Frames in one system call, of an interface
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
     /// Without the virtio-net header: packets of one MTU, checksums in software
     #[arg(long)]
     no_offload: bool,
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    let device = Device::open(&args.device, args.attach, !args.no_offload)?;
+    let device = Device::open(&args.device, args.attach, args.batch, !args.no_offload)?;
     match args.sockets {
         Sockets::Loop => looping::run(device),
         Sockets::Inline => tasks::run_inline(device),
