@@ -312,7 +312,8 @@ impl Tables {
             let source = way.source.or_else(|| {
                 interface.source_for(query.remote, way.gateway.unwrap_or(query.remote), &self.policies)
             });
-            return if source.is_some() { Ok(()) } else { Err(Error::NoRoute) };
+            let asks_for_address = query.nic.is_some() && query.remote == IpAddr::from([255; 4]);
+            return if source.is_some() || asks_for_address { Ok(()) } else { Err(Error::NoRoute) };
         };
         let allowed = interface.may_claim(local)
             || (claim == Claim::Answer && interface.accepts(local))
@@ -336,8 +337,9 @@ impl Tables {
         let segments = if remote.is_ipv4() { capabilities.tso4 } else { capabilities.tso6 };
         CachedRoute {
             hop: Hop { nic: interface.id(), next_hop, generation: self.generation },
-            // A way without a source was refused by `check_way`.
-            local: source.unwrap_or(remote),
+            // A way without a source was refused by `check_way`, but for a host that asks everyone on an interface for its
+            // address and says 0.0.0.0 until then (RFC 1122 §3.2.1.3 a).
+            local: source.unwrap_or(IpAddr::from([0; 4])),
             cast: interface.cast_of(remote),
             mtu,
             link_mtu,

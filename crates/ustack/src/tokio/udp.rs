@@ -33,6 +33,19 @@ impl UdpSocket {
         Ok(Self { inner: Blocking::bind(stack, local)? })
     }
 
+    /// A socket with settings that have to be there before it is bound, such as the only interface that it uses
+    /// ([`SocketOption::BindToNic`]) or the sharing of its port.
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub fn bind_with(
+        stack: &Stack,
+        local: impl ToSocketAddr,
+        options: &[SocketOption],
+    ) -> Result<Self, BindError> {
+        Ok(Self { inner: Blocking::bind_with(stack, local, options)? })
+    }
+
     /// Sends to `remote` from now on, and receives from it only.
     ///
     /// # Errors
