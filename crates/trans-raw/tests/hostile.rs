@@ -58,6 +58,7 @@ impl TransportServices for FakeHost {
     fn set_path_mtu(&mut self, _: Instant, _: IpAddr, _: u32) {}
     fn lower_path_mtu(&mut self, _: Instant, _: IpAddr, _: u32) {}
     fn confirm_reachable(&mut self, _: Instant, _: &Hop) {}
+    fn refuse(&mut self, _: RxPacket) {}
     fn nic(&self, nic: NicId) -> Option<NicView<'_>> {
         self.view(nic)
     }

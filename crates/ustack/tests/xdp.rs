@@ -66,7 +66,6 @@ fn exchange(stack: &Stack, address: &str) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that can not run says so")]
 fn the_kernel_talks_tcp_and_icmp_of_both_families_with_a_stack_on_its_queue() {
     let required = std::env::var_os("USTACK_REQUIRE_DEVICES").is_some_and(|value| value == "1");
     let test = move || match enter() {
