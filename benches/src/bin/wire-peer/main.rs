@@ -7,12 +7,14 @@ mod blocking;
 mod device;
 mod looping;
 mod ready;
+mod router;
 mod services;
 mod stacks;
 mod tasks;
 
 use clap::{Parser, ValueEnum};
 use device::{Attach, Device};
+use link_tun::{Tun, TunConfig};
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -25,8 +27,11 @@ struct Args {
     #[arg(long, value_enum, default_value = "tun")]
     attach: Attach,
     /// How the services use the stack
-    #[arg(long, value_enum)]
-    sockets: Sockets,
+    #[arg(long, value_enum, required_unless_present = "forward")]
+    sockets: Option<Sockets>,
+    /// No services: route to a device of the same name in this namespace, and to 10.9.0.2 behind it
+    #[arg(long, value_name = "NAMESPACE", conflicts_with = "sockets")]
+    forward: Option<String>,
     /// Frames in one system call, of an interface
     #[arg(long, default_value_t = 32)]
     batch: usize,
@@ -58,11 +63,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    let device = Device::open(&args.device, args.attach, args.batch, !args.no_offload)?;
-    match args.sockets {
-        Sockets::Loop => looping::run(device),
-        Sockets::Inline => tasks::run_inline(device),
-        Sockets::Blocking => blocking::run(&stacks::stack(device)?),
-        Sockets::Tokio => tasks::run_tokio(device),
+    let open = || Device::open(&args.device, args.attach, args.batch, !args.no_offload);
+    match (&args.forward, args.sockets) {
+        (Some(namespace), _) => {
+            let config = TunConfig::tun().with_name(&args.device).with_offload(!args.no_offload);
+            router::run(Tun::create(config)?, &args.device, namespace, !args.no_offload)
+        }
+        (None, Some(Sockets::Loop)) => looping::run(open()?),
+        (None, Some(Sockets::Inline)) => tasks::run_inline(open()?),
+        (None, Some(Sockets::Blocking)) => blocking::run(&stacks::stack(open()?)?),
+        (None, Some(Sockets::Tokio)) => tasks::run_tokio(open()?),
+        (None, None) => Err("give --sockets or --forward".into()),
     }
 }
