@@ -5,7 +5,7 @@
 use crate::Udp;
 use crate::socket::Membership;
 use core::net::IpAddr;
-use stack_core::{EndpointId, Error, NicId, OptionName, RouteQuery, SocketOption, TransportCx};
+use stack_core::{EndpointId, Error, Families, NicId, OptionName, RouteQuery, SocketOption, TransportCx};
 
 impl Udp {
     pub(crate) fn read_option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
@@ -16,6 +16,7 @@ impl Udp {
             OptionName::SendBuffer => SocketOption::SendBuffer(socket.send.limit()),
             OptionName::ReuseAddress => SocketOption::ReuseAddress(options.shared_address),
             OptionName::ReusePort => SocketOption::ReusePort(options.shared_port),
+            OptionName::V6Only => SocketOption::V6Only(socket.families == Families::V6),
             OptionName::Broadcast => SocketOption::Broadcast(options.broadcast),
             OptionName::BindToNic => SocketOption::BindToNic(options.nic),
             OptionName::Mark => SocketOption::Mark(options.mark),
@@ -53,6 +54,9 @@ impl Udp {
             }
             SocketOption::ReuseAddress(on) => options.shared_address = on,
             SocketOption::ReusePort(on) => options.shared_port = on,
+            SocketOption::V6Only(_) if socket.families == Families::V4 => return Err(Error::AddressFamily),
+            SocketOption::V6Only(_) if socket.binding.is_some() => return Err(Error::InvalidState),
+            SocketOption::V6Only(on) => socket.families = if on { Families::V6 } else { Families::Dual },
             SocketOption::Broadcast(on) => options.broadcast = on,
             SocketOption::BindToNic(nic) => return self.set_nic(cx, id, nic),
             SocketOption::Mark(mark) => options.mark = mark,
