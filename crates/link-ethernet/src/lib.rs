@@ -11,8 +11,8 @@
 //!
 //! A TAP device and an Ethernet channel carry whole frames, 14-byte header included, and know nothing of stations.
 //! [`Ethernet`] wraps such a link and is one station on it: what it hands to the host starts at the network header,
-//! with `ether_type`, `link_src` and `cast` set; what the host hands to it gets a header with `link_dst`, our address and
-//! `ether_type`. Offsets of incomplete checksums follow the header.
+//! with `ether_type`, `link_src`, `link_dst` and `cast` set; what the host hands to it gets a header with `link_dst`, our
+//! address (or `link_src`, where the packet has one) and `ether_type`. Offsets of incomplete checksums follow the header.
 //!
 //! A station may be in a [`Vlan`]: then its frames have a tag (IEEE 802.1Q), or two (802.1ad), and its offsets follow them.
 //!

@@ -76,6 +76,7 @@ fn accept(packet: &mut RxPacket, us: LinkAddress, vlan: Option<Vlan>) -> Result<
     let ether_type = vlan.map_or(Ok(header.ether_type()), |vlan| vlan.unwrap(&packet.data))?;
     packet.meta.cast = cast;
     packet.meta.link_src = src;
+    packet.meta.link_dst = dst;
     packet.meta.ether_type = ether_type;
     packet.meta.checksum = behind_header(packet.meta.checksum, len);
     packet.advance(len);
@@ -177,7 +178,8 @@ mod tests {
             let mut got = Vec::new();
             assert_eq!(receive.receive(Instant::from_secs(2), &mut got), Ok(1));
             let meta = got[0].meta;
-            assert_eq!((meta.ether_type, meta.cast, meta.link_src), (ether_type, cast, PEER));
+            assert_eq!((meta.ether_type, meta.cast), (ether_type, cast));
+            assert_eq!((meta.link_src, meta.link_dst), (PEER, dst));
             assert_eq!((&got[0].data[..], meta.received_at), (&b"payload"[..], Instant::from_secs(2)));
         }
     }

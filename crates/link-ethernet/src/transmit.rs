@@ -33,10 +33,11 @@ impl EthernetTransmit {
 
 fn write_header(packet: &mut TxPacket, us: LinkAddress, vlan: Option<Vlan>) -> Option<()> {
     let (dst, ether_type) = (packet.link_dst, packet.ether_type);
+    let src = if packet.link_src == LinkAddress::UNSPECIFIED { us } else { packet.link_src };
     let (to, rest) = packet.prepend(header_len(vlan))?.split_first_chunk_mut()?;
     let (from, mut rest) = rest.split_first_chunk_mut()?;
     *to = dst.0;
-    *from = us.0;
+    *from = src.0;
     for (tag, control) in vlan.into_iter().flat_map(Vlan::tags) {
         let (front, behind) = rest.split_first_chunk_mut::<TAG_LEN>()?;
         let ([a, b], [c, d]) = (tag.to_be_bytes(), control.to_be_bytes());
@@ -110,6 +111,16 @@ mod tests {
         let expected = [&PEER.0[..], &US.0, &[0x86, 0xdd], b"payload"].concat();
         assert_eq!(frame.to_bytes(), expected);
         assert_eq!(frame.checksum, Checksum::Partial { start: 54, offset: 16 });
+    }
+
+    #[test]
+    fn a_frame_can_be_sent_in_the_name_of_another_station() {
+        let (port, mut transmit, _) = station(8);
+        let mut batch = TxBatch::new();
+        queue(&mut batch, b"payload");
+        batch.iter_mut().for_each(|packet| packet.link_src = PEER);
+        transmit.transmit(Instant::ZERO, &mut batch).unwrap();
+        assert_eq!(port.read().unwrap().header()[6..12], PEER.0);
     }
 
     #[test]

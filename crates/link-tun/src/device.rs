@@ -3,12 +3,12 @@
 use crate::receive::TunReceive;
 use crate::sys::{self, Property};
 use crate::transmit::{TunCounters, TunTransmit};
-use crate::vnet;
 use crate::{Mode, Offload, TunConfig, TunError};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::io::Errno;
 use stack_core::{LinkAddress, LinkCapabilities, LinkDrops, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
+use stack_packet::vnet;
 use std::sync::Arc;
 
 /// `IFF_TUN`.
@@ -22,6 +22,8 @@ const IFF_NO_PI: u16 = 0x1000;
 /// `IFF_VNET_HDR`: a virtio-net header before each packet.
 const IFF_VNET_HDR: u16 = 0x4000;
 
+/// Bytes of the longest virtio-net header that a device we adopt may use.
+pub(crate) const MAX_VNET_LEN: usize = 32;
 /// Packets that are read in one batch.
 pub(crate) const BATCH: usize = 64;
 
@@ -183,7 +185,7 @@ fn device_flags(config: &TunConfig, vnet: bool) -> u16 {
 /// The length of the virtio-net header on a descriptor; one that we don't know is made the shortest.
 fn header_len(fd: BorrowedFd<'_>) -> Result<usize, Errno> {
     let len = sys::vnet_header_len(fd)?;
-    if (vnet::LEN..=vnet::MAX_LEN).contains(&len) {
+    if (vnet::LEN..=MAX_VNET_LEN).contains(&len) {
         return Ok(len);
     }
     sys::set_vnet_header_len(fd, vnet::LEN)?;

@@ -19,7 +19,6 @@
 //! | `config.rs` | what can be asked for |
 //! | `device.rs` | how a device is opened, adopted and configured |
 //! | `offload.rs` | which offloads the kernel grants, and what is tried next if not |
-//! | `vnet.rs` | the virtio-net header in front of each packet |
 //! | `receive.rs`, `transmit.rs` | the two halves |
 //! | `sys.rs` | system calls that need `unsafe` |
 //!
@@ -51,7 +50,6 @@ mod receive;
 #[allow(unsafe_code, reason = "system calls whose memory the compiler can't see into")]
 mod sys;
 mod transmit;
-mod vnet;
 
 pub use config::{Mode, TunConfig};
 pub use device::Tun;

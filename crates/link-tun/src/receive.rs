@@ -4,12 +4,12 @@
 //! packet so pins little memory and is one contiguous buffer; of a super-packet all headers are contiguous in `data`
 //! and the rest is one piece of `more`. Nothing is copied and nothing is zeroed in either case.
 
-use crate::device::BATCH;
-use crate::vnet::{self, VnetHeader};
+use crate::device::{BATCH, MAX_VNET_LEN};
 use crate::{Mode, sys};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::io::Errno;
 use stack_core::{Instant, LinkError, LinkReceive, RxBatch, RxPacket};
+use stack_packet::vnet::VnetHeader;
 use stack_packet::{BIG_BLOCK, RxArena, SMALL_BLOCK};
 use std::sync::Arc;
 use std::task::Waker;
@@ -39,7 +39,7 @@ impl TunReceive {
     }
 
     fn read(&mut self, now: Instant) -> Result<RxPacket, Errno> {
-        let mut header = [0; vnet::MAX_LEN];
+        let mut header = [0; MAX_VNET_LEN];
         let (small, big) = (self.small.reserve(SLOT), self.big.reserve(REST));
         let header_bytes = &mut header[..self.vnet_len];
         let (_, in_big) = sys::read_packet(self.fd.as_fd(), header_bytes, (small, SLOT), (big, REST))?;

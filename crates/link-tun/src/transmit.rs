@@ -1,12 +1,13 @@
 //! Packets to the kernel: one `writev` each, header and payload from where they lie.
 
 use crate::Mode;
+use crate::device::MAX_VNET_LEN;
 use crate::receive::link_error;
-use crate::vnet::{self, VnetHeader};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr, writev};
 use stack_core::{DropReason, Instant, LinkDrops, LinkError, LinkTransmit, TxBatch, TxPacket};
 use stack_packet::MAX_PIECES;
+use stack_packet::vnet::VnetHeader;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +60,7 @@ impl TunTransmit {
     }
 
     fn write(&self, packet: &TxPacket) -> Result<(), Errno> {
-        let mut header = [0; vnet::MAX_LEN];
+        let mut header = [0; MAX_VNET_LEN];
         if let Some(fields) = header[..self.vnet_len].first_chunk_mut() {
             let network = if self.mode == Mode::Tap { ETHERNET } else { 0 };
             *fields = VnetHeader::of(packet, network).ok_or(Errno::INVAL)?.encode();

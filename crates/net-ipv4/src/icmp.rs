@@ -105,7 +105,7 @@ mod tests {
         datagram("10.0.0.9", dst, 1, &icmp(Emit::echo_request(77, 3), data))
     }
 
-    // R1122-3.2.2.6-a
+    // R1122-3.2.2.6-a, R792-8-a, R792-8-c
     #[test]
     fn an_echo_request_is_answered_with_its_own_data() {
         for len in [0, 1, 2, 56, 1472] {
@@ -132,6 +132,7 @@ mod tests {
     }
 
     proptest! {
+        // R792-1-c
         #[test]
         fn replies_have_a_right_checksum(data: alloc::vec::Vec<u8>, ident: u16, seq: u16, code: u8) {
             let mut net = Net::new();
@@ -170,6 +171,7 @@ mod tests {
         assert_eq!(reply.header()[2..4], [0, 0]);
     }
 
+    // R792-8-b
     #[test]
     fn data_in_many_pieces_comes_back_whole() {
         let mut net = Net::new();

@@ -56,6 +56,7 @@ mod tests {
         check(&Ipv4::parse(&packet[..len]).unwrap())
     }
 
+    // R792-12-a
     #[test]
     fn options() {
         let refused = Err(ErrorKind::SourceRouteFailed);

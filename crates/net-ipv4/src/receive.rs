@@ -43,7 +43,12 @@ impl Endpoint {
     fn deliver(&mut self, cx: &mut NetCx<'_>, packet: &mut RxPacket) -> Verdict {
         pull_up_transport(packet);
         match packet.ip.protocol {
-            protocol::ICMP => self.receive_icmp(cx, packet),
+            protocol::ICMP => {
+                let copy = cx.for_taps(packet);
+                let verdict = self.receive_icmp(cx, packet);
+                cx.show(copy, verdict);
+                verdict
+            }
             _ => Verdict::Deliver,
         }
     }

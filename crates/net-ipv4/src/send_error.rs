@@ -135,7 +135,7 @@ mod tests {
         net.out.pop().map(|message| message.to_bytes().to_vec())
     }
 
-    // R1122-3.2.2.1-a, R1812-5.2.6-a
+    // R1122-3.2.2.1-a, R1812-5.2.6-a, R792-3-a
     #[test]
     fn every_kind_has_its_type_and_code() {
         use ErrorKind::*;
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(net.out.pop().unwrap().ip.src, IpAddr::from(Ipv4Addr::UNSPECIFIED));
     }
 
-    // RFC 1812 §4.3.2.3, R1122-3.2.2-b
+    // RFC 1812 §4.3.2.3, R1122-3.2.2-b, R792-3-b
     #[test]
     fn as_much_is_quoted_as_fits() {
         for (len, quoted) in [(20, 20), (28, 28), (548, 548), (549, 548), (1500, 548)] {
@@ -215,6 +215,7 @@ mod tests {
         }
     }
 
+    // R792-1-a, R792-1-b
     #[test]
     fn never_answer() {
         let udp = |src, dst| datagram(src, dst, 17, &[3; 20]);

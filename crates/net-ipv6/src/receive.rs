@@ -108,7 +108,12 @@ impl Endpoint {
     ) -> Result<Verdict, DropReason> {
         pull_up_transport(packet);
         match packet.ip.protocol {
-            protocol::ICMPV6 => Ok(self.receive_icmp(cx, packet, fragmented)),
+            protocol::ICMPV6 => {
+                let copy = cx.for_taps(packet);
+                let verdict = self.receive_icmp(cx, packet, fragmented);
+                cx.show(copy, verdict);
+                Ok(verdict)
+            }
             protocol::IPV6_NO_NEXT => Err(DropReason::UnknownProtocol), // R8200-4.7-a
             _ => Ok(Verdict::Deliver),
         }

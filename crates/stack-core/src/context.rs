@@ -3,8 +3,9 @@
 
 use crate::{
     CachedRoute, Effect, EndpointId, EndpointIdentity, Error, InterfaceAddress, LinkCapabilities,
-    PortRequest, RouteQuery,
+    PortRequest, RouteQuery, TapPoints, Verdict,
 };
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::task::Waker;
@@ -51,6 +52,11 @@ pub trait NetServices: LinkAddressCache {
     /// Takes one token of the limits for ICMP messages to `to` (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f).
     fn allow_icmp(&mut self, now: Instant, to: IpAddr) -> bool;
 
+    /// Whether somebody looks at what arrives for us; see [`NetCx::for_taps`].
+    fn has_local_taps(&self) -> bool {
+        false
+    }
+
     /// A random number.
     fn random(&mut self) -> u64;
 }
@@ -75,6 +81,19 @@ impl NetCx<'_> {
     /// Asks the host to do something after this call.
     pub fn emit(&mut self, effect: Effect) {
         self.effects.push(effect);
+    }
+
+    /// A copy of a message for us that the network protocol may deal with itself (ICMP), for those who look at local input
+    /// and would not see it otherwise. Hand it to [`show`](Self::show) with the verdict.
+    pub fn for_taps(&self, packet: &RxPacket) -> Option<Box<RxPacket>> {
+        self.host.has_local_taps().then(|| Box::new(packet.clone()))
+    }
+
+    /// Shows the copy, unless the verdict lets the host show the packet itself.
+    pub fn show(&mut self, copy: Option<Box<RxPacket>>, verdict: Verdict) {
+        if verdict != Verdict::Deliver {
+            self.effects.extend(copy.map(Effect::LocalInput));
+        }
     }
 }
 
@@ -130,6 +149,18 @@ pub trait TransportServices {
 
     /// Forward progress: the neighbour on this hop is alive (RFC 4861 §7.3.1).
     fn confirm_reachable(&mut self, now: Instant, hop: &Hop);
+
+    /// An interface.
+    fn nic(&self, nic: NicId) -> Option<NicView<'_>> {
+        let _ = nic;
+        None
+    }
+
+    /// Shows the protocol the packets that pass these places, and no others from now on; see
+    /// [`TransportProtocol::tap`](crate::TransportProtocol::tap).
+    fn set_taps(&mut self, protocol: u8, points: TapPoints) {
+        let _ = (protocol, points);
+    }
 
     /// Joins or leaves a multicast group for a socket.
     ///
@@ -188,6 +219,11 @@ impl TransportCx<'_> {
     /// [`TransportServices::replace`] for this protocol.
     pub fn replace(&mut self, identity: &EndpointIdentity, from: EndpointId, to: EndpointId) {
         self.host.replace(self.protocol, identity, from, to);
+    }
+
+    /// [`TransportServices::set_taps`] for this protocol.
+    pub fn set_taps(&mut self, points: TapPoints) {
+        self.host.set_taps(self.protocol, points);
     }
 
     /// [`TransportServices::reserve_port`] for this protocol.

@@ -19,7 +19,7 @@
 //! | [`TransportProtocol`] | `trans-*` | `transport.rs` |
 //! | [`Endpoints`] | `trans-*`: what sockets, script runners and a C API drive | `endpoint.rs`, `socket_option.rs`, `ecn.rs` |
 //! | [`NetServices`], [`LinkAddressCache`], [`TransportServices`] | the host | `context.rs` |
-//! | [`Tap`], [`Hook`] | captures, packet sockets; filters, NAT | `policy.rs` |
+//! | [`Tap`], [`Hook`] | monitors; filters, NAT | `policy.rs` |
 //! | [`PortRegistry`], [`PathMtuStore`] | the host, or maps that shards share | `registry.rs` |
 //! | [`Clock`], [`Rng`] | the shell; tests, with virtual time and seeds | `source.rs` |
 //!
@@ -71,13 +71,13 @@ pub use error::{Error, LinkError};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use link::{LinkCapabilities, LinkDrops, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
 pub use network::{LinkAddressResolver, NetworkEndpoint, NetworkProtocol, Verdict};
-pub use policy::{Hook, HookCx, HookVerdict, Tap, TapPoint, TappedPacket};
+pub use policy::{Hook, HookCx, HookVerdict, Tap, TapPoint, TapPoints, TappedPacket};
 pub use registry::{PathMtuStore, PortRegistry, PortRequest};
 pub use route::{CachedRoute, RouteQuery};
 pub use socket_option::{MtuProbing, OptionName, SocketOption};
 pub use source::{Clock, Rng};
 pub use stack_packet::{
-    Cast, Checksum, Hop, Instant, IpMeta, LinkAddress, NicId, RxBatch, RxMeta, RxPacket, Token, TxBatch,
-    TxPacket,
+    Cast, Checksum, Hop, Instant, IpMeta, Layer, LinkAddress, NicId, RxBatch, RxMeta, RxPacket, Token,
+    TxBatch, TxPacket,
 };
 pub use transport::{DefaultHandler, TransportProtocol, Unknown};

@@ -15,6 +15,37 @@ pub enum TapPoint {
     LocalInput,
 }
 
+/// A set of places where taps stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TapPoints(u8);
+
+impl TapPoints {
+    /// No place.
+    pub const NONE: Self = Self(0);
+
+    /// The same with one more place.
+    #[must_use]
+    pub const fn with(self, point: TapPoint) -> Self {
+        Self(self.0 | 1 << point as u8)
+    }
+
+    /// All places of both.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the place is among them.
+    pub const fn contains(self, point: TapPoint) -> bool {
+        self.0 & 1 << point as u8 != 0
+    }
+
+    /// Whether there is no place.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// A packet that a tap is shown.
 #[derive(Clone, Copy, Debug)]
 pub enum TappedPacket<'a> {
@@ -24,7 +55,8 @@ pub enum TappedPacket<'a> {
     Transmitted(&'a TxPacket),
 }
 
-/// Sees packets and changes nothing: packet and raw sockets, monitors. What it keeps, it clones.
+/// Sees packets and changes nothing: monitors. What it keeps, it clones. Who sees packets for sockets is a transport
+/// protocol with [`tap`](crate::TransportProtocol::tap).
 pub trait Tap: Send {
     /// A packet passes.
     fn packet(&mut self, now: Instant, nic: NicId, point: TapPoint, packet: TappedPacket<'_>);
@@ -76,8 +108,8 @@ pub trait Hook: Any + Send {
         HookVerdict::Accept
     }
 
-    /// Our own, routed, before the network header is written. Another destination in `packet.ip` makes the host route it
-    /// again.
+    /// Our own, routed, before the network header is written, except by raw sockets: `packet.layer` says so. Another
+    /// destination in `packet.ip` makes the host route it again. Frames of packet sockets pass no hook.
     fn output(&mut self, cx: &mut HookCx<'_>, packet: &mut TxPacket) -> HookVerdict {
         let _ = (cx, packet);
         HookVerdict::Accept
@@ -87,5 +119,18 @@ pub trait Hook: Any + Send {
     fn postrouting(&mut self, cx: &mut HookCx<'_>, packet: &mut TxPacket) -> HookVerdict {
         let _ = (cx, packet);
         HookVerdict::Accept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_places_has_those_that_were_put_in() {
+        use TapPoint::{LinkReceive, LinkTransmit, LocalInput};
+        let set = TapPoints::NONE.with(LinkReceive).union(TapPoints::NONE.with(LocalInput));
+        assert_eq!([LinkReceive, LinkTransmit, LocalInput].map(|at| set.contains(at)), [true, false, true]);
+        assert!(TapPoints::NONE.is_empty() && !set.is_empty());
     }
 }

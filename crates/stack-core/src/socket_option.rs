@@ -85,6 +85,11 @@ socket_options! {
     /// Flow label of outbound IPv6 packets, 20 bits (RFC 6437); `None`, the default, lets the network layer compute one
     /// for each flow (Linux: `IPV6_AUTOFLOWLABEL` and `IPV6_FLOWINFO_SEND`).
     FlowLabel(Option<u32>),
+    /// What is written begins with the IPv4 header (`IP_HDRINCL`).
+    HeaderIncluded(bool),
+    /// Where the checksum lies in what a raw IPv6 socket writes and reads, in bytes: it is computed and verified; `None` for
+    /// neither (`IPV6_CHECKSUM`, RFC 3542 §3.1).
+    ChecksumOffset(Option<u16>),
     /// Receive a group on an interface (`IP_ADD_MEMBERSHIP`).
     JoinGroup(IpAddr, Option<NicId>),
     /// Stop to (`IP_DROP_MEMBERSHIP`).

@@ -1,6 +1,6 @@
 //! Transport protocols: TCP, UDP, ICMP echo, and what others register.
 
-use crate::{DeliveryError, DropReason, EndpointId, Endpoints, TransportCx};
+use crate::{DeliveryError, DropReason, EndpointId, Endpoints, NicView, TapPoint, TappedPacket, TransportCx};
 use alloc::boxed::Box;
 use core::any::Any;
 use stack_packet::{RxPacket, TxBatch};
@@ -12,6 +12,8 @@ pub enum Unknown {
     Handled,
     /// The network layer shall say that the port is unreachable.
     PortUnreachable,
+    /// The network layer shall say that the protocol is not spoken here.
+    ProtocolUnreachable,
     /// It ends here.
     Drop(DropReason),
 }
@@ -65,6 +67,20 @@ pub trait TransportProtocol: Any + Send {
 
     /// The deadline of an endpoint has passed. It may be early or stale: look at the clock.
     fn handle_timeout(&mut self, cx: &mut TransportCx<'_>, endpoint: EndpointId);
+
+    /// A packet passes a place that the protocol has asked for with [`set_taps`](crate::TransportServices::set_taps): how raw
+    /// and packet sockets receive. It changes nothing, and clones what it keeps. Returns whether anybody took it: what was
+    /// taken at [`TapPoint::LocalInput`] is not answered with "protocol unreachable".
+    fn tap(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        nic: &NicView<'_>,
+        point: TapPoint,
+        packet: TappedPacket<'_>,
+    ) -> bool {
+        let _ = (cx, nic, point, packet);
+        false
+    }
 
     /// Its endpoints as sockets, if it offers them in the common form.
     fn endpoints(&mut self) -> Option<&mut dyn Endpoints> {

@@ -5,7 +5,7 @@ use crate::demux::Flow;
 use crate::tables::Advice;
 use core::net::IpAddr;
 use stack_core::{
-    AddressState, DeliveryError, DropReason, Effect, ErrorKind, Instant, NetworkEvent, NicId,
+    AddressState, DeliveryError, DropReason, Effect, ErrorKind, Instant, NetworkEvent, NicId, TapPoint,
     TransportServices,
 };
 
@@ -61,6 +61,11 @@ impl Host {
                 self.counters.drops.count(DropReason::AddressConflict);
                 // An address that is gone already needs no removal.
                 let _ = self.remove_address(now, nic, address);
+            }
+            Effect::LocalInput(packet) => {
+                if let Some(nic) = self.tables.index(packet.meta.nic) {
+                    self.tap_received(now, nic, TapPoint::LocalInput, &packet);
+                }
             }
             Effect::Dropped { nic, reason, packets } => self.count_drops(nic, reason, packets.into()),
             Effect::Group { nic, group, join } => {

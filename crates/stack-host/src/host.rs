@@ -12,8 +12,7 @@ use core::any::Any;
 use core::task::Waker;
 use stack_core::{
     DefaultHandler, DropReason, Effect, EndpointId, Endpoints, Error, Hook, Instant, NetCx, NetworkEndpoint,
-    NetworkProtocol, NicId, Rng, RxPacket, Tap, TapPoint, TappedPacket, Token, TransportCx,
-    TransportProtocol, TxBatch,
+    NetworkProtocol, NicId, Rng, Tap, Token, TransportCx, TransportProtocol, TxBatch,
 };
 
 /// The interface of the host's own traffic.
@@ -291,12 +290,6 @@ impl Host {
         self.counters.drops.add(reason, packets);
         if let Some(index) = self.tables.index(nic) {
             self.nics[index].counters.drops.add(reason, packets);
-        }
-    }
-
-    pub(crate) fn tap_received(&mut self, now: Instant, point: TapPoint, packet: &RxPacket) {
-        for tap in &mut self.taps {
-            tap.packet(now, packet.meta.nic, point, TappedPacket::Received(packet));
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::Host;
 use crate::neighbor::{Action, Resolution};
 use crate::nic::{DROP_AT, Nic};
 use crate::offload;
+use crate::tap::Watchers;
 use alloc::boxed::Box;
 use core::net::IpAddr;
 use stack_core::{
@@ -62,7 +63,9 @@ impl Host {
 
     /// Segments of a super-packet, made in the queue where they will lie: all of them or none.
     fn cut(&mut self, now: Instant, nic: usize, mut packet: Box<TxPacket>, complete: bool) {
-        let Nic { id, out: queue, counters, .. } = &mut self.nics[nic];
+        let Self { taps, slots, tables, wakes, .. } = self;
+        let mut watchers = Watchers { taps, slots, tables, wakes };
+        let Nic { out: queue, counters, .. } = &mut self.nics[nic];
         let before = queue.len();
         if before >= DROP_AT && nic != 0 {
             return self.lose(nic, packet, DropReason::LinkQueueFull);
@@ -79,9 +82,7 @@ impl Host {
                 // Can't fail: `segment` has made the transport header lie in the headers.
                 let _ = offload::complete_checksum(part);
             }
-            for tap in &mut self.taps {
-                tap.packet(now, *id, TapPoint::LinkTransmit, TappedPacket::Transmitted(part));
-            }
+            watchers.show(now, nic, TapPoint::LinkTransmit, TappedPacket::Transmitted(part));
             if nic != 0 {
                 self.counters.transmitted += part.len();
             }
@@ -94,10 +95,9 @@ impl Host {
         if self.nics[nic].out.len() >= DROP_AT && nic != 0 {
             return self.lose(nic, packet, DropReason::LinkQueueFull);
         }
-        let id = self.nics[nic].id;
-        for tap in &mut self.taps {
-            tap.packet(now, id, TapPoint::LinkTransmit, TappedPacket::Transmitted(&packet));
-        }
+        let Self { taps, slots, tables, wakes, .. } = self;
+        let mut watchers = Watchers { taps, slots, tables, wakes };
+        watchers.show(now, nic, TapPoint::LinkTransmit, TappedPacket::Transmitted(&packet));
         if nic != 0 {
             self.counters.transmitted += packet.len();
         }

@@ -16,6 +16,7 @@
 //! | who gets a packet? | `demux.rs`, `ports.rs` |
 //! | which way does it go, and from which address? | `tables.rs`, `route.rs`, `neighbor/`, `pmtu.rs`, `source/` |
 //! | what was found out about a link? | `discovered.rs` |
+//! | who else sees a packet? | `tap.rs` |
 //! | what does an interface accept? | `interface.rs`, `admin.rs` |
 //! | what else did a packet cause? | `effects.rs`, `forward.rs`, `icmp_limit.rs` |
 //! | what does time do? | `timers.rs`, [`Host::poll`] |
@@ -61,6 +62,7 @@ mod route;
 mod services;
 mod source;
 mod tables;
+mod tap;
 mod timers;
 mod transmit;
 

@@ -47,7 +47,10 @@ impl Host {
     /// Whether nobody has to see each packet as it came.
     fn may_coalesce(&self, nic: usize) -> bool {
         let visible = &self.tables.interfaces[nic].visible;
-        self.taps.is_empty() && !visible.forwarding && !visible.capabilities.wants_outcomes
+        self.taps.is_empty()
+            && self.tables.taps.is_empty()
+            && !visible.forwarding
+            && !visible.capabilities.wants_outcomes
     }
 
     pub(crate) fn receive_packet(
@@ -59,7 +62,7 @@ impl Host {
         if !self.tables.interfaces[nic].enabled {
             return Err(DropReason::NicDisabled);
         }
-        self.tap_received(now, TapPoint::LinkReceive, packet);
+        self.tap_received(now, nic, TapPoint::LinkReceive, packet);
         let ether_type = packet.meta.ether_type;
         let endpoint = self.nics[nic].endpoints.iter().position(|(number, _)| *number == ether_type);
         let endpoint = endpoint.ok_or(DropReason::UnknownEtherType)?;
@@ -81,9 +84,12 @@ impl Host {
         packet: &mut RxPacket,
     ) -> Result<(), DropReason> {
         self.ask(now, Some(nic), None, |hook, cx| hook.input(cx, packet))?;
-        self.tap_received(now, TapPoint::LocalInput, packet);
+        let taken = self.tap_received(now, nic, TapPoint::LocalInput, packet);
         let protocol = packet.ip.protocol;
         let Some(slot) = self.slots.iter().find(|slot| slot.number == protocol) else {
+            if taken {
+                return Ok(());
+            }
             self.answer(now, nic, endpoint, packet, ErrorKind::ProtocolUnreachable);
             return Err(DropReason::UnknownProtocol);
         };
@@ -142,6 +148,10 @@ impl Host {
         match slot.protocol.receive_unknown(&mut cx, packet) {
             Unknown::Handled => Ok(()),
             Unknown::Drop(reason) => Err(reason),
+            Unknown::ProtocolUnreachable => {
+                self.answer(now, nic, endpoint, packet, ErrorKind::ProtocolUnreachable);
+                Err(DropReason::UnknownProtocol)
+            }
             Unknown::PortUnreachable => {
                 self.answer(now, nic, endpoint, packet, ErrorKind::PortUnreachable);
                 Err(DropReason::NoEndpoint)

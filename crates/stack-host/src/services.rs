@@ -4,8 +4,8 @@ use crate::tables::{Claim, Tables};
 use core::net::IpAddr;
 use stack_core::{
     CachedRoute, Cast, Destination, EndpointId, EndpointIdentity, Error, Hop, Instant, LinkAddress,
-    LinkAddressCache, NeighborUpdate, NetServices, NicId, PortRequest, RouteQuery, RxPacket,
-    TransportServices,
+    LinkAddressCache, NeighborUpdate, NetServices, NicId, NicView, PortRequest, RouteQuery, RxPacket,
+    TapPoint, TapPoints, TransportServices,
 };
 
 /// Packets whose senders wait to be told that a port is unreachable.
@@ -50,6 +50,10 @@ impl NetServices for Tables {
 
     fn allow_icmp(&mut self, now: Instant, to: IpAddr) -> bool {
         self.icmp.allow(now, to)
+    }
+
+    fn has_local_taps(&self) -> bool {
+        self.taps.has(TapPoint::LocalInput)
     }
 
     fn random(&mut self) -> u64 {
@@ -118,6 +122,14 @@ impl TransportServices for Tables {
 
     fn confirm_reachable(&mut self, now: Instant, hop: &Hop) {
         self.neighbors.confirm(now, hop.nic, hop.next_hop, &mut *self.rng);
+    }
+
+    fn nic(&self, nic: NicId) -> Option<NicView<'_>> {
+        self.interface(nic).ok().map(|interface| interface.visible.view())
+    }
+
+    fn set_taps(&mut self, protocol: u8, points: TapPoints) {
+        self.taps.set(protocol, points);
     }
 
     fn set_group(&mut self, _: Instant, nic: Option<NicId>, group: IpAddr, join: bool) -> Result<(), Error> {

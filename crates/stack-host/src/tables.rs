@@ -8,6 +8,7 @@ use crate::interface::Interface;
 use crate::neighbor::NeighborCache;
 use crate::route::{RouteEntry, RouteOrder, RouteTable};
 use crate::source::Policies;
+use crate::tap::Taps;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -43,6 +44,8 @@ pub(crate) struct Tables {
     /// When routes are looked up again even if nothing is known to have changed.
     look_again_at: Instant,
     redirects: Map<IpAddr, Redirected>,
+    /// Where transport protocols look at packets for their sockets.
+    pub(crate) taps: Taps,
     /// Which labels and precedences addresses have (RFC 6724 §2.1).
     pub(crate) policies: Policies,
     /// Counts routers that did not answer: while none is known to, each of them is tried (RFC 4861 §6.3.6).
@@ -94,6 +97,7 @@ impl Tables {
             icmp: IcmpLimit::new(rng.next_u64()),
             refused: Vec::new(),
             redirects: map(rng.next_u64()),
+            taps: Taps::default(),
             policies: Policies::default(),
             router_turn: 0,
             rng,

@@ -13,8 +13,8 @@ use crate::Host;
 use crate::tables::Claim;
 use alloc::boxed::Box;
 use stack_core::{
-    Cast, DeliveryError, Destination, DropReason, Error, ErrorKind, ErrorOrigin, Hop, Instant, RouteQuery,
-    TransportCx, TxPacket,
+    Cast, DeliveryError, Destination, DropReason, Error, ErrorKind, ErrorOrigin, Hop, Instant, Layer,
+    RouteQuery, TransportCx, TxPacket,
 };
 
 impl Host {
@@ -69,12 +69,26 @@ impl Host {
 
     /// One segment, from its transport to its interface.
     pub(crate) fn send(&mut self, now: Instant, mut packet: Box<TxPacket>) {
+        if packet.layer == Layer::Link {
+            return self.send_frame(now, packet);
+        }
         match self.prepare(now, &mut packet) {
             Ok(Some(nic)) => return self.launch(now, nic, packet),
             Ok(None) => {}
             Err(failure) => self.fail(now, &packet, failure),
         }
         self.out.recycle(packet);
+    }
+
+    /// A frame about which everything is decided.
+    fn send_frame(&mut self, now: Instant, packet: Box<TxPacket>) {
+        match packet.bound_nic.and_then(|nic| self.tables.index(nic)) {
+            Some(nic) => self.emit(now, nic, packet),
+            None => {
+                self.counters.drops.count(DropReason::NoRoute);
+                self.out.recycle(packet);
+            }
+        }
     }
 
     /// Puts the network header in front. The interface that the packet goes to; none if it went in fragments.
@@ -88,10 +102,12 @@ impl Host {
         }
         let endpoint =
             self.endpoint_for(nic, packet.ip.dst).ok_or(Failure::Drop(DropReason::UnknownProtocol))?;
-        let transport_header = packet.header().len();
-        self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.encapsulate(cx, packet))
-            .map_err(Failure::Drop)?;
-        packet.network_len = (packet.header().len() - transport_header) as u16;
+        if packet.layer == Layer::Transport {
+            let transport_header = packet.header().len();
+            self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.encapsulate(cx, packet))
+                .map_err(Failure::Drop)?;
+            packet.network_len = (packet.header().len() - transport_header) as u16;
+        }
         self.ask_postrouting(now, nic, packet).map_err(Failure::Drop)?;
         if packet.ip.cast != Cast::Unicast && packet.multicast_loop {
             self.loop_back(now, nic, packet);
@@ -124,7 +140,9 @@ impl Host {
 
     /// Routes a packet whose cached answer no longer holds, and gives it a source address if it has none.
     fn find_hop(&mut self, packet: &mut TxPacket) -> Result<(), Failure> {
-        let query = RouteQuery { nic: packet.bound_nic, local: Some(packet.ip.src), remote: packet.ip.dst };
+        // A header that an application wrote may name a source that is none of ours.
+        let local = (packet.layer == Layer::Transport).then_some(packet.ip.src);
+        let query = RouteQuery { nic: packet.bound_nic, local, remote: packet.ip.dst };
         let route = self.tables.route(&query, Claim::Answer).map_err(|error| {
             Failure::Error(match error {
                 Error::HostUnreachable => ErrorKind::HostUnreachable,

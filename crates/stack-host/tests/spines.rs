@@ -74,7 +74,7 @@ fn forwarding_sends_on_what_is_not_ours() {
     assert_eq!(host.counters().forwarded, 1);
 }
 
-// R1122-3.2.2.2-a
+// R1122-3.2.2.2-a, R792-5-a
 #[test]
 fn nobody_is_told_of_a_shorter_way() {
     let mut host = router();

@@ -9,8 +9,9 @@
 //! library without handler or allocator, so that `cargo build --workspace`,
 //! tests and clippy treat it like its neighbours.
 //!
-//! Left out: `link-tun`, which needs an operating system, and `link-pcap`,
-//! which writes files.
+//! Left out: `link-tun`, `link-packet` and `link-xdp`, which need an
+//! operating system, and
+//! `link-pcap`, which writes files.
 #![no_std]
 #![deny(unsafe_code)]
 
@@ -37,6 +38,7 @@ use stack_host as _;
 use stack_packet as _;
 use stack_wire as _;
 use trans_icmp as _;
+use trans_raw as _;
 use trans_tcp as _;
 use trans_udp as _;
 

@@ -20,6 +20,7 @@ impl TxPacket {
         to.ip = self.ip;
         to.hop = self.hop;
         to.link_dst = self.link_dst;
+        to.link_src = self.link_src;
         to.ether_type = self.ether_type;
         to.hash = self.hash;
         to.mark = self.mark;

@@ -7,6 +7,7 @@
 //! - [`RxArena`]: blocks that inbound packets are read into, reclaimed and never zeroed again.
 //! - [`Rope`]: an ordered byte sequence of shared pieces, the payload of sockets.
 //! - [`RangeSet`]: ordered, non-overlapping ranges, for reassembly and scoreboards.
+//! - [`vnet`]: the virtio-net header, in which kernels and we say what an offloaded packet is.
 //! - [`Instant`], [`NicId`], [`LinkAddress`], …: the few words that packets carry about themselves.
 //!
 //! ```
@@ -36,11 +37,12 @@ mod rope;
 mod rx;
 mod time;
 mod tx;
+pub mod vnet;
 
 pub use arena::{BIG_BLOCK, RxArena, SMALL_BLOCK};
 pub use batch::{RxBatch, TxBatch};
 pub use ident::Idents;
-pub use meta::{Cast, Checksum, Hop, IpMeta, LinkAddress, NicId, ParseLinkAddressError, Token};
+pub use meta::{Cast, Checksum, Hop, IpMeta, Layer, LinkAddress, NicId, ParseLinkAddressError, Token};
 pub use ranges::{Range, RangeSet};
 pub use reassembly::{
     DATAGRAM_COST, Fragment, FragmentLoss, MAX_FRAGMENTS, PIECE_COST, Reassembly, ReassemblyLimits, Whole,

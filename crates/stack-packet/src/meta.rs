@@ -130,6 +130,19 @@ pub enum Checksum {
     },
 }
 
+/// Down to which layer whoever made an outbound packet has decided about it; the layers below are the host's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Layer {
+    /// The bytes are a transport segment: the host routes it and puts a network header in front.
+    #[default]
+    Transport,
+    /// The network header is written, too (`IP_HDRINCL`): `ether_type` and `network_len` are set, and the host routes it.
+    Network,
+    /// The bytes are what a frame carries: `bound_nic`, `link_dst` and `ether_type` are set, and the host passes it to that
+    /// interface as it is.
+    Link,
+}
+
 /// Where an outbound packet goes next: a cached answer of the routing table.
 ///
 /// Valid while `generation` equals the host's; after that the host looks it up again.

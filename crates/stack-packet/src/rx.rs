@@ -17,6 +17,8 @@ pub struct RxMeta {
     pub cast: Cast,
     /// Who sent the frame, on links with addresses.
     pub link_src: LinkAddress,
+    /// Whom the frame was addressed to, on links with addresses.
+    pub link_dst: LinkAddress,
     /// It never left this host: turned around on its way out. Set by the host; such a packet may carry
     /// source addresses that no wire may bring, our own above all.
     pub loopback: bool,

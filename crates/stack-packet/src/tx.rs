@@ -1,6 +1,6 @@
 //! An outbound packet: headers grow downward in inline headroom, payload follows as a few shared pieces.
 
-use crate::meta::{Checksum, Hop, IpMeta, LinkAddress, NicId};
+use crate::meta::{Checksum, Hop, IpMeta, Layer, LinkAddress, NicId};
 use crate::{Instant, RxMeta, RxPacket};
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -23,8 +23,12 @@ pub struct TxPacket {
     pub hop: Hop,
     /// The only interface it may leave by, if the sender is bound to one.
     pub bound_nic: Option<NicId>,
+    /// Down to which layer its sender has decided about it.
+    pub layer: Layer,
     /// Link address of the next hop; filled by the host before the link sees the packet.
     pub link_dst: LinkAddress,
+    /// In whose name the frame is sent; unspecified for our own address on the link.
+    pub link_src: LinkAddress,
     /// EtherType of the outermost network header; set by `encapsulate`.
     pub ether_type: u16,
     /// Bytes of network header in front of the transport header; set by the host. 0 where there is none (yet), and
@@ -59,7 +63,9 @@ impl TxPacket {
             ip: IpMeta::default(),
             hop: Hop::UNRESOLVED,
             bound_nic: None,
+            layer: Layer::Transport,
             link_dst: LinkAddress::UNSPECIFIED,
+            link_src: LinkAddress::UNSPECIFIED,
             ether_type: 0,
             network_len: 0,
             checksum: Checksum::Unverified,
@@ -78,7 +84,9 @@ impl TxPacket {
         self.ip = IpMeta::default();
         self.hop = Hop::UNRESOLVED;
         self.bound_nic = None;
+        self.layer = Layer::Transport;
         self.link_dst = LinkAddress::UNSPECIFIED;
+        self.link_src = LinkAddress::UNSPECIFIED;
         self.ether_type = 0;
         self.network_len = 0;
         self.checksum = Checksum::Unverified;

@@ -49,6 +49,8 @@ impl StackBuilder {
         let builder = builder.transport(trans_udp::Udp::default());
         #[cfg(feature = "icmp")]
         let builder = builder.transport(trans_icmp::Icmp::v4()).transport(trans_icmp::Icmp::v6());
+        #[cfg(feature = "raw")]
+        let builder = builder.transport(trans_raw::Raw::default());
         builder
     }
 

@@ -65,8 +65,8 @@
 //! # Features
 //!
 //! Features select crates and nothing else: `ipv4`, `ipv6`, `arp`, `tcp`, `udp`, `icmp`, `loopback`, `channel` (the
-//! default), and `filter`, `tun`, `ethernet`, `pcap`, `impair`, `qdisc`, `switch`, `tokio`. A stack of
-//! some of them:
+//! default), and `raw`, `filter`, `tun`, `packet`, `xdp`, `ethernet`, `pcap`, `impair`, `qdisc`, `switch`, `tokio`. A
+//! stack of some of them:
 //! `ustack = { version = "0.1", default-features = false, features = ["ipv4", "udp", "loopback"] }`.
 //!
 //! # What it lacks
@@ -142,6 +142,11 @@ pub use net_ipv6::{
 };
 #[cfg(feature = "icmp")]
 pub use trans_icmp::{EchoReply, EchoReport, Icmp, IcmpConfig, IcmpCounters};
+#[cfg(feature = "raw")]
+pub use trans_raw::{
+    EtherTypes, Frame, IPPROTO_RAW, IcmpFilter, PacketMode, PacketType, Raw, RawConfig, RawCounters,
+    RawMessage, SendFrame,
+};
 #[cfg(feature = "tcp")]
 pub use trans_tcp::congestion::{Algorithm as Congestion, UnknownAlgorithm};
 #[cfg(feature = "tcp")]

@@ -5,6 +5,8 @@
 //! | `channel` | `channel` | in memory: two ends, or one end and a port that the program drives |
 //! | `loopback` | `loopback` | what is sent is received |
 //! | `tun` | `tun` | Linux TUN and TAP devices |
+//! | `packet` | `packet` | interfaces of the Linux kernel: network cards, ends of veth pairs |
+//! | `xdp` | `xdp` | queues of such interfaces, past the kernel's network stack |
 //! | `ethernet` | `ethernet` | a decorator: Ethernet frames around IP packets |
 //! | `pcap` | `pcap` | a decorator: writes what passes to a capture, with why packets were dropped |
 //! | `impair` | `impair` | a decorator: delay, rate, loss, reordering, duplication, corruption |
@@ -24,6 +26,8 @@ pub use link_ethernet as ethernet;
 pub use link_impair as impair;
 #[cfg(feature = "loopback")]
 pub use link_loopback as loopback;
+#[cfg(feature = "packet")]
+pub use link_packet as packet;
 #[cfg(feature = "pcap")]
 pub use link_pcap as pcap;
 #[cfg(feature = "qdisc")]
@@ -32,5 +36,7 @@ pub use link_qdisc as qdisc;
 pub use link_switch as switch;
 #[cfg(feature = "tun")]
 pub use link_tun as tun;
+#[cfg(feature = "xdp")]
+pub use link_xdp as xdp;
 
 pub use stack_core::{LinkCapabilities, LinkEndpoint, LinkError, LinkReceive, LinkTransmit, Medium};

@@ -54,8 +54,14 @@ pub(crate) struct Peer {
 enum Attachment {
     /// A TUN device in the client's namespace, MTU 1500.
     Tun,
-    /// The same, and another one in a namespace of its own, with the services on kernel sockets behind it.
+    /// A TUN device, and another one in a namespace of its own, with the services on kernel sockets behind it.
     TwoTuns,
+    /// A TAP device there.
+    Tap,
+    /// A veth pair, of whose other end the peer takes the frames past the kernel.
+    Packet,
+    /// The same with all offloads off.
+    PlainPacket,
     /// A veth pair into a namespace of the peer's own.
     Veth,
     /// The same with all offloads off.
@@ -82,6 +88,11 @@ const fn ours_plain(name: &'static str, args: Words) -> Peer {
     Peer { limit: NULL_1500, ..ours(name, args) }
 }
 
+/// Our stack, attached in another way.
+const fn over(name: &'static str, limit: &'static str, attachment: Attachment, args: Words) -> Peer {
+    Peer { limit, attachment, ..ours(name, args) }
+}
+
 /// A program of the yardstick itself.
 const fn reference(name: &'static str, limit: &'static str, attachment: Attachment, args: Words) -> Peer {
     Peer { name, limit, attachment, program: Program::Yardstick, args }
@@ -100,6 +111,31 @@ pub(crate) const PEERS: &[Peer] = &[
     reference("veth-1500", NULL_1500, Attachment::PlainVeth, &["serve"]),
     ours("ustack-loop", &[DEVICE, "--sockets", "loop"]),
     ours_plain("ustack-loop-1500", &[DEVICE, "--sockets", "loop", "--no-offload"]),
+    over("ustack-loop-tap", NULL_VNET, Attachment::Tap, &[DEVICE, "--attach", "tap", "--sockets", "loop"]),
+    over(
+        "ustack-loop-tap-1500",
+        NULL_1500,
+        Attachment::Tap,
+        &[DEVICE, "--attach", "tap", "--sockets", "loop", "--no-offload"],
+    ),
+    over(
+        "ustack-loop-packet",
+        NULL_VNET,
+        Attachment::Packet,
+        &[DEVICE, "--attach", "packet", "--sockets", "loop"],
+    ),
+    over(
+        "ustack-loop-packet-1500",
+        NULL_1500,
+        Attachment::PlainPacket,
+        &[DEVICE, "--attach", "packet", "--sockets", "loop", "--no-offload"],
+    ),
+    over(
+        "ustack-loop-packet-1500-1by1",
+        NULL_1500,
+        Attachment::PlainPacket,
+        &[DEVICE, "--attach", "packet", "--sockets", "loop", "--no-offload", "--batch", "1"],
+    ),
     ours("ustack-inline", &[DEVICE, "--sockets", "inline"]),
     ours_plain("ustack-inline-1500", &[DEVICE, "--sockets", "inline", "--no-offload"]),
     ours("ustack-blocking", &[DEVICE, "--sockets", "blocking"]),
@@ -168,7 +204,13 @@ impl Stand {
                 client.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tun"])?;
                 (peer.attachment == Attachment::TwoTuns).then(behind).transpose()?
             }
-            Attachment::Veth | Attachment::PlainVeth => Some(veth(&client, peer.attachment)?),
+            Attachment::Tap => {
+                client.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tap"])?;
+                None
+            }
+            Attachment::Veth | Attachment::PlainVeth | Attachment::Packet | Attachment::PlainPacket => {
+                Some(veth(&client, peer.attachment)?)
+            }
         };
         client.ip(&["address", "add", "10.9.0.1/8", "dev", DEVICE])?;
         client.ip(&["link", "set", DEVICE, "txqueuelen", QUEUE, "up"])?;
@@ -243,9 +285,11 @@ fn behind() -> Result<Namespace, String> {
 fn veth(client: &Namespace, attachment: Attachment) -> Result<Namespace, String> {
     let server = namespace()?;
     client.ip(&["link", "add", DEVICE, "type", "veth", "peer", "name", DEVICE, "netns", server.name()])?;
-    server.ip(&["address", "add", &format!("{ADDRESS}/8"), "dev", DEVICE])?;
+    if matches!(attachment, Attachment::Veth | Attachment::PlainVeth) {
+        server.ip(&["address", "add", &format!("{ADDRESS}/8"), "dev", DEVICE])?;
+    }
     server.ip(&["link", "set", DEVICE, "up"])?;
-    if attachment == Attachment::PlainVeth {
+    if matches!(attachment, Attachment::PlainVeth | Attachment::PlainPacket) {
         for end in [client, &server] {
             let mut command = end.command("ethtool");
             let off = ["tso", "gso", "gro", "tx", "rx"].iter().flat_map(|feature| [*feature, "off"]);

@@ -108,7 +108,7 @@ fn selected(args: &Args) -> Vec<Case> {
 fn drive(workspace: &Workspace, args: &Args, count: &mut Count) -> Outcome {
     let cases = selected(args);
     ensure!(!cases.is_empty(), "no scenario matches; see cargo xtask wire --list");
-    let missing = needs::missing(cases.iter().map(|case| case.scenario));
+    let missing = needs::missing(cases.iter());
     missing.iter().for_each(|(need, why)| println!("missing: {need}: {why}"));
     if args.require_devices && !missing.is_empty() {
         count.failed += cases.len();
@@ -139,7 +139,7 @@ enum Verdict {
 }
 
 fn verdict(case: &Case, program: Option<&PathBuf>, lacks: impl Fn(&Need) -> bool, keep: bool) -> Verdict {
-    if let Some(need) = case.scenario.needs.iter().find(|need| lacks(need)) {
+    if let Some(need) = case.needs().find(|need| lacks(need)) {
         return Verdict::Skipped(format!("needs {need}"));
     }
     let start = Instant::now();

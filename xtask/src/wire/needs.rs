@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::process::Command;
 
 use super::namespace::try_one;
-use super::scenarios::Scenario;
+use super::scenarios::Case;
 
 /// One thing that may be missing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -32,14 +32,16 @@ pub(crate) const IPERF3: Need = Need::Program("iperf3", "iperf3");
 pub(crate) const TRACEROUTE: Need = Need::Program("traceroute", "traceroute");
 pub(crate) const TSHARK: Need = Need::Program("tshark", "tshark");
 pub(crate) const ETHTOOL: Need = Need::Program("ethtool", "ethtool");
+pub(crate) const SETPRIV: Need = Need::Program("setpriv", "util-linux");
+pub(crate) const UNSHARE: Need = Need::Program("unshare", "util-linux");
 pub(crate) const SHA256SUM: Need = Need::Program("sha256sum", "coreutils");
 
 /// What every scenario needs.
 pub(crate) const BASE: [Need; 4] = [Need::Root, IP, Need::Namespaces, Need::Tun];
 
-/// What is missing for these scenarios, and how to get it.
-pub(crate) fn missing<'a>(scenarios: impl Iterator<Item = &'a Scenario>) -> BTreeMap<Need, String> {
-    missing_of(BASE.iter().chain(scenarios.flat_map(|scenario| scenario.needs)).copied())
+/// What is missing for these cases, and how to get it.
+pub(crate) fn missing<'a>(cases: impl Iterator<Item = &'a Case>) -> BTreeMap<Need, String> {
+    missing_of(BASE.iter().copied().chain(cases.flat_map(Case::needs)))
 }
 
 /// Fails, naming everything that is missing, unless all of it is there.

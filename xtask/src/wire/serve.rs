@@ -6,12 +6,16 @@
 
 use std::time::Duration;
 
+use super::family::Family;
 use super::lab::Lab;
 use super::process::{Input, Process};
+use super::scenarios::Mode;
 use super::{Outcome, capture, ensure};
 
 /// The name of the device in each namespace.
 pub(crate) const DEVICE: &str = "ustack0";
+/// The other end of the veth pair, where we sit on one.
+const OUR_END: &str = "ustack1";
 /// What a line has in it that says that the web server answers.
 const READY: &str = "curl http://";
 /// The bound for being ready, and for ending after SIGTERM.
@@ -37,7 +41,13 @@ pub(crate) fn start_captured(lab: &Lab) -> Outcome<Serve<'_>> {
 /// Starts it with further arguments.
 pub(crate) fn start_with<'a>(lab: &'a Lab, extra: &[&str], capture: Option<String>) -> Outcome<Serve<'a>> {
     let [ours, kernels] = [lab.family.ours(), lab.family.kernels()].map(|end| lab.family.in_subnet(end));
-    let mut args = vec!["serve", "--tun", DEVICE, "--address", &ours, "--host-address", &kernels];
+    let mut args = vec!["serve", "--address", &ours, "--host-address", &kernels];
+    if lab.mode.is_veth() {
+        make_pair(lab)?;
+        args.extend(["--packet", OUR_END]);
+    } else {
+        args.extend(["--tun", DEVICE]);
+    }
     args.extend(lab.mode.flags());
     args.extend(extra);
     args.extend(capture.as_deref().map(|path| ["--pcap", path]).into_iter().flatten());
@@ -45,6 +55,32 @@ pub(crate) fn start_with<'a>(lab: &'a Lab, extra: &[&str], capture: Option<Strin
     let mut process = lab.spawn(&program, &args, Input::End)?;
     process.wait_for_line(READY, PROMPTLY)?;
     Ok(Serve { lab, process, capture })
+}
+
+/// The device that our program names as its own.
+pub(crate) fn our_device(lab: &Lab) -> &'static str {
+    if lab.mode.is_veth() { OUR_END } else { DEVICE }
+}
+
+/// A veth pair: the kernel's end is what the device is in other modes, and has its addresses.
+fn make_pair(lab: &Lab) -> Outcome {
+    lab.namespace.ip(&["link", "add", DEVICE, "type", "veth", "peer", "name", OUR_END])?;
+    if lab.mode == Mode::VethPlain {
+        for end in [DEVICE, OUR_END] {
+            lab.check(
+                "ethtool",
+                &["-K", end, "tso", "off", "gso", "off", "gro", "off", "tx", "off"],
+                PROMPTLY,
+            )?;
+        }
+    }
+    // The kernel would answer for itself there.
+    lab.namespace.sysctl(&format!("net.ipv6.conf.{OUR_END}.disable_ipv6=1"))?;
+    let kernels = lab.family.in_subnet(lab.family.kernels());
+    // Without the search for duplicates an IPv6 address can be used at once.
+    let nodad: &[&str] = if lab.family == Family::V6 { &["nodad"] } else { &[] };
+    lab.namespace.ip(&[&["address", "add", &kernels, "dev", DEVICE][..], nodad].concat())?;
+    [DEVICE, OUR_END].iter().try_for_each(|end| lab.namespace.ip(&["link", "set", end, "up"]).map(drop))
 }
 
 impl Serve<'_> {
@@ -57,6 +93,7 @@ impl Serve<'_> {
     pub(crate) fn stop(self) -> Outcome {
         let (lab, capture) = (self.lab, self.capture.clone());
         self.stop_adopted()?;
+        remove_pair(lab)?;
         nothing_left(lab)?;
         match capture {
             Some(path) => capture::check(lab, &path),
@@ -76,6 +113,14 @@ impl Serve<'_> {
         ensure!(!ended.stderr.contains("panicked"), "serve panicked: {}", ended.stderr.trim());
         ended.success().map(drop)
     }
+}
+
+/// A pair is ours to remove, not the program's.
+pub(crate) fn remove_pair(lab: &Lab) -> Outcome {
+    if lab.mode.is_veth() {
+        lab.namespace.ip(&["link", "del", DEVICE])?;
+    }
+    Ok(())
 }
 
 /// Fails if the device or an address of ours is still there.

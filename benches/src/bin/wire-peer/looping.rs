@@ -1,13 +1,14 @@
 //! A caller's own loop: one thread reads the device, lets the host work, serves the sockets that became ready, and
 //! writes the device. Payload is never copied.
 
+use crate::device::Device;
 use crate::ready::ReadyList;
 use crate::services::{ADDRESS, BACKLOG, Counts, PREFIX, Service, UDP_BUFFER, UDP_ECHO, UDP_SINK, block};
 use bytes::Bytes;
-use link_tun::Tun;
+use net_arp::Arp;
 use net_ipv4::{Ipv4, Ipv4Config};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use stack_core::{
     Clock, EndpointId, Endpoints, Error, Families, Instant, Interest, IpNet, LinkEndpoint, LinkReceive,
@@ -27,7 +28,7 @@ const BUDGET: usize = 64;
 const BURSTS: usize = 8;
 
 /// Serves the device until it is gone.
-pub(crate) fn run(device: Tun) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn run(device: Device) -> Result<(), Box<dyn std::error::Error>> {
     let mut peer = Peer::new(device)?;
     println!("ready");
     loop {
@@ -72,17 +73,20 @@ enum Kind {
 }
 
 impl Peer {
-    fn new(device: Tun) -> Result<Self, Box<dyn std::error::Error>> {
+    fn new(device: Device) -> Result<Self, Box<dyn std::error::Error>> {
         let builder = Host::builder()
             .network(Ipv4::new(Ipv4Config::default()))
+            .network(Arp::default())
             .transport(Tcp::new(TcpConfig { no_delay: true, ..TcpConfig::default() }))
             .transport(Udp::new(UdpConfig::default()))
             .rng(Box::new(SystemRng::new()?));
         let mut host = builder.build()?;
-        host.add_nic(Instant::ZERO, NIC, NicConfig::new(device.name(), device.capabilities()))?;
+        let Device { link, name, descriptor } = device;
+        let nic =
+            NicConfig { link_address: link.link_address(), ..NicConfig::new(&name, link.capabilities()) };
+        host.add_nic(Instant::ZERO, NIC, nic)?;
         host.add_address(Instant::ZERO, NIC, IpNet::new(ADDRESS.into(), PREFIX)?)?;
-        let descriptor = device.as_fd().try_clone_to_owned()?;
-        let (receive, transmit) = Box::new(device).split();
+        let (receive, transmit) = link.split();
         let (ready, mut sockets) = (ReadyList::default(), Sockets::default());
         open_all(&mut host, &ready, &mut sockets)?;
         let clock = SystemClock::new();

@@ -1,9 +1,10 @@
-//! The peer that the yardstick loads: our stack behind a TUN device that exists already, with the services of
+//! The peer that the yardstick loads: our stack behind a device that exists already, with the services of
 //! `benches/wire/README.md` on 10.9.0.2. Prints `ready` when it answers; runs until it is killed.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the runner reads the one, people the other")]
 
 mod blocking;
+mod device;
 mod looping;
 mod ready;
 mod router;
@@ -12,6 +13,7 @@ mod stacks;
 mod tasks;
 
 use clap::{Parser, ValueEnum};
+use device::{Attach, Device};
 use link_tun::{Tun, TunConfig};
 use std::error::Error;
 use std::process::ExitCode;
@@ -19,14 +21,20 @@ use std::process::ExitCode;
 /// Our stack behind the services of the yardstick.
 #[derive(Parser)]
 struct Args {
-    /// The TUN device; it exists and is up
+    /// The device; it exists and is up
     device: String,
+    /// What it is
+    #[arg(long, value_enum, default_value = "tun")]
+    attach: Attach,
     /// How the services use the stack
     #[arg(long, value_enum, required_unless_present = "forward")]
     sockets: Option<Sockets>,
     /// No services: route to a device of the same name in this namespace, and to 10.9.0.2 behind it
     #[arg(long, value_name = "NAMESPACE", conflicts_with = "sockets")]
     forward: Option<String>,
+    /// Frames in one system call, of an interface
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
     /// Without the virtio-net header: packets of one MTU, checksums in software
     #[arg(long)]
     no_offload: bool,
@@ -55,14 +63,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = TunConfig::tun().with_name(&args.device).with_offload(!args.no_offload);
-    let device = Tun::create(config)?;
+    let open = || Device::open(&args.device, args.attach, args.batch, !args.no_offload);
     match (&args.forward, args.sockets) {
-        (Some(namespace), _) => router::run(device, &args.device, namespace, !args.no_offload),
-        (None, Some(Sockets::Loop)) => looping::run(device),
-        (None, Some(Sockets::Inline)) => tasks::run_inline(device),
-        (None, Some(Sockets::Blocking)) => blocking::run(&stacks::stack(device)?),
-        (None, Some(Sockets::Tokio)) => tasks::run_tokio(device),
+        (Some(namespace), _) => {
+            let config = TunConfig::tun().with_name(&args.device).with_offload(!args.no_offload);
+            router::run(Tun::create(config)?, &args.device, namespace, !args.no_offload)
+        }
+        (None, Some(Sockets::Loop)) => looping::run(open()?),
+        (None, Some(Sockets::Inline)) => tasks::run_inline(open()?),
+        (None, Some(Sockets::Blocking)) => blocking::run(&stacks::stack(open()?)?),
+        (None, Some(Sockets::Tokio)) => tasks::run_tokio(open()?),
         (None, None) => Err("give --sockets or --forward".into()),
     }
 }

@@ -1,9 +1,9 @@
 //! Sockets as tokio has them: a task for each connection, on tokio's threads behind the stack's own, or inline on the
 //! thread that drives the stack. There payload is not copied; under tokio it goes through a buffer, as `AsyncRead` has it.
 
+use crate::device::Device;
 use crate::services::{BLOCK, Counts, Service, UDP_ECHO, UDP_SINK, block};
 use crate::stacks::{any, stack};
-use link_tun::Tun;
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
@@ -19,14 +19,14 @@ type Task = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 type Spawn = fn(Task) -> io::Result<()>;
 
 /// Serves the device on tokio's threads until the process is killed.
-pub(crate) fn run_tokio(device: Tun) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run_tokio(device: Device) -> Result<(), Box<dyn Error>> {
     let stack = stack(device)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
     runtime.block_on(serve(&stack, spawn_on_tokio, copying))
 }
 
 /// Serves the device on this thread, which drives the stack as well.
-pub(crate) fn run_inline(device: Tun) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run_inline(device: Device) -> Result<(), Box<dyn Error>> {
     let stack = stack(device)?;
     stack.run_inline(serve(&stack, spawn_here, by_reference))
 }

@@ -255,7 +255,7 @@ fn congestion_is_not_lost() {
     }
 }
 
-// R1122-3.3.2-b, R1122-3.3.2-c
+// R1122-3.3.2-b, R1122-3.3.2-c, R792-11-b
 #[test]
 fn time_runs_out_from_the_first_fragment_on() {
     for (situation, offset, error) in [("with the first", 0, true), ("without it", 8, false)] {

@@ -199,7 +199,9 @@ impl Node {
             None => match self.with(|tcp, cx| tcp.receive_unknown(cx, &mut packet)) {
                 Unknown::Handled => None,
                 Unknown::Drop(reason) => Some(reason),
-                Unknown::PortUnreachable => panic!("TCP never asks for ICMP"),
+                Unknown::PortUnreachable | Unknown::ProtocolUnreachable => {
+                    panic!("TCP never asks for ICMP")
+                }
             },
         };
         self.drops.extend(dropped);

@@ -31,6 +31,11 @@ pub(crate) struct DeviceArgs {
     #[arg(long)]
     pub(crate) tap: bool,
 
+    /// Use an interface that the kernel has, such as eth0 or one end of a veth pair, instead of making a device; whoever is
+    /// at its other end takes the place of the kernel's side
+    #[arg(long, value_name = "INTERFACE", conflicts_with_all = ["tun", "tap"])]
+    pub(crate) packet: Option<String>,
+
     /// Address of our stack and its subnet; may be given for IPv4 and IPv6 [default: 10.77.0.2/24 and fd77::2/64]
     #[arg(long, value_name = "ADDRESS/PREFIX", value_parser = net)]
     address: Vec<IpNet>,
@@ -47,7 +52,7 @@ pub(crate) struct DeviceArgs {
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) gateway: Vec<IpAddr>,
 
-    /// Largest IP packet of the device, in bytes
+    /// Largest IP packet of a device that we make, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(LEAST_MTU..=MOST_MTU))]
     pub(crate) mtu: u32,
 

@@ -16,10 +16,11 @@ use crate::ours::Ours;
 use ipnet::IpNet;
 use link_ethernet::Ethernet;
 use link_impair::{Impair, ImpairConfig};
+use link_packet::{Packet, PacketConfig};
 use link_pcap::{Capture, CaptureConfig, Pcap};
 use link_tun::{Tun, TunConfig};
 use netlink::Netlink;
-use stack_core::{EcnPolicy, Families, LinkAddress, LinkEndpoint, NicId};
+use stack_core::{EcnPolicy, Families, LinkAddress, LinkEndpoint, Medium, NicId};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
@@ -64,20 +65,13 @@ impl Device {
         let netlink = Netlink::new().map_err(|error| {
             Failure::new("talk to the kernel about devices", error, "see whether netlink is forbidden")
         })?;
-        let (mut tun, made) = attach(args, &netlink)?;
-        let name = tun.name().to_owned();
-        if made {
-            if address_kernel(&netlink, &name, &hosts, args.asks_for_addresses())? == Families::V4 {
-                ours.retain(|net| net.addr().is_ipv4());
-                hosts.retain(|net| net.addr().is_ipv4());
-            }
-            tun.set_up().map_err(|error| error.to_string())?;
-        } else {
-            check_adopted(&netlink, &name, &hosts);
-        }
-        let (offload, mtu) = (tun.offload().to_string(), tun.capabilities().mtu);
+        let Attached { link, name, made, offload } = match &args.packet {
+            Some(interface) => attach_interface(args, &ours, interface, &netlink)?,
+            None => attach(args, &mut ours, &mut hosts, &netlink)?,
+        };
+        let mtu = link.capabilities().mtu;
         let capture = args.pcap.as_deref().map(capture).transpose()?;
-        let link = decorate(tun, args, &ours, &name, capture.as_ref())?;
+        let link = decorate(link, args, &ours, &name, capture.as_ref())?;
         let gateways = if args.gateway.is_empty() {
             hosts.iter().map(IpNet::addr).collect()
         } else {
@@ -133,14 +127,53 @@ fn protocols(builder: StackBuilder, ecn: EcnPolicy, ipv6: Ipv6Config) -> StackBu
         .transport(Icmp::v6())
 }
 
-/// The device, and whether it is of our making.
-fn attach(args: &DeviceArgs, netlink: &Netlink) -> Outcome<(Tun, bool)> {
+/// A device before it is decorated.
+struct Attached {
+    link: Box<dyn LinkEndpoint>,
+    name: String,
+    /// Of our making.
+    made: bool,
+    offload: String,
+}
+
+/// A TUN or TAP device, with the kernel's addresses if we have made it.
+fn attach(
+    args: &DeviceArgs,
+    ours: &mut Vec<IpNet>,
+    hosts: &mut Vec<IpNet>,
+    netlink: &Netlink,
+) -> Outcome<Attached> {
     let config = if args.tap { TunConfig::tap() } else { TunConfig::tun() };
     let name = args.tun.as_deref().unwrap_or(NAME);
-    let existed = netlink.index(name).is_some();
+    let made = netlink.index(name).is_none();
     let config = config.with_name(name).with_mtu(args.mtu).with_offload(!args.no_offload);
-    let tun = Tun::create(config).map_err(|error| error.to_string())?;
-    Ok((tun, !existed))
+    let mut tun = Tun::create(config).map_err(|error| error.to_string())?;
+    let name = tun.name().to_owned();
+    if made {
+        if address_kernel(netlink, &name, hosts, args.asks_for_addresses())? == Families::V4 {
+            ours.retain(|net| net.addr().is_ipv4());
+            hosts.retain(|net| net.addr().is_ipv4());
+        }
+        tun.set_up().map_err(|error| error.to_string())?;
+    } else {
+        warn_if_down(netlink, &name);
+        check_adopted(netlink, &name, hosts);
+    }
+    Ok(Attached { offload: tun.offload().to_string(), link: Box::new(tun), name, made })
+}
+
+/// An interface of the kernel's, as it is.
+fn attach_interface(args: &DeviceArgs, ours: &[IpNet], name: &str, netlink: &Netlink) -> Outcome<Attached> {
+    let config = PacketConfig::interface(name).with_station(own_station(ours)).with_offload(!args.no_offload);
+    let packet = Packet::open(&config).map_err(|error| error.to_string())?;
+    warn_if_down(netlink, name);
+    let claims = packet.capabilities();
+    let offload = match (claims.tso4, claims.uso) {
+        (true, true) => "checksum offload, TSO and USO",
+        (true, false) => "checksum offload and TSO",
+        _ => "no offload",
+    };
+    Ok(Attached { link: Box::new(packet), name: name.to_owned(), made: false, offload: offload.to_owned() })
 }
 
 /// Gives the kernel's side its addresses, unless another device has one of them already. A kernel without IPv6 is enough
@@ -175,12 +208,16 @@ fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet], all: bool) -> 
     Ok(families)
 }
 
-/// An adopted device stays as it is; one that can't work deserves a word.
-fn check_adopted(netlink: &Netlink, name: &str, hosts: &[IpNet]) {
-    let Some(index) = netlink.index(name) else { return };
-    if matches!(netlink.is_up(index), Ok(false)) {
+/// What is not of our making stays as it is; one that can't work deserves a word.
+fn warn_if_down(netlink: &Netlink, name: &str) {
+    if netlink.index(name).is_some_and(|index| matches!(netlink.is_up(index), Ok(false))) {
         tracing::warn!("the device {name} is down; bring it up with `ip link set {name} up`");
     }
+}
+
+/// Whether the kernel can find us behind an adopted device.
+fn check_adopted(netlink: &Netlink, name: &str, hosts: &[IpNet]) {
+    let Some(index) = netlink.index(name) else { return };
     let addresses = netlink.addresses().unwrap_or_default();
     let is_in =
         |net: &IpNet| addresses.iter().any(|(owner, address)| *owner == index && net.contains(address));
@@ -207,15 +244,15 @@ fn capture(path: &std::path::Path) -> Outcome<Capture> {
 /// The link as the stack is to have it: recorded next to the wire, slowed down if that is asked for, framed if it carries
 /// frames.
 fn decorate(
-    tun: Tun,
+    link: Box<dyn LinkEndpoint>,
     args: &DeviceArgs,
     ours: &[IpNet],
     name: &str,
     capture: Option<&Capture>,
 ) -> Outcome<Box<dyn LinkEndpoint>> {
     let link: Box<dyn LinkEndpoint> = match capture {
-        Some(capture) => Box::new(Pcap::new(tun, capture, name).map_err(|error| error.to_string())?),
-        None => Box::new(tun),
+        Some(capture) => Box::new(Pcap::new(link, capture, name).map_err(|error| error.to_string())?),
+        None => link,
     };
     let link: Box<dyn LinkEndpoint> = match args.rate {
         Some(rate) => {
@@ -224,11 +261,10 @@ fn decorate(
         }
         None => link,
     };
-    if !args.tap {
+    if link.capabilities().medium != Medium::Ethernet {
         return Ok(link);
     }
-    let station = station(ours.first().map_or(IpAddr::from([0; 4]), IpNet::addr));
-    Ok(Box::new(Ethernet::new(link, station).map_err(|error| error.to_string())?))
+    Ok(Box::new(Ethernet::new(link, own_station(ours)).map_err(|error| error.to_string())?))
 }
 
 /// One direction of a line of this rate.
@@ -240,6 +276,11 @@ fn bottleneck(rate: u64) -> ImpairConfig {
         mark_above: bytes_in(MARK_ABOVE),
         ..ImpairConfig::default()
     }
+}
+
+/// Our address on an Ethernet.
+fn own_station(ours: &[IpNet]) -> LinkAddress {
+    station(ours.first().map_or(IpAddr::from([0; 4]), IpNet::addr))
 }
 
 /// A locally administered address that follows from ours, so that it is the same after a restart.

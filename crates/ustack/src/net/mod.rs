@@ -12,6 +12,10 @@ mod address;
 pub(crate) mod blocks;
 #[cfg(feature = "icmp")]
 pub(crate) mod icmp;
+#[cfg(feature = "raw")]
+mod packet;
+#[cfg(feature = "raw")]
+mod raw;
 pub(crate) mod socket;
 #[cfg(feature = "tcp")]
 pub(crate) mod tcp;
@@ -24,6 +28,10 @@ pub(crate) mod wait;
 pub use address::ToSocketAddr;
 #[cfg(feature = "icmp")]
 pub use icmp::{Echo, IcmpSocket};
+#[cfg(feature = "raw")]
+pub use packet::PacketSocket;
+#[cfg(feature = "raw")]
+pub use raw::RawSocket;
 #[cfg(feature = "tcp")]
 pub use tcp::{Incoming, TcpForwarder, TcpListener, TcpRequest, TcpStream};
 #[cfg(feature = "udp")]

@@ -13,6 +13,8 @@ mod forward;
 mod icmp;
 #[cfg(feature = "tcp")]
 mod listener;
+#[cfg(feature = "raw")]
+mod raw;
 #[cfg(feature = "tcp")]
 mod split;
 #[cfg(feature = "tcp")]
@@ -28,6 +30,8 @@ pub use forward::{UdpForwarder, UdpRequest};
 pub use icmp::IcmpSocket;
 #[cfg(feature = "tcp")]
 pub use listener::TcpListener;
+#[cfg(feature = "raw")]
+pub use raw::{PacketSocket, RawSocket};
 #[cfg(feature = "tcp")]
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 #[cfg(feature = "tcp")]

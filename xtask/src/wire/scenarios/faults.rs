@@ -42,7 +42,11 @@ pub(crate) fn device_removed(lab: &Lab) -> Outcome {
     ends_by_itself(serve.process())?;
     let errors = log.stderr();
     ensure!(!errors.contains("panicked"), "serve panicked: {}", errors.trim());
-    ensure!(errors.contains(DEVICE), "serve ended without naming the device: `{}`", errors.trim());
+    ensure!(
+        errors.contains(serve::our_device(lab)),
+        "serve ended without naming the device: `{}`",
+        errors.trim()
+    );
     client.kill();
     nothing_left(lab)
 }
@@ -71,6 +75,7 @@ pub(crate) fn stopped(lab: &Lab) -> Outcome {
             ensure!(!ended.status.success(), "a transfer that was cut short ended with success");
         }
         serve.ended()?;
+        serve::remove_pair(lab)?;
         nothing_left(lab)?;
     }
     Ok(())

@@ -13,6 +13,7 @@ mod icmp;
 mod iperf;
 mod names;
 mod outward;
+mod packet;
 mod router;
 
 use std::time::Duration;
@@ -20,7 +21,10 @@ use std::time::Duration;
 use super::Outcome;
 use super::family::Family;
 use super::lab::Lab;
-use super::needs::{CURL, DNSMASQ, IPERF3, NC, NSTAT, Need, PING, RADVD, SHA256SUM, TRACEROUTE, TSHARK};
+use super::needs::{
+    CURL, DNSMASQ, ETHTOOL, IPERF3, NC, NSTAT, Need, PING, RADVD, SETPRIV, SHA256SUM, TRACEROUTE, TSHARK,
+    UNSHARE,
+};
 
 /// One thing that has to work on the wire.
 pub(crate) struct Scenario {
@@ -49,6 +53,10 @@ pub(crate) enum Mode {
     Tap,
     /// TAP without offloads.
     TapPlain,
+    /// A packet socket on one end of a veth pair, with all offloads; the kernel has the other end.
+    Veth,
+    /// The same without offloads.
+    VethPlain,
 }
 
 /// A scenario in one of its modes.
@@ -60,9 +68,11 @@ pub(crate) struct Case {
 
 const ALONE: &[Mode] = &[Mode::Alone];
 /// IPv6 where everything is offloaded, and where nothing is and frames have to find their way.
-const OVER_IPV6: &[Mode] = &[Mode::Tun, Mode::TapPlain];
-const TAPS: &[Mode] = &[Mode::Tap, Mode::TapPlain];
-const ALL: &[Mode] = &[Mode::Tun, Mode::TunPlain, Mode::Tap, Mode::TapPlain];
+const OVER_IPV6: &[Mode] = &[Mode::Tun, Mode::TapPlain, Mode::Veth, Mode::VethPlain];
+const ALL: &[Mode] = &[Mode::Tun, Mode::TunPlain, Mode::Tap, Mode::TapPlain, Mode::Veth, Mode::VethPlain];
+/// Where the device is of our making.
+const MADE: &[Mode] = &[Mode::Tun, Mode::TunPlain, Mode::Tap, Mode::TapPlain];
+const ETHERNETS: &[Mode] = &[Mode::Tap, Mode::TapPlain, Mode::Veth, Mode::VethPlain];
 
 impl Mode {
     /// The flags of `ustack serve`.
@@ -72,6 +82,8 @@ impl Mode {
             Self::TunPlain => &["--no-offload"],
             Self::Tap => &["--tap"],
             Self::TapPlain => &["--tap", "--no-offload"],
+            Self::Veth => &[],
+            Self::VethPlain => &["--no-offload"],
         }
     }
 
@@ -82,10 +94,17 @@ impl Mode {
             Self::TunPlain => "tun-plain",
             Self::Tap => "tap",
             Self::TapPlain => "tap-plain",
+            Self::Veth => "veth",
+            Self::VethPlain => "veth-plain",
         }
     }
 
-    /// Whether the device carries Ethernet frames.
+    /// Whether we sit on one end of a veth pair.
+    pub(crate) fn is_veth(self) -> bool {
+        matches!(self, Self::Veth | Self::VethPlain)
+    }
+
+    /// Whether the device is a TAP device.
     pub(crate) fn is_tap(self) -> bool {
         matches!(self, Self::Tap | Self::TapPlain)
     }
@@ -99,6 +118,12 @@ impl Scenario {
 }
 
 impl Case {
+    /// What its scenario needs, and what its mode does.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = Need> + use<> {
+        let of_mode = (self.mode == Mode::VethPlain).then_some(ETHTOOL);
+        self.scenario.needs.iter().copied().chain(of_mode)
+    }
+
     /// `scenario/mode`, and the family unless it is IPv4.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}{}", self.scenario.name, self.mode.name(), self.family.suffix())
@@ -147,7 +172,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "neighbours",
         about: "IPv6: a link-local address of ours, found by the kernel among all nodes, and neighbour discovery both ways",
         needs: &[PING, TSHARK],
-        modes: TAPS,
+        modes: ETHERNETS,
         over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: discovery::neighbors,
@@ -156,7 +181,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "autoconf",
         about: "IPv6: an address, a router and a way to what lies behind it, all from radvd",
         needs: &[PING, RADVD, TSHARK],
-        modes: TAPS,
+        modes: ETHERNETS,
         over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: discovery::autoconf,
@@ -288,6 +313,15 @@ const SCENARIOS: &[Scenario] = &[
         run: outward::all,
     },
     Scenario {
+        name: "unprivileged",
+        about: "a packet socket in a user namespace of somebody without rights, both families",
+        needs: &[CURL, PING, SETPRIV, UNSHARE],
+        modes: &[Mode::Veth],
+        over_ipv6: &[],
+        limit: Duration::from_secs(60),
+        run: packet::unprivileged,
+    },
+    Scenario {
         name: "ways-out",
         about: "traceroute from our stack across the kernel to a host in another namespace",
         needs: &[],
@@ -327,7 +361,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "killed",
         about: "SIGKILL in the middle of a transfer leaves nothing behind",
         needs: &[CURL],
-        modes: ALL,
+        modes: MADE,
         over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: faults::killed,
@@ -336,7 +370,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "adopted",
         about: "a device that exists is used as it is and stays",
         needs: &[PING],
-        modes: ALL,
+        modes: MADE,
         over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: faults::adopted,

@@ -1,12 +1,13 @@
-//! The virtio-net header: what the kernel and we say of a packet before its first byte
+//! The virtio-net header: what a kernel and we say of a packet before its first byte
 //! (`struct virtio_net_hdr`, VIRTIO 1.2 §5.1.6, in the byte order of the machine).
+//!
+//! TUN and TAP devices and packet sockets have it in front of each packet. It leaves out hash reports and the number of
+//! buffers, which only longer headers have.
 
-use stack_core::{Checksum, RxMeta, TxPacket};
+use crate::{Checksum, RxMeta, TxPacket};
 
 /// Bytes of the header that we write and ask for.
-pub(crate) const LEN: usize = 10;
-/// Bytes of the longest header that a device we adopt may use.
-pub(crate) const MAX_LEN: usize = 32;
+pub const LEN: usize = 10;
 
 /// `VIRTIO_NET_HDR_F_NEEDS_CSUM`.
 const NEEDS_CSUM: u8 = 1;
@@ -28,17 +29,24 @@ const UDP: u8 = 17;
 
 /// The header's fields.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct VnetHeader {
-    pub(crate) flags: u8,
-    pub(crate) gso_type: u8,
-    pub(crate) hdr_len: u16,
-    pub(crate) gso_size: u16,
-    pub(crate) csum_start: u16,
-    pub(crate) csum_offset: u16,
+pub struct VnetHeader {
+    /// Whether the checksum is to be completed, or was verified.
+    pub flags: u8,
+    /// How a super-packet is to be cut.
+    pub gso_type: u8,
+    /// Bytes of all headers of a super-packet.
+    pub hdr_len: u16,
+    /// Payload bytes of each of its segments.
+    pub gso_size: u16,
+    /// Where the sum of an incomplete checksum starts, in bytes from the start of the packet.
+    pub csum_start: u16,
+    /// Where its field lies, in bytes from there.
+    pub csum_offset: u16,
 }
 
 impl VnetHeader {
-    pub(crate) fn decode(bytes: &[u8; LEN]) -> Self {
+    /// Reads a header.
+    pub fn decode(bytes: &[u8; LEN]) -> Self {
         let [flags, gso_type, a, b, c, d, e, f, g, h] = *bytes;
         let word = |low, high| u16::from_ne_bytes([low, high]);
         Self {
@@ -51,7 +59,8 @@ impl VnetHeader {
         }
     }
 
-    pub(crate) fn encode(&self) -> [u8; LEN] {
+    /// The header as it stands before the packet.
+    pub fn encode(&self) -> [u8; LEN] {
         let [a, b] = self.hdr_len.to_ne_bytes();
         let [c, d] = self.gso_size.to_ne_bytes();
         let [e, f] = self.csum_start.to_ne_bytes();
@@ -60,7 +69,7 @@ impl VnetHeader {
     }
 
     /// What this header says of an inbound packet of `len` bytes.
-    pub(crate) fn annotate(&self, len: usize, meta: &mut RxMeta) {
+    pub fn annotate(&self, len: usize, meta: &mut RxMeta) {
         let field = usize::from(self.csum_start) + usize::from(self.csum_offset);
         meta.checksum = if self.flags & NEEDS_CSUM != 0 && field + 2 <= len {
             Checksum::Partial { start: self.csum_start, offset: self.csum_offset }
@@ -76,7 +85,7 @@ impl VnetHeader {
 
     /// What we say of an outbound packet whose network header starts `network` bytes into its header.
     /// `None` for a super-packet of which we can't say how it is to be cut.
-    pub(crate) fn of(packet: &TxPacket, network: usize) -> Option<Self> {
+    pub fn of(packet: &TxPacket, network: usize) -> Option<Self> {
         let mut header = Self::default();
         if let Checksum::Partial { start, offset } = packet.checksum {
             (header.flags, header.csum_start, header.csum_offset) = (NEEDS_CSUM, start, offset);

@@ -1,0 +1,131 @@
+//! The socket calls that all transports have in common. Ports of addresses mean nothing; a socket that is made here is one
+//! of IPv4 that only sends, each packet with its header ([`IPPROTO_RAW`](crate::IPPROTO_RAW)).
+
+use crate::Raw;
+use crate::ip::peer::{Peer, unspecified};
+use crate::packet::SendFrame;
+use crate::raw::IPPROTO_RAW;
+use crate::socket::{Kind, Received, Socket};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::task::Waker;
+use stack_core::{
+    EndpointId, Endpoints, Error, Families, Interest, OptionName, Readiness, Shutdown, SocketOption,
+    TransportCx,
+};
+
+impl Endpoints for Raw {
+    fn create(&mut self, cx: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
+        self.create_ip(cx, families, IPPROTO_RAW)
+    }
+
+    fn bind(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, local: SocketAddr) -> Result<(), Error> {
+        self.bind_ip(cx, id, local)
+    }
+
+    fn connect(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, remote: SocketAddr) -> Result<(), Error> {
+        self.connect_ip(cx, id, remote)
+    }
+
+    fn read(
+        &mut self,
+        _: &mut TransportCx<'_>,
+        id: EndpointId,
+        buffer: &mut [u8],
+    ) -> Result<(usize, SocketAddr), Error> {
+        let (bytes, from) = match self.take(id)? {
+            Received::Message(message) => (message.bytes, message.from),
+            Received::Frame(frame) => (frame.bytes, SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)),
+        };
+        let len = buffer.iter_mut().zip(&bytes).map(|(to, from)| *to = *from).count();
+        Ok((len, from))
+    }
+
+    fn write(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<usize, Error> {
+        match self.sockets.open(id)?.kind {
+            Kind::Ip(_) => self.send_to(cx, id, bytes, to),
+            Kind::Packet(_) => self.send_frame(cx, id, bytes, &SendFrame::default()),
+        }
+    }
+
+    /// `Read` makes reads end after what is queued; `Write` makes writes fail. Nothing is sent.
+    fn shutdown(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, how: Shutdown) -> Result<(), Error> {
+        let socket = self.sockets.open_mut(id)?;
+        socket.read_closed |= matches!(how, Shutdown::Read | Shutdown::Both);
+        socket.write_closed |= matches!(how, Shutdown::Write | Shutdown::Both);
+        socket.wake_both(cx);
+        Ok(())
+    }
+
+    /// What was written is still sent.
+    fn close(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
+        let Ok(socket) = self.sockets.open_mut(id) else { return };
+        socket.wake_both(cx);
+        if let Ok((ip, _)) = socket.ip_mut() {
+            for member in ip.groups.drain(..) {
+                // An interface that is gone has no groups.
+                let _ = cx.host.set_group(cx.now, Some(member.nic), member.group, false);
+            }
+        }
+        self.memory -= socket.receive.clear();
+        if socket.send.is_empty() {
+            self.sockets.remove(id);
+        } else {
+            socket.closed = true;
+        }
+        self.ip_sockets.retain(|other| *other != id);
+        self.packet_sockets.retain(|other| *other != id);
+        self.update_taps(cx);
+    }
+
+    fn readiness(&self, id: EndpointId) -> Readiness {
+        let gone = Readiness { read_closed: true, write_closed: true, ..Readiness::default() };
+        self.sockets.open(id).map_or(gone, Socket::readiness)
+    }
+
+    fn register(&mut self, id: EndpointId, interest: Interest, waker: &Waker) {
+        let Ok(socket) = self.sockets.open_mut(id) else { return };
+        let place = match interest {
+            Interest::Readable => &mut socket.readable,
+            Interest::Writable => &mut socket.writable,
+        };
+        match place {
+            Some(old) => old.clone_from(waker),
+            None => *place = Some(waker.clone()),
+        }
+    }
+
+    fn local_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
+        let Kind::Ip(ip) = &self.sockets.open(id)?.kind else { return Err(Error::NotSupported) };
+        let any = Peer { ip: unspecified(ip.families), zone: None };
+        Ok(ip.local.unwrap_or(any).to_application())
+    }
+
+    fn remote_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
+        let Kind::Ip(ip) = &self.sockets.open(id)?.kind else { return Err(Error::NotSupported) };
+        ip.peer.map(Peer::to_application).ok_or(Error::NotConnected)
+    }
+
+    fn set_option(
+        &mut self,
+        cx: &mut TransportCx<'_>,
+        id: EndpointId,
+        option: SocketOption,
+    ) -> Result<(), Error> {
+        self.change_option(cx, id, option)
+    }
+
+    fn option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
+        self.read_option(id, name)
+    }
+
+    /// Raw sockets have no errors that wait.
+    fn take_error(&mut self, _: EndpointId) -> Option<Error> {
+        None
+    }
+}

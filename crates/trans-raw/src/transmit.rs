@@ -1,0 +1,117 @@
+//! From the sockets' queues to the host: one packet or frame from each socket in turn, built where it will lie.
+
+use crate::Raw;
+use bytes::Bytes;
+use stack_core::{
+    Checksum, EndpointId, Error, Hop, IpMeta, Layer, LinkAddress, NicId, TransportCx, TxBatch, TxPacket,
+};
+
+/// Transport headers are looked at by hooks, who find them in the headers of a packet: so many bytes are copied there.
+const HEADERS: usize = 60;
+
+/// One packet or frame to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) bytes: Bytes,
+    pub(crate) way: Way,
+    pub(crate) bound_nic: Option<NicId>,
+    pub(crate) mark: u32,
+}
+
+/// Down to which layer the bytes reach, and what is said about them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// A transport segment.
+    Segment { ip: IpMeta, hop: Hop, multicast_loop: bool },
+    /// A packet with its IPv4 header of this many bytes.
+    Packet { ip: IpMeta, hop: Hop, multicast_loop: bool, header_len: u8, later_fragment: bool },
+    /// What a frame carries.
+    Frame { dst: LinkAddress, src: LinkAddress, ether_type: u16 },
+}
+
+impl Outgoing {
+    fn build(self, packet: &mut TxPacket) -> Option<()> {
+        let len = self.bytes.len();
+        packet.bound_nic = self.bound_nic;
+        packet.mark = self.mark;
+        packet.checksum = Checksum::Unverified;
+        packet.push(self.bytes).ok()?;
+        match self.way {
+            Way::Segment { ip, hop, multicast_loop } => {
+                (packet.ip, packet.hop, packet.multicast_loop) = (ip, hop, multicast_loop);
+                packet.pull_up(len.min(HEADERS))
+            }
+            Way::Packet { ip, hop, multicast_loop, header_len, later_fragment } => {
+                (packet.ip, packet.hop, packet.multicast_loop) = (ip, hop, multicast_loop);
+                packet.layer = Layer::Network;
+                packet.ether_type = stack_wire::ethernet::EtherType::IPV4;
+                packet.network_len = if later_fragment { 0 } else { u16::from(header_len) };
+                packet.pull_up(len.min(usize::from(header_len) + HEADERS))
+            }
+            Way::Frame { dst, src, ether_type } => {
+                packet.layer = Layer::Link;
+                (packet.link_dst, packet.link_src, packet.ether_type) = (dst, src, ether_type);
+                packet.pull_up(len.min(HEADERS))
+            }
+        }
+    }
+}
+
+impl Raw {
+    /// Queues what a socket has written; its room was checked.
+    pub(crate) fn enqueue(&mut self, id: EndpointId, outgoing: Outgoing) {
+        let Some(socket) = self.sockets.find_mut(id) else { return };
+        let charge = crate::queue::Queue::<Outgoing>::charge(outgoing.bytes.len());
+        socket.send.push(outgoing, charge);
+        self.schedule(id);
+    }
+
+    /// Whether a socket may write at all now.
+    pub(crate) fn check_send(&mut self, id: EndpointId) -> Result<(), Error> {
+        let socket = self.sockets.open_mut(id)?;
+        if socket.write_closed {
+            return Err(Error::ClosedForSend);
+        }
+        if !socket.send.is_below_limit() {
+            self.counters.send_buffer_errors += 1;
+            return Err(Error::WouldBlock);
+        }
+        Ok(())
+    }
+
+    /// Gives a socket with something to send a turn.
+    fn schedule(&mut self, id: EndpointId) {
+        let Some(socket) = self.sockets.find_mut(id) else { return };
+        if !socket.scheduled && !socket.send.is_empty() {
+            socket.scheduled = true;
+            self.round.push_back(id);
+        }
+    }
+
+    pub(crate) fn transmit(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: usize) -> bool {
+        for _ in 0..budget {
+            let Some(id) = self.round.pop_front() else { break };
+            let Some(outgoing) = self.next_of(cx, id) else { continue };
+            self.schedule(id);
+            match outgoing.build(out.slot()) {
+                Some(()) => self.counters.sent += 1,
+                None => out.cancel(),
+            }
+        }
+        !self.round.is_empty()
+    }
+
+    /// The next packet of a socket whose turn it is. A closed socket goes with its last one.
+    fn next_of(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) -> Option<Outgoing> {
+        let socket = self.sockets.find_mut(id)?;
+        socket.scheduled = false;
+        let outgoing = socket.send.pop().map(|(outgoing, _)| outgoing);
+        if socket.send.is_below_limit() {
+            cx.wake(&mut socket.writable);
+        }
+        if socket.closed && socket.send.is_empty() {
+            self.sockets.remove(id);
+        }
+        outgoing
+    }
+}
