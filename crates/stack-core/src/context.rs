@@ -3,7 +3,7 @@
 
 use crate::{
     CachedRoute, Effect, EndpointId, EndpointIdentity, Error, InterfaceAddress, LinkCapabilities,
-    PortRequest, RouteQuery,
+    PortRequest, RouteQuery, SourceFilter,
 };
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -131,12 +131,19 @@ pub trait TransportServices {
     /// Forward progress: the neighbour on this hop is alive (RFC 4861 §7.3.1).
     fn confirm_reachable(&mut self, now: Instant, hop: &Hop);
 
-    /// Joins or leaves a multicast group for a socket.
+    /// A socket wants a multicast group from other sources than before; `None` stands for no membership at all. What it
+    /// wanted `before` must be what it was said to want last.
     ///
     /// # Errors
-    /// [`Error::UnknownNic`], [`Error::InvalidArgument`] if it is no group.
-    fn set_group(&mut self, now: Instant, nic: Option<NicId>, group: IpAddr, join: bool)
-    -> Result<(), Error>;
+    /// [`Error::UnknownNic`], [`Error::InvalidArgument`] if it is no group, [`Error::LimitReached`] if the interface has too
+    /// many, [`Error::BadLocalAddress`] if nobody wanted that before.
+    fn set_group(
+        &mut self,
+        nic: NicId,
+        group: IpAddr,
+        before: Option<&SourceFilter>,
+        after: Option<&SourceFilter>,
+    ) -> Result<(), Error>;
 
     /// A random number.
     fn random(&mut self) -> u64;

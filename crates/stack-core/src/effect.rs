@@ -1,9 +1,10 @@
 //! What a packet causes beyond its verdict; emitted by protocols, applied by the host when the call has returned.
 
 use crate::{AddressState, DiscoveredRoute, DropReason, InterfaceAddress, LinkParameters, NetworkEvent};
+use alloc::boxed::Box;
 use bytes::Bytes;
 use core::net::IpAddr;
-use stack_packet::{LinkAddress, NicId};
+use stack_packet::{LinkAddress, NicId, RxPacket};
 
 /// Something for the host to do.
 #[derive(Clone, Debug)]
@@ -90,6 +91,8 @@ pub enum Effect {
         /// Join, or leave.
         join: bool,
     },
+    /// A packet to a group that is delivered here may have to go on to other interfaces too (RFC 1812 §5.2.1.3).
+    ForwardGroup(Box<RxPacket>),
     /// Packets that the network endpoint had kept ended after all: fragments whose datagram will never be whole.
     Dropped {
         /// The interface that they came in by.

@@ -57,6 +57,15 @@ pub use response::Query;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Whether packets to a group leave the link that they were sent on: not those of link scope and below (R9776-4-b,
+/// R4291-2.7-c).
+pub fn leaves_the_link(group: IpAddr) -> bool {
+    match group {
+        IpAddr::V4(v4) => v4.is_multicast() && !matches!(v4.octets(), [224, 0, 0, _]),
+        IpAddr::V6(v6) => v6.is_multicast() && v6.octets()[1] & 0xf > 2,
+    }
+}
+
 /// Whether membership in a group is told to routers: not that of all systems (R9776-5-a), of all nodes, or of what does not
 /// leave the interface (R9777-6-a).
 pub fn is_reported(group: IpAddr) -> bool {

@@ -5,7 +5,8 @@ use crate::demux::Flow;
 use crate::tables::Advice;
 use core::net::IpAddr;
 use stack_core::{
-    AddressState, DeliveryError, DropReason, Effect, Instant, NetworkEvent, NicId, TransportServices,
+    AddressState, DeliveryError, DropReason, Effect, Instant, NetworkEvent, NicId, SourceFilter,
+    TransportServices,
 };
 
 impl Host {
@@ -52,11 +53,14 @@ impl Host {
             }
             Effect::Dropped { nic, reason, packets } => self.count_drops(nic, reason, packets.into()),
             Effect::Group { nic, group, join } => {
-                if let Ok(interface) = self.tables.interface_mut(nic) {
-                    // Leaving a group that was not joined, or joining one too many, changes nothing.
-                    let _ = interface.set_group(group, join);
-                }
+                let everything = SourceFilter::everything();
+                let (before, after) =
+                    if join { (None, Some(&everything)) } else { (Some(&everything), None) };
+                // Leaving a group that was not joined, or joining one too many, changes nothing.
+                let _ = self.tables.set_group(nic, group, before, after);
+                self.tell_groups(now);
             }
+            Effect::ForwardGroup(packet) => self.forward_too(now, *packet),
         }
     }
 

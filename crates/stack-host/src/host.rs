@@ -3,6 +3,7 @@
 use crate::builder::HostBuilder;
 use crate::counters::{Counters, NicCounters};
 use crate::discovered::Events;
+use crate::multicast::MulticastRoutes;
 use crate::nic::Nic;
 use crate::tables::Tables;
 use crate::timers::Timers;
@@ -42,6 +43,8 @@ pub struct Host {
     pub(crate) out: TxBatch,
     /// Packets to ourselves that wait for their turn.
     pub(crate) effects: Vec<Effect>,
+    /// Where packets to groups are forwarded.
+    pub(crate) multicast: MulticastRoutes,
     /// What has happened to interfaces.
     pub(crate) events: Events,
     pub(crate) wakes: Vec<Waker>,
@@ -77,6 +80,7 @@ impl Host {
             timers,
             out: TxBatch::new(),
             effects: Vec::new(),
+            multicast: MulticastRoutes::default(),
             events: Events::default(),
             wakes: Vec::new(),
             taps: Vec::new(),

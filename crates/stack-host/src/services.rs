@@ -4,7 +4,8 @@ use crate::tables::{Claim, Tables};
 use core::net::IpAddr;
 use stack_core::{
     CachedRoute, Cast, Destination, EndpointId, EndpointIdentity, Error, Hop, Instant, LinkAddress,
-    LinkAddressCache, NeighborUpdate, NetServices, NicId, PortRequest, RouteQuery, TransportServices,
+    LinkAddressCache, NeighborUpdate, NetServices, NicId, PortRequest, RouteQuery, SourceFilter,
+    TransportServices,
 };
 
 impl LinkAddressCache for Tables {
@@ -116,13 +117,14 @@ impl TransportServices for Tables {
         self.neighbors.confirm(now, hop.nic, hop.next_hop, &mut *self.rng);
     }
 
-    fn set_group(&mut self, _: Instant, nic: Option<NicId>, group: IpAddr, join: bool) -> Result<(), Error> {
-        let query = RouteQuery { nic, local: None, remote: group };
-        let nic = match nic {
-            Some(nic) => nic,
-            None => Tables::route(self, &query, Claim::Own)?.hop.nic,
-        };
-        self.interface_mut(nic)?.set_group(group, join)
+    fn set_group(
+        &mut self,
+        nic: NicId,
+        group: IpAddr,
+        before: Option<&SourceFilter>,
+        after: Option<&SourceFilter>,
+    ) -> Result<(), Error> {
+        self.interface_mut(nic)?.groups.replace(group, before, after)
     }
 
     fn random(&mut self) -> u64 {

@@ -11,6 +11,7 @@
 //! | --- | --- |
 //! | What does the host see? | `udp.rs` |
 //! | What does a socket offer, and how does it get its identity? | `endpoint.rs`, `bind.rs`, `option.rs` |
+//! | Which groups does a socket want, and from whom? | `groups.rs` |
 //! | What becomes of an inbound datagram, and how is it read? | `receive.rs`, `receive_queue.rs`, `read.rs` |
 //! | What becomes of a written datagram? | `send.rs`, `send_queue.rs`, `transmit.rs` |
 //! | What of ICMP errors? | `error.rs` |
@@ -20,7 +21,7 @@
 //! have (`send_to`, `recv_from`, super-packets, error reports) are methods of [`Udp`].
 //!
 //! Left out: UDP-Lite (RFC 3828), datagrams without a checksum as an option of the sender (RFC 1122 §4.1.3.4 allows,
-//! RFC 8085 §3.4 advises against), IP options, source-specific multicast.
+//! RFC 8085 §3.4 advises against), IP options.
 //!
 //! ```
 //! use core::net::SocketAddr;
@@ -50,6 +51,7 @@ mod config;
 mod counters;
 mod endpoint;
 mod error;
+mod groups;
 mod option;
 mod read;
 mod receive;
