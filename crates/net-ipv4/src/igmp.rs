@@ -35,6 +35,7 @@ impl Endpoint {
             Some(Igmp::ReportV1(group) | Igmp::ReportV2(group)) => self.igmp.on_report(group.into()),
             Some(Igmp::Leave(_) | Igmp::ReportV3(_)) => return Verdict::Drop(DropReason::GroupIgnored),
         }
+        self.send_reports(cx);
         Verdict::Held
     }
 
@@ -42,7 +43,6 @@ impl Endpoint {
     pub(crate) fn report_group(&mut self, cx: &mut NetCx<'_>, group: IpAddr, filter: &SourceFilter) {
         if cx.nic.capabilities.medium != Medium::Loopback {
             self.igmp.set_filter(cx.now, group, filter.clone());
-            self.send_reports(cx);
         }
     }
 
@@ -150,8 +150,15 @@ mod tests {
 
     const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
 
+    fn change(net: &mut Net, filter: &SourceFilter) -> Vec<Vec<u8>> {
+        net.on_wire(|endpoint, cx| {
+            endpoint.group_changed(cx, GROUP.into(), filter);
+            endpoint.handle_timeout(cx);
+        })
+    }
+
     fn join(net: &mut Net) -> Vec<Vec<u8>> {
-        net.on_wire(|endpoint, cx| endpoint.group_changed(cx, GROUP.into(), &SourceFilter::everything()))
+        change(net, &SourceFilter::everything())
     }
 
     /// What is sent up to ten seconds from now.
@@ -192,9 +199,7 @@ mod tests {
         assert_eq!((record.kind, record.group, record.sources().count()), (4, GROUP.octets(), 0));
         assert_eq!(later(&mut net), sent, "once more");
         net.addresses.clear();
-        let left = net.on_wire(|endpoint, cx| {
-            endpoint.group_changed(cx, GROUP.into(), &SourceFilter::nothing());
-        });
+        let left = change(&mut net, &SourceFilter::nothing());
         assert_eq!(Ipv4::parse(&left[0]).unwrap().src(), Ipv4Addr::UNSPECIFIED);
     }
 
@@ -240,9 +245,7 @@ mod tests {
             let mut net = Net::new();
             net.receive(&query(&[0x11, code, 0, 0, 0, 0, 0, 0], &router_alert::IPV4_OPTION, |_| {}));
             let mut sent = join(&mut net);
-            sent.extend(net.on_wire(|endpoint, cx| {
-                endpoint.group_changed(cx, GROUP.into(), &SourceFilter::nothing());
-            }));
+            sent.extend(change(&mut net, &SourceFilter::nothing()));
             let said: Vec<_> =
                 sent.iter().map(|bytes| (Ipv4::parse(bytes).unwrap().dst(), bytes[24])).collect();
             assert_eq!(said, words);

@@ -329,10 +329,11 @@ impl NetworkEndpoint for Endpoint {
     }
 
     fn handle_timeout(&mut self, cx: &mut NetCx<'_>) {
+        // First, since the host hears of addresses that become free only when this call has returned.
+        self.send_reports(cx);
         self.discovery_timeout(cx);
         self.age_addresses(cx);
         self.expire_fragments(cx);
-        self.send_reports(cx);
     }
 
     fn resolver(&mut self) -> Option<&mut dyn LinkAddressResolver> {

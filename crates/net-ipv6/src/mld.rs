@@ -52,6 +52,7 @@ impl Endpoint {
             Some(Mld::ReportV1(group)) => self.mld.memberships.on_report(group.into()),
             Some(Mld::Done(_) | Mld::ReportV2(_)) => return Verdict::Drop(DropReason::GroupIgnored),
         }
+        self.send_reports(cx);
         Verdict::Held
     }
 
@@ -64,7 +65,6 @@ impl Endpoint {
         };
         if told {
             self.mld.memberships.set_filter(cx.now, group, filter.clone());
-            self.send_reports(cx);
         }
     }
 
@@ -181,8 +181,15 @@ mod tests {
         core::iter::from_fn(|| net.wire.pop()).map(|packet| packet.to_bytes().to_vec()).collect()
     }
 
+    fn change(net: &mut Net, group: Ipv6Addr, filter: &SourceFilter) -> Vec<Vec<u8>> {
+        on_wire(net, |endpoint, cx| {
+            endpoint.group_changed(cx, group.into(), filter);
+            endpoint.handle_timeout(cx);
+        })
+    }
+
     fn join(net: &mut Net, group: Ipv6Addr) -> Vec<Vec<u8>> {
-        on_wire(net, |endpoint, cx| endpoint.group_changed(cx, group.into(), &SourceFilter::everything()))
+        change(net, group, &SourceFilter::everything())
     }
 
     /// What is sent up to ten seconds from now.
@@ -296,10 +303,7 @@ mod tests {
         let mut net = Net::new();
         net.receive(&query(&[], &router_alert::hop_by_hop(58), |_| {}));
         let mut sent = join(&mut net, GROUP);
-        let leave = |endpoint: &mut Endpoint, cx: &mut NetCx<'_>| {
-            endpoint.group_changed(cx, GROUP.into(), &SourceFilter::nothing());
-        };
-        sent.extend(on_wire(&mut net, leave));
+        sent.extend(change(&mut net, GROUP, &SourceFilter::nothing()));
         let said: Vec<_> = sent.iter().map(|bytes| (Ipv6::parse(bytes).unwrap().dst(), bytes[48])).collect();
         assert_eq!(said, [(GROUP, 131), (ALL_ROUTERS, 132)]);
     }

@@ -121,7 +121,7 @@ pub trait NetworkEndpoint: Any + Send {
 
     /// The interface wants a multicast group from other sources than before: all that its sockets and protocols want,
     /// merged. [`nothing`](SourceFilter::nothing) says that the group was left. Said once more of each group when the
-    /// interface has come up.
+    /// interface has come up. What is to be sent because of it waits for [`handle_timeout`](Self::handle_timeout).
     fn group_changed(&mut self, cx: &mut NetCx<'_>, group: IpAddr, filter: &SourceFilter) {
         let _ = (cx, group, filter);
     }

@@ -171,6 +171,9 @@ impl Memberships {
 
     /// When [`poll_transmit`](Self::poll_transmit) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        if !self.messages.is_empty() {
+            return Some(Instant::ZERO); // A leave waits for nothing.
+        }
         let changes = self.groups.values().filter_map(|known| known.change.as_ref().map(|c| c.deadline));
         let responses = self.groups.values().filter_map(|known| known.response.as_ref().map(|r| r.deadline));
         let others = [self.general, self.compatibility.next()].into_iter().flatten();

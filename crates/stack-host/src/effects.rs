@@ -16,6 +16,7 @@ impl Host {
             for effect in core::mem::take(&mut self.effects) {
                 self.apply(now, effect);
             }
+            self.tell_groups(now);
             self.act_on_neighbors(now);
         }
         self.flush_wires(now);
@@ -58,7 +59,6 @@ impl Host {
                     if join { (None, Some(&everything)) } else { (Some(&everything), None) };
                 // Leaving a group that was not joined, or joining one too many, changes nothing.
                 let _ = self.tables.set_group(nic, group, before, after);
-                self.tell_groups(now);
             }
             Effect::ForwardGroup(packet) => self.forward_too(now, *packet),
         }

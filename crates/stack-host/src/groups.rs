@@ -85,18 +85,22 @@ impl Groups {
 }
 
 impl Host {
-    /// Tells network endpoints of groups that are wanted otherwise than before.
+    /// Tells network endpoints of groups that are wanted otherwise than before, and then that it is time: so what changed
+    /// together is reported together.
     pub(crate) fn tell_groups(&mut self, now: Instant) {
         for nic in 1..self.nics.len() {
-            for group in core::mem::take(&mut self.tables.interfaces[nic].groups.changed) {
-                let interface = &self.tables.interfaces[nic];
-                let endpoint = self.endpoint_for(nic, group).filter(|_| interface.enabled);
-                let filter = interface.groups.filter(group);
-                if let Some(endpoint) = endpoint {
+            let changed = core::mem::take(&mut self.tables.interfaces[nic].groups.changed);
+            let enabled = self.tables.interfaces[nic].enabled && !changed.is_empty();
+            for group in changed.into_iter().filter(|_| enabled) {
+                let filter = self.tables.interfaces[nic].groups.filter(group);
+                if let Some(endpoint) = self.endpoint_for(nic, group) {
                     self.with_endpoint(nic, endpoint, now, |endpoint, cx| {
                         endpoint.group_changed(cx, group, &filter);
                     });
                 }
+            }
+            if enabled {
+                self.run_timeouts(nic, now);
             }
         }
     }

@@ -215,15 +215,19 @@ impl Host {
             self.with_slot(protocol, now, |protocol, cx| protocol.handle_timeout(cx, endpoint));
         }
         for nic in 0..self.nics.len() {
-            for endpoint in 0..self.nics[nic].endpoints.len() {
-                if self.nics[nic].endpoints[endpoint].1.poll_timeout().is_some_and(|deadline| deadline <= now)
-                {
-                    self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.handle_timeout(cx));
-                }
-            }
+            self.run_timeouts(nic, now);
         }
         self.tables.neighbors.poll(now);
         self.settle(now);
+    }
+
+    /// Lets the network endpoints of an interface do what is due.
+    pub(crate) fn run_timeouts(&mut self, nic: usize, now: Instant) {
+        for endpoint in 0..self.nics[nic].endpoints.len() {
+            if self.nics[nic].endpoints[endpoint].1.poll_timeout().is_some_and(|deadline| deadline <= now) {
+                self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.handle_timeout(cx));
+            }
+        }
     }
 
     /// The time of the call that begins.

@@ -169,10 +169,10 @@ impl Host {
         let mut turned = 0;
         while turned < budget {
             let Some(mut sent) = self.nics[0].out.pop() else { break };
-            let mut packet = sent.to_rx(now);
             // What was sent to many comes back by the interface that it was sent on: groups are joined there.
             let by = sent.bound_nic.filter(|_| sent.ip.cast != Cast::Unicast);
             let nic = by.and_then(|nic| self.tables.index(nic)).unwrap_or(0);
+            let mut packet = sent.to_rx(now);
             self.nics[0].out.recycle(sent);
             packet.meta.nic = self.nics[nic].id;
             packet.meta.loopback = true;

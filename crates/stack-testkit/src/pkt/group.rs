@@ -117,9 +117,8 @@ fn query(cursor: &mut Cursor<'_>, mld: bool) -> Parsed<GroupQuery> {
     Ok(GroupQuery { version, group, max_response, robustness, interval, sources: sources(cursor)? })
 }
 
-/// Words don't begin like a group.
 fn at_group(cursor: &Cursor<'_>) -> bool {
-    cursor.at_digit() || cursor.peek_word().starts_with("ff")
+    cursor.clone().take_while(|c| c.is_ascii_hexdigit() || c == ':' || c == '.').contains([':', '.'])
 }
 
 fn records(cursor: &mut Cursor<'_>) -> Parsed<Vec<GroupRecord>> {

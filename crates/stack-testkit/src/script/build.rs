@@ -30,11 +30,11 @@ impl Conversation {
         if let (Body::Nd(nd), false) = (&packet.body, packet.ip.ttl.is_some()) {
             return self.inbound(&super::nd::addressed(packet, nd, self.local_ip));
         }
-        if let (Body::Group(group), false) =
-            (&packet.body, packet.ip.ttl.is_some() && packet.ip.cast.is_some())
-        {
-            return self.inbound(&super::groups::addressed(packet, group));
-        }
+        let addressed = match &packet.body {
+            Body::Group(group) => Some(super::groups::addressed(packet, group)),
+            _ => None,
+        };
+        let packet = addressed.as_ref().unwrap_or(packet);
         let src = packet.ip.src.unwrap_or(self.remote_ip);
         let dst = packet.ip.dst.unwrap_or(self.local_ip);
         let (segment, fragment) = match &packet.body {

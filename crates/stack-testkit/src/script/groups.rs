@@ -37,7 +37,9 @@ pub(super) fn addressed(packet: &Packet, group: &Group) -> Packet {
     packet.ip.src.get_or_insert(querier);
     packet.ip.dst.get_or_insert(about.unwrap_or(all));
     packet.ip.ttl.get_or_insert(1);
-    packet.ip.cast.get_or_insert(Cast::Multicast);
+    if packet.ip.dst.is_some_and(|dst| dst.is_multicast()) {
+        packet.ip.cast.get_or_insert(Cast::Multicast);
+    }
     if group.alert && group.mld {
         let alert = Extension { kind: protocol::HOP_BY_HOP, data: ALERT_V6.to_vec() };
         packet.ip.extensions.get_or_insert(vec![alert]);
