@@ -4,7 +4,7 @@
 //! conductor  stack-host
 //! protocols  trans-udp                           you are here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire
+//! ground     stack-packet  stack-wire  stack-group
 //! ```
 //!
 //! | question | file |

@@ -5,7 +5,7 @@
 //! | `demo/` | two stacks over a bad simulated line, drawn and recorded |
 //! | `sim/` | flows that share bottlenecks, in virtual time |
 //! | `chart.rs` | how curves are drawn |
-//! | `serve.rs`, `http/`, `iperf/`, `services.rs` | what the host on the device offers |
+//! | `serve.rs`, `http/`, `iperf/`, `services.rs`, `groups.rs` | what the host on the device offers |
 //! | `ping/`, `nc.rs`, `get/` | what goes out from our stack |
 //! | `device/` | how the device comes to be |
 //! | `pkt.rs` | packet scripts against a fresh stack |
@@ -18,6 +18,7 @@ mod demo;
 mod device;
 mod failure;
 mod get;
+mod groups;
 mod host;
 mod http;
 mod iperf;

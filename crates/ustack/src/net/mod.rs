@@ -17,6 +17,8 @@ pub(crate) mod socket;
 pub(crate) mod tcp;
 #[cfg(feature = "udp")]
 mod udp;
+#[cfg(feature = "udp")]
+mod udp_multicast;
 pub(crate) mod wait;
 
 pub use address::ToSocketAddr;

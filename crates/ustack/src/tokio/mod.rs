@@ -17,6 +17,8 @@ mod split;
 mod stream;
 #[cfg(feature = "udp")]
 mod udp;
+#[cfg(feature = "udp")]
+mod udp_multicast;
 
 #[cfg(feature = "icmp")]
 pub use icmp::IcmpSocket;

@@ -14,7 +14,7 @@ use tokio::io::ReadBuf;
 /// A UDP socket. All methods take `&self`; tasks may share it.
 #[derive(Debug)]
 pub struct UdpSocket {
-    inner: Blocking,
+    pub(super) inner: Blocking,
 }
 
 impl UdpSocket {

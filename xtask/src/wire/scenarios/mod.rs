@@ -7,6 +7,7 @@ mod echo;
 mod ecn;
 mod faults;
 mod framework;
+mod groups;
 mod http;
 mod icmp;
 mod iperf;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use super::Outcome;
 use super::lab::Lab;
-use super::needs::{CURL, IPERF3, NC, NSTAT, Need, PING, RADVD, SHA256SUM, TRACEROUTE, TSHARK};
+use super::needs::{BRIDGE, CURL, IPERF3, NC, NSTAT, Need, PING, RADVD, SHA256SUM, TRACEROUTE, TSHARK};
 
 /// One thing that has to work on the wire.
 pub(crate) struct Scenario {
@@ -142,6 +143,22 @@ const SCENARIOS: &[Scenario] = &[
         modes: TAPS,
         limit: Duration::from_secs(60),
         run: discovery::autoconf,
+    },
+    Scenario {
+        name: "groups",
+        about: "multicast of both families: the kernel sends to our member and we to its, our reports checked by tshark",
+        needs: &[TSHARK],
+        modes: ALL,
+        limit: Duration::from_secs(60),
+        run: groups::echo,
+    },
+    Scenario {
+        name: "snooping",
+        about: "a bridge of the kernel learns our groups from our answers to its queries: IGMPv2 and 3, MLDv1 and 2",
+        needs: &[BRIDGE, TSHARK],
+        modes: TAPS,
+        limit: Duration::from_secs(90),
+        run: groups::snooping,
     },
     Scenario {
         name: "traceroute",
