@@ -31,7 +31,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "PATH")]
     dir: Option<PathBuf>,
 
-    /// Receive this multicast group on the echo port, and send back to the group what comes; may be repeated
+    /// Receive this multicast group on port 7007, and send back to the group what comes; may be repeated
     #[arg(long, value_name = "GROUP")]
     join: Vec<IpAddr>,
 

@@ -16,7 +16,7 @@ pub(crate) const ECHO_PORT: u16 = 7;
 pub(crate) const DISCARD_PORT: u16 = 9;
 pub(crate) const CHARGEN_PORT: u16 = 19;
 /// Services whose answers would be answered: echo, daytime, quote of the day, chargen, time.
-pub(crate) const CHATTERS: [u16; 5] = [ECHO_PORT, 13, 17, CHARGEN_PORT, 37];
+const CHATTERS: [u16; 5] = [ECHO_PORT, 13, 17, CHARGEN_PORT, 37];
 /// Pause after a failed receive, so that a lasting failure does not burn a processor.
 const PAUSE: Duration = Duration::from_millis(10);
 

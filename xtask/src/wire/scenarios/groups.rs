@@ -22,7 +22,7 @@ pub(crate) fn echo(lab: &Lab) -> Outcome {
     let path = lab.path("serve.pcapng");
     let serve = serve::start_with(lab, &[&ADDRESSES[..], &JOIN].concat(), Some(path.clone()))?;
     lab.namespace.ip(&["route", "add", "239.0.0.0/8", "dev", DEVICE, "src", KERNELS])?;
-    for group in [format!("{GROUP_V4}:7"), format!("[{GROUP_V6}]:7")] {
+    for group in [format!("{GROUP_V4}:7007"), format!("[{GROUP_V6}]:7007")] {
         lab.probe(&["group-echo", &group])?.wait(Duration::from_secs(20))?.success()?;
     }
     // Reports are told a second time within a second.
