@@ -8,7 +8,7 @@ use crate::{
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::task::Waker;
-use stack_packet::{Cast, Hop, Instant, LinkAddress, NicId, TxBatch};
+use stack_packet::{Cast, Hop, Instant, LinkAddress, NicId, RxPacket, TxBatch};
 
 /// An interface as protocols see it.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +144,10 @@ pub trait TransportServices {
         before: Option<&SourceFilter>,
         after: Option<&SourceFilter>,
     ) -> Result<(), Error>;
+
+    /// Has the sender of an earlier packet, with its headers as they were, told that its port is unreachable, by the next
+    /// transmit: a decision that came later than the packet. Beyond 256 that wait, it is not told.
+    fn refuse(&mut self, packet: RxPacket);
 
     /// A random number.
     fn random(&mut self) -> u64;

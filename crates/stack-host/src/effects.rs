@@ -5,7 +5,7 @@ use crate::demux::Flow;
 use crate::tables::Advice;
 use core::net::IpAddr;
 use stack_core::{
-    AddressState, DeliveryError, DropReason, Effect, Instant, NetworkEvent, NicId, SourceFilter,
+    AddressState, DeliveryError, DropReason, Effect, ErrorKind, Instant, NetworkEvent, NicId, SourceFilter,
     TransportServices,
 };
 
@@ -20,6 +20,17 @@ impl Host {
             self.act_on_neighbors(now);
         }
         self.flush_wires(now);
+    }
+
+    /// Tells the senders of packets that were refused after they had been received.
+    pub(crate) fn answer_refused(&mut self, now: Instant) {
+        for packet in core::mem::take(&mut self.tables.refused) {
+            let Some(nic) = self.tables.index(packet.meta.nic) else { continue };
+            let mut endpoints = self.nics[nic].endpoints.iter();
+            if let Some(endpoint) = endpoints.position(|(number, _)| *number == packet.meta.ether_type) {
+                self.answer(now, nic, endpoint, &packet, ErrorKind::PortUnreachable);
+            }
+        }
     }
 
     fn apply(&mut self, now: Instant, effect: Effect) {

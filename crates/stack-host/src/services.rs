@@ -4,9 +4,12 @@ use crate::tables::{Claim, Tables};
 use core::net::IpAddr;
 use stack_core::{
     CachedRoute, Cast, Destination, EndpointId, EndpointIdentity, Error, Hop, Instant, LinkAddress,
-    LinkAddressCache, NeighborUpdate, NetServices, NicId, PortRequest, RouteQuery, SourceFilter,
+    LinkAddressCache, NeighborUpdate, NetServices, NicId, PortRequest, RouteQuery, RxPacket, SourceFilter,
     TransportServices,
 };
+
+/// Packets whose senders wait to be told that a port is unreachable.
+const MAX_REFUSED: usize = 256;
 
 impl LinkAddressCache for Tables {
     fn check_local_address(&self, nic: Option<NicId>, address: IpAddr) -> Option<NicId> {
@@ -125,6 +128,12 @@ impl TransportServices for Tables {
         after: Option<&SourceFilter>,
     ) -> Result<(), Error> {
         self.interface_mut(nic)?.groups.replace(group, before, after)
+    }
+
+    fn refuse(&mut self, packet: RxPacket) {
+        if self.refused.len() < MAX_REFUSED {
+            self.refused.push(packet);
+        }
     }
 
     fn random(&mut self) -> u64 {

@@ -14,7 +14,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use stack_core::{
     CachedRoute, Cast, Error, Hop, Instant, IpNet, LinkAddress, Medium, NeighborUpdate, NicId, PathMtuStore,
-    PortRegistry, Rng, RouteQuery,
+    PortRegistry, Rng, RouteQuery, RxPacket,
 };
 
 /// Redirects believed at a time, and for how long: a route that is still wrong is redirected again.
@@ -34,6 +34,8 @@ pub(crate) struct Tables {
     pub(crate) ports: Box<dyn PortRegistry>,
     pub(crate) path_mtus: Box<dyn PathMtuStore>,
     pub(crate) icmp: IcmpLimit,
+    /// Packets whose senders are to be told that the port is unreachable.
+    pub(crate) refused: Vec<RxPacket>,
     pub(crate) rng: Box<dyn Rng>,
     pub(crate) generation: u32,
     /// The time of the call that the host is in.
@@ -90,6 +92,7 @@ impl Tables {
             ports: ports.unwrap_or_else(|| Box::new(crate::ports::Ports::new(rng.next_u64()))),
             path_mtus: path_mtus.unwrap_or_else(|| Box::new(crate::pmtu::PathMtus::new(rng.next_u64()))),
             icmp: IcmpLimit::new(rng.next_u64()),
+            refused: Vec::new(),
             redirects: map(rng.next_u64()),
             policies: Policies::default(),
             router_turn: 0,
@@ -305,7 +308,8 @@ impl Tables {
             let source = way.source.or_else(|| {
                 interface.source_for(query.remote, way.gateway.unwrap_or(query.remote), &self.policies)
             });
-            return if source.is_some() { Ok(()) } else { Err(Error::NoRoute) };
+            let asks_for_address = query.nic.is_some() && query.remote == IpAddr::from([255; 4]);
+            return if source.is_some() || asks_for_address { Ok(()) } else { Err(Error::NoRoute) };
         };
         let allowed = interface.may_claim(local)
             || (claim == Claim::Answer && interface.accepts(local))
@@ -329,8 +333,9 @@ impl Tables {
         let segments = if remote.is_ipv4() { capabilities.tso4 } else { capabilities.tso6 };
         CachedRoute {
             hop: Hop { nic: interface.id(), next_hop, generation: self.generation },
-            // A way without a source was refused by `check_way`.
-            local: source.unwrap_or(remote),
+            // A way without a source was refused by `check_way`, but for a host that asks everyone on an interface for its
+            // address and says 0.0.0.0 until then (RFC 1122 §3.2.1.3 a).
+            local: source.unwrap_or(IpAddr::from([0; 4])),
             cast: interface.cast_of(remote),
             mtu,
             link_mtu,

@@ -25,6 +25,7 @@ impl Host {
         for nic in &mut self.nics {
             self.out.reclaim(&mut nic.out);
         }
+        self.answer_refused(now);
         let mut left = budget;
         loop {
             let more = self.poll_transports(now, left);

@@ -56,6 +56,12 @@ counters! {
     listen_drops = "ListenDrops",
     /// SYNs dropped because too many peers were half open.
     req_q_full_drop = "TCPReqQFullDrop",
+    /// SYNs that a forwarder was asked about; Linux has no such thing, nor the two that follow.
+    forward_requests = "ForwardRequests",
+    /// SYNs dropped because a forwarder had too many requests to decide about.
+    forward_overflows = "ForwardOverflows",
+    /// Requests that nobody decided about in time.
+    forward_expired = "ForwardExpired",
     /// SYNs that were answered with a cookie.
     syncookies_sent = "SyncookiesSent",
     /// ACKs that brought one back.

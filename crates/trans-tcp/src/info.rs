@@ -301,7 +301,7 @@ impl Tcp {
     pub fn state(&self, id: EndpointId) -> Result<State, Error> {
         Ok(match self.sockets.get(id).ok_or(Error::UnknownEndpoint)? {
             Socket::Fresh(_) => State::Closed,
-            Socket::Listener(_) => State::Listen,
+            Socket::Listener(_) | Socket::Forwarder(_) => State::Listen,
             Socket::Connection(connection) => connection.state,
         })
     }
@@ -353,6 +353,14 @@ impl Tcp {
                 remote: None,
                 receive_queue: l.accepted.len(),
                 send_queue: l.backlog,
+            },
+            Socket::Forwarder(f) => TcpEntry {
+                id,
+                state: State::Listen,
+                local,
+                remote: None,
+                receive_queue: f.pending(),
+                send_queue: f.config.max_pending,
             },
             Socket::Fresh(_) => {
                 TcpEntry { id, state: State::Closed, local, remote: None, receive_queue: 0, send_queue: 0 }

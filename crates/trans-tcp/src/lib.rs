@@ -23,6 +23,7 @@
 //! | 9293 §3.9.1 | the sockets' typed interface | `socket`, `connect`, `transfer`, `settings`, `socket_option`, `info`, `bulk` |
 //! | 9293 §3.10.2 to 3.10.5 | the application's calls on a connection | `stream` |
 //! | 9293 §3.10.7.2 | listeners, half-open peers | `listener`, `handshake`, `syn_queue` |
+//! | – | being asked about connections that nobody listens for | `forwarder/` |
 //! | 4987 §3.6 | SYN cookies | `syn_cookie` |
 //! | 7413 | Fast Open: keys, cookies; connections | `fastopen`, `early` |
 //! | 9293 §3.6.1, 1337, 6191 | TIME-WAIT | `time_wait` |
@@ -124,6 +125,7 @@ mod env;
 mod error;
 mod event;
 mod fastopen;
+mod forwarder;
 mod handshake;
 mod icmp_error;
 mod info;
@@ -175,6 +177,7 @@ pub use counters::TcpCounters;
 pub use error::CloseReason;
 pub use event::{Cause, MtuEvent, Probe, TcpEvent, UndoCause};
 pub use fastopen::FastOpen;
+pub use forwarder::{ForwarderConfig, TcpRequest};
 pub use info::{AccurateEcnInfo, TcpEntry, TcpInfo};
 pub use memory::MemoryLimits;
 pub use mtu_search::MtuSearch;

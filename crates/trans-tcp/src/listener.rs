@@ -109,7 +109,7 @@ impl Tcp {
         self.open_half(cx, id, packet, seg, None).inspect_err(|_| self.shared.counters.listen_drops += 1)
     }
 
-    /// A SYN that may follow a connection in TIME-WAIT, if somebody listens.
+    /// A SYN that may follow a connection in TIME-WAIT, if somebody listens or is asked.
     pub(crate) fn reopen(
         &mut self,
         cx: &mut TransportCx<'_>,
@@ -118,11 +118,16 @@ impl Tcp {
         seg: &Segment,
     ) -> Result<(), DropReason> {
         let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);
-        let listener = self.listener_for(&tuple, packet.meta.nic).ok_or(DropReason::TcpTimeWait)?;
+        let listener = self.listener_for(&tuple, packet.meta.nic);
+        let opener =
+            listener.or_else(|| self.forwarder_for(packet.meta.nic)).ok_or(DropReason::TcpTimeWait)?;
         let after = self.time_wait.get(id).map(|record| record.snd_nxt);
         self.remove_time_wait(cx, id);
         self.shared.counters.time_wait_recycled += 1;
-        self.open_half(cx, listener, packet, seg, after)
+        match listener {
+            Some(_) => self.open_half(cx, opener, packet, seg, after),
+            None => self.ask(cx, opener, packet, seg, after),
+        }
     }
 
     fn listener_for(&self, tuple: &Tuple, nic: NicId) -> Option<EndpointId> {

@@ -47,6 +47,11 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// Whether it asks for a connection: SYN, and nothing beside it that contradicts.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.flags.syn() && !self.flags.ack() && !self.flags.fin() && !self.flags.rst()
+    }
+
     /// Reads and checks the segment of a packet.
     ///
     /// # Errors

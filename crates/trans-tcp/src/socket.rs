@@ -137,6 +137,9 @@ impl Tcp {
             Some(Socket::Listener(listener)) => {
                 Readiness { readable: !listener.accepted.is_empty(), ..Readiness::default() }
             }
+            Some(Socket::Forwarder(forwarder)) => {
+                Readiness { readable: forwarder.has_untold(), ..Readiness::default() }
+            }
             Some(Socket::Fresh(_)) => Readiness::default(),
             None => Readiness { read_closed: true, write_closed: true, ..Readiness::default() },
         }
@@ -148,6 +151,7 @@ impl Tcp {
             (Some(Socket::Connection(connection)), Interest::Readable) => &mut connection.read_waker,
             (Some(Socket::Connection(connection)), Interest::Writable) => &mut connection.write_waker,
             (Some(Socket::Listener(listener)), Interest::Readable) => &mut listener.waker,
+            (Some(Socket::Forwarder(forwarder)), Interest::Readable) => &mut forwarder.waker,
             _ => return,
         };
         match slot {
@@ -164,6 +168,7 @@ impl Tcp {
         let (families, local) = match self.sockets.get(id).ok_or(Error::UnknownEndpoint)? {
             Socket::Connection(connection) => return Ok(connection.tuple.local_address()),
             Socket::Listener(listener) => (listener.families, Some((listener.local, listener.port))),
+            Socket::Forwarder(_) => (Families::Dual, None),
             Socket::Fresh(fresh) => (fresh.families, fresh.local),
         };
         let (ip, port) = local.unwrap_or((None, 0));
@@ -200,7 +205,7 @@ impl Tcp {
     pub(crate) fn fresh(&mut self, id: EndpointId) -> Result<&mut Fresh, Error> {
         match self.sockets.get_mut(id).ok_or(Error::UnknownEndpoint)? {
             Socket::Fresh(fresh) => Ok(fresh),
-            Socket::Listener(_) => Err(Error::InvalidState),
+            Socket::Listener(_) | Socket::Forwarder(_) => Err(Error::InvalidState),
             Socket::Connection(connection) => Err(match connection.state {
                 State::SynSent | State::SynReceived => Error::AlreadyConnecting,
                 State::Closed => Error::InvalidState,

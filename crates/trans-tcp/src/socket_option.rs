@@ -28,6 +28,7 @@ impl Tcp {
         let settings = match self.sockets.get_mut(id).ok_or(Error::UnknownEndpoint)? {
             Socket::Fresh(fresh) => &mut fresh.settings,
             Socket::Listener(listener) => &mut listener.settings,
+            Socket::Forwarder(forwarder) => &mut forwarder.settings,
             Socket::Connection(_) => {
                 return self
                     .with_connection(cx, id, |connection, env| connection.set_option(env, option))
@@ -49,6 +50,7 @@ impl Tcp {
         let (settings, nic) = match self.sockets.get(id).ok_or(Error::UnknownEndpoint)? {
             Socket::Fresh(fresh) => (&fresh.settings, fresh.nic),
             Socket::Listener(listener) => (&listener.settings, listener.nic),
+            Socket::Forwarder(forwarder) => (&forwarder.settings, forwarder.config.nic),
             Socket::Connection(connection) => {
                 if let Some(value) = connection.option(name) {
                     return Ok(value);
@@ -78,6 +80,7 @@ impl Tcp {
         let settings = match self.sockets.get_mut(id).ok_or(Error::UnknownEndpoint)? {
             Socket::Fresh(fresh) => &mut fresh.settings,
             Socket::Listener(listener) => &mut listener.settings,
+            Socket::Forwarder(forwarder) => &mut forwarder.settings,
             Socket::Connection(connection) => {
                 connection.congestion = Controller::new(algorithm, || cx.host.random());
                 &mut connection.settings

@@ -2,7 +2,7 @@
 //! RFC 9293 §3.10.7.4 for that state, R9293-MUST-11, RFC 4987.
 //!
 //! A record answers its own segments until an ACK fits; then it becomes a connection, and that segment is the
-//! connection's first. Options that the peer did not offer are not in the SYN-ACK. A listener may want data before it has a
+//! connection's first. Records of forwarders are held until somebody decides (`forwarder/`). Options that the peer did not offer are not in the SYN-ACK. A listener may want data before it has a
 //! connection (`TCP_DEFER_ACCEPT`): then ACKs without data are not enough until the deferral is over, and the SYN-ACK goes
 //! once more at its end, so that the peer can confirm. Peers of which nothing is kept are in `syn_cookie.rs`.
 
@@ -46,6 +46,8 @@ pub(crate) struct HalfOpen {
     pub(crate) sack: bool,
     /// In the control queue.
     pub(crate) queued: bool,
+    /// A forwarder's request that nobody has decided about: nothing was sent.
+    pub(crate) held: bool,
     /// The peer has confirmed, and the listener waits for data.
     pub(crate) acked: bool,
     /// The SYN-ACK brings a Fast Open cookie.
@@ -75,6 +77,9 @@ pub(crate) enum Judgement {
 impl HalfOpen {
     /// The checks of RFC 9293 §3.10.7.4 in their order.
     pub(crate) fn judge(&self, now: Instant, seg: &Segment) -> Judgement {
+        if self.held {
+            return self.judge_held(seg);
+        }
         let next = self.irs + 1;
         if seg.flags.syn() && !seg.flags.ack() && !seg.flags.rst() && seg.seq == self.irs {
             return Judgement::Again;
@@ -136,6 +141,20 @@ impl HalfOpen {
             window: self.window,
             timestamps: self.ts_recent.map(|recent| (clock(now, offset), recent)),
             mark,
+        }
+    }
+
+    /// The reset of whom nobody has answered: as if there were no endpoint (RFC 9293 §3.10.7.1).
+    pub(crate) fn refusal(&self) -> Reply {
+        Reply {
+            tuple: self.tuple,
+            nic: self.nic,
+            seq: SeqNum(0),
+            ack: self.irs + 1,
+            flags: Flags::RST | Flags::ACK,
+            window: 0,
+            timestamps: None,
+            mark: 0,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::delayed_ack::Owed;
 use crate::env::{Env, Shared, answer_nic};
 use crate::error::CloseReason;
 use crate::fastopen::FastOpen;
+use crate::forwarder::Forwarder;
 use crate::listener::Listener;
 use crate::segment::Segment;
 use crate::slab::{Kind, Slab};
@@ -37,6 +38,8 @@ pub(crate) enum Socket {
     Fresh(Box<Fresh>),
     Listener(Box<Listener>),
     Connection(Box<Connection>),
+    /// Is asked about connections that nobody listens for.
+    Forwarder(Box<Forwarder>),
 }
 
 /// Memory of a socket in its table.
@@ -52,6 +55,8 @@ pub struct Tcp {
     pub(crate) time_wait: Slab<TimeWait>,
     /// Listeners by port: for SYNs that meet a TIME-WAIT record first.
     pub(crate) listeners: BTreeMap<u16, Vec<EndpointId>>,
+    /// One for each interface, or for all.
+    pub(crate) forwarders: Vec<EndpointId>,
 }
 
 impl Tcp {
@@ -62,6 +67,7 @@ impl Tcp {
             half_open: Slab::new(Kind::HalfOpen, config.max_half_open),
             time_wait: Slab::new(Kind::TimeWait, config.max_time_wait),
             listeners: BTreeMap::new(),
+            forwarders: Vec::new(),
             shared: Shared::new(config),
         }
     }
@@ -217,8 +223,8 @@ impl TransportProtocol for Tcp {
         }
     }
 
-    /// CLOSED: everything but a reset is answered with one (R9293-3.10.7.1-a).
-    fn receive_unknown(&mut self, _cx: &mut TransportCx<'_>, packet: &mut RxPacket) -> Unknown {
+    /// CLOSED: a SYN may be for a forwarder; everything else but a reset is answered with one (R9293-3.10.7.1-a).
+    fn receive_unknown(&mut self, cx: &mut TransportCx<'_>, packet: &mut RxPacket) -> Unknown {
         let seg = match self.parse(packet) {
             Ok(seg) => seg,
             Err(reason) => return Unknown::Drop(reason),
@@ -231,6 +237,12 @@ impl TransportProtocol for Tcp {
         }
         if seg.flags.rst() {
             return Unknown::Drop(DropReason::NoEndpoint);
+        }
+        if let Some(forwarder) = self.forwarder_for(packet.meta.nic).filter(|_| seg.is_opening()) {
+            self.shared.keep_time(cx);
+            return self
+                .ask(cx, forwarder, packet, &seg, None)
+                .map_or_else(Unknown::Drop, |()| Unknown::Handled);
         }
         let tuple = Tuple::of_packet(packet, seg.src_port, seg.dst_port);
         self.shared.reset_stray(tuple, answer_nic(packet), &seg, 0);

@@ -128,6 +128,7 @@ impl Tcp {
         }
         match self.sockets.remove(id) {
             Some(Socket::Listener(listener)) => self.close_listener(cx, id, *listener),
+            Some(Socket::Forwarder(_)) => self.close_forwarder(cx, id),
             Some(Socket::Fresh(fresh)) => {
                 if let (Some(reservation), Some((local, port))) = (fresh.reservation, fresh.local) {
                     let ip = local.unwrap_or(unspecified(fresh.families));

@@ -107,6 +107,10 @@ impl TransportServices for Services {
 
     fn confirm_reachable(&mut self, _: Instant, _: &Hop) {}
 
+    fn refuse(&mut self, _: RxPacket) {
+        unreachable!("for datagrams")
+    }
+
     fn set_group(
         &mut self,
         _: NicId,

@@ -48,8 +48,14 @@ impl Peer {
             (IpAddr::V4(_), Families::V4) => return SocketAddr::new(self.ip, self.port),
             (IpAddr::V6(v6), _) => v6,
         };
-        let scope = self.zone.filter(|_| is_link_local(v6)).map_or(0, |nic| nic.0);
+        let scope = self.zone.filter(|_| self.is_link_local()).map_or(0, |nic| nic.0);
         SocketAddr::V6(SocketAddrV6::new(v6, self.port, 0, scope))
+    }
+
+    /// An IPv6 address, of one or of many, that is unique on one link only (RFC 4007 §4).
+    pub(crate) fn is_link_local(self) -> bool {
+        let IpAddr::V6(v6) = self.ip else { return false };
+        v6.is_unicast_link_local() || (v6.is_multicast() && v6.octets()[1] & 0x0f == 2)
     }
 }
 
@@ -70,11 +76,6 @@ pub(crate) fn agree(one: Option<NicId>, other: Option<NicId>) -> Result<Option<N
         (Some(one), Some(other)) if one != other => Err(Error::InvalidArgument),
         _ => Ok(one.or(other)),
     }
-}
-
-/// Unicast or multicast that is unique on one link only (RFC 4007 §4).
-fn is_link_local(address: Ipv6Addr) -> bool {
-    address.is_unicast_link_local() || (address.is_multicast() && address.octets()[1] & 0x0f == 2)
 }
 
 #[cfg(test)]

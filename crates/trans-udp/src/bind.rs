@@ -201,7 +201,7 @@ fn source_of(cx: &mut TransportCx<'_>, nic: Option<NicId>, address: IpAddr) -> R
 }
 
 /// Reserves a port and registers the identity that goes with it.
-fn take_port(
+pub(crate) fn take_port(
     cx: &mut TransportCx<'_>,
     id: EndpointId,
     wish: PortRequest,

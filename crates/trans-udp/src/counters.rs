@@ -19,6 +19,12 @@ pub struct UdpCounters {
     pub in_csum_errors: u64,
     /// Broadcast and multicast that nobody listened to (`IgnoredMulti`).
     pub ignored_multi: u64,
+    /// Flows that a forwarder was asked about; Linux has no such thing, nor the two that follow.
+    pub forward_requests: u64,
+    /// Datagrams dropped because a forwarder had too many flows to decide about.
+    pub forward_overflows: u64,
+    /// Flows that nobody decided about in time.
+    pub forward_expired: u64,
     /// The memory budget of all sockets was used up (`MemErrors`).
     pub mem_errors: u64,
 }

@@ -65,11 +65,15 @@ impl Endpoints for Udp {
             cx.unregister(&binding.identity, id);
             cx.release_port(&binding.request);
         }
+        let forwarder = socket.forwarder.take();
         self.memory -= socket.receive.clear();
         if socket.send.is_empty() {
             self.sockets.remove(id);
         } else {
             socket.closed = true;
+        }
+        if let Some(forwarder) = forwarder {
+            self.close_forwarder(cx, id, &forwarder);
         }
     }
 

@@ -14,6 +14,7 @@
 //! | Which groups does a socket want, and from whom? | `groups.rs` |
 //! | What becomes of an inbound datagram, and how is it read? | `receive.rs`, `receive_queue.rs`, `read.rs` |
 //! | What becomes of a written datagram? | `send.rs`, `send_queue.rs`, `transmit.rs` |
+//! | What if somebody is asked about flows that have no socket? | `forwarder.rs` |
 //! | What of ICMP errors? | `error.rs` |
 //! | How do addresses look from outside? | `address.rs` |
 //!
@@ -51,6 +52,7 @@ mod config;
 mod counters;
 mod endpoint;
 mod error;
+mod forwarder;
 mod groups;
 mod option;
 mod read;
@@ -66,6 +68,7 @@ mod udp;
 pub use config::UdpConfig;
 pub use counters::UdpCounters;
 pub use error::DeliveryReport;
+pub use forwarder::{ForwarderConfig, UdpRequest};
 pub use receive_queue::DatagramMeta;
 pub use send::{IntoPayload, SendOptions};
 pub use udp::Udp;

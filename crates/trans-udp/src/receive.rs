@@ -63,7 +63,7 @@ impl Udp {
         Ok(())
     }
 
-    pub(crate) fn nobody_listens(&mut self, packet: &RxPacket) -> Unknown {
+    pub(crate) fn nobody_listens(&mut self, cx: &mut TransportCx<'_>, packet: &mut RxPacket) -> Unknown {
         if let Err(reason) = check(packet) {
             self.count_drop(reason);
             return Unknown::Drop(reason);
@@ -73,8 +73,13 @@ impl Udp {
             self.counters.ignored_multi += 1;
             return Unknown::Drop(DropReason::NoEndpoint);
         }
-        self.counters.no_ports += 1;
-        Unknown::PortUnreachable
+        match self.ask(cx, packet) {
+            Some(outcome) => outcome.map_or_else(Unknown::Drop, |()| Unknown::Handled),
+            None => {
+                self.counters.no_ports += 1;
+                Unknown::PortUnreachable
+            }
+        }
     }
 
     fn count_drop(&mut self, reason: DropReason) {

@@ -4,10 +4,12 @@
 
 use crate::address::Peer;
 use crate::error::DeliveryReport;
+use crate::forwarder::{Forwarder, Pending};
 use crate::groups::Membership;
 use crate::receive_queue::ReceiveQueue;
 use crate::send_queue::SendQueue;
 use crate::{UdpConfig, address};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -35,6 +37,10 @@ pub(crate) struct Socket {
     pub(crate) readable: Option<Waker>,
     pub(crate) writable: Option<Waker>,
     pub(crate) groups: Vec<Membership>,
+    /// It is asked about flows that nobody has a socket for.
+    pub(crate) forwarder: Option<Box<Forwarder>>,
+    /// It is such a flow, and nobody has decided about it.
+    pub(crate) pending: Option<Box<Pending>>,
     /// The last question to the routing table, with its answer.
     route: Option<(RouteQuery, CachedRoute)>,
 }
@@ -118,6 +124,8 @@ impl Socket {
             readable: None,
             writable: None,
             groups: Vec::new(),
+            forwarder: None,
+            pending: None,
             route: None,
         }
     }
@@ -125,7 +133,10 @@ impl Socket {
     pub(crate) fn readiness(&self) -> Readiness {
         let error = self.error.is_some() || !self.reports.is_empty();
         Readiness {
-            readable: !self.receive.is_empty() || self.read_closed || self.error.is_some(),
+            readable: !self.receive.is_empty()
+                || self.read_closed
+                || self.error.is_some()
+                || self.forwarder.as_ref().is_some_and(|forwarder| !forwarder.untold.is_empty()),
             writable: self.send.has_room() || self.write_closed || self.error.is_some(),
             read_closed: self.read_closed,
             write_closed: self.write_closed,

@@ -6,6 +6,7 @@
 use crate::table::Table;
 use crate::{UdpConfig, UdpCounters};
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use stack_core::{
     DeliveryError, DropReason, EndpointId, Endpoints, RxPacket, TransportCx, TransportProtocol, TxBatch,
     Unknown,
@@ -22,6 +23,8 @@ pub struct Udp {
     pub(crate) round: VecDeque<EndpointId>,
     /// Bytes that all receive queues pin.
     pub(crate) memory: usize,
+    /// One for each interface, or for all.
+    pub(crate) forwarders: Vec<EndpointId>,
 }
 
 impl Udp {
@@ -33,6 +36,7 @@ impl Udp {
             sockets: Table::default(),
             round: VecDeque::new(),
             memory: 0,
+            forwarders: Vec::new(),
         }
     }
 
@@ -84,8 +88,8 @@ impl TransportProtocol for Udp {
         self.deliver(cx, endpoint, packet)
     }
 
-    fn receive_unknown(&mut self, _: &mut TransportCx<'_>, packet: &mut RxPacket) -> Unknown {
-        self.nobody_listens(packet)
+    fn receive_unknown(&mut self, cx: &mut TransportCx<'_>, packet: &mut RxPacket) -> Unknown {
+        self.nobody_listens(cx, packet)
     }
 
     fn receive_error(&mut self, cx: &mut TransportCx<'_>, endpoint: EndpointId, error: &DeliveryError) {
@@ -96,8 +100,10 @@ impl TransportProtocol for Udp {
         self.transmit(cx, out, budget)
     }
 
-    /// UDP has no timers.
-    fn handle_timeout(&mut self, _: &mut TransportCx<'_>, _: EndpointId) {}
+    /// Only flows that nobody has decided about have one.
+    fn handle_timeout(&mut self, cx: &mut TransportCx<'_>, endpoint: EndpointId) {
+        self.flow_timeout(cx, endpoint);
+    }
 
     fn endpoints(&mut self) -> Option<&mut dyn Endpoints> {
         Some(self)

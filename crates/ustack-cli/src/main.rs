@@ -6,7 +6,8 @@
 //! | `sim/` | flows that share bottlenecks, in virtual time |
 //! | `chart.rs` | how curves are drawn |
 //! | `serve.rs`, `http/`, `iperf/`, `services.rs`, `groups.rs` | what the host on the device offers |
-//! | `ping/`, `nc.rs`, `get/` | what goes out from our stack |
+//! | `ping/`, `traceroute/`, `nc.rs`, `get/`; `echoes.rs` | what goes out from our stack |
+//! | `inspect/` | what a running stack knows: addresses, routes, neighbours |
 //! | `device/` | how the device comes to be |
 //! | `pkt.rs` | packet scripts against a fresh stack |
 //! | `net.rs`, `ours.rs`, `limit.rs` | what services need of a network, and how many are served |
@@ -16,11 +17,13 @@
 mod chart;
 mod demo;
 mod device;
+mod echoes;
 mod failure;
 mod get;
 mod groups;
 mod host;
 mod http;
+mod inspect;
 mod iperf;
 mod limit;
 mod nc;
@@ -32,10 +35,12 @@ mod serve;
 mod services;
 mod sim;
 mod stop;
+mod traceroute;
 mod units;
 
 use clap::{ArgAction, Parser, Subcommand};
 use failure::{Failure, Outcome};
+use inspect::Table;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -72,10 +77,18 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Send echo requests from our stack
     Ping(ping::PingArgs),
+    /// Show the routers on the way from our stack to a host
+    Traceroute(traceroute::TracerouteArgs),
     /// Connect standard input and output to a TCP connection of our stack
     Nc(nc::NcArgs),
     /// Fetch a resource over HTTP from our stack
     Get(get::GetArgs),
+    /// Show interfaces and addresses of a stack that `serve` runs
+    Addr(inspect::InspectArgs),
+    /// Show its routes
+    Route(inspect::InspectArgs),
+    /// Show its neighbours
+    Neigh(inspect::InspectArgs),
     /// Run packet scripts in packetdrill's language against a fresh stack, in virtual time
     Pkt(pkt::PktArgs),
 }
@@ -99,8 +112,12 @@ fn run(command: Command, verbose: bool) -> Outcome<ExitCode> {
         Command::Sim(args) => sim::run(&args).map(success),
         Command::Serve(args) => serve::run(args).map(success),
         Command::Ping(args) => wait(ping::run(args)),
+        Command::Traceroute(args) => wait(traceroute::run(args)),
         Command::Nc(args) => wait(nc::run(args)).map(success),
         Command::Get(args) => wait(get::run(args)).map(success),
+        Command::Addr(args) => inspect::run(Table::Addresses, &args).map(success),
+        Command::Route(args) => inspect::run(Table::Routes, &args).map(success),
+        Command::Neigh(args) => inspect::run(Table::Neighbors, &args).map(success),
         Command::Pkt(args) => pkt::run(&args, verbose),
     }
 }

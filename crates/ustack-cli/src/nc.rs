@@ -2,7 +2,7 @@
 
 use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Outcome, output_failed};
-use crate::host;
+use crate::host::{self, FamilyArgs};
 use crate::net::{Listener, Network};
 use bytes::Bytes;
 use clap::Args;
@@ -30,6 +30,9 @@ pub(crate) struct NcArgs {
     /// [HOST] PORT: where to connect to, or with -l the port to wait on
     #[arg(value_name = "HOST PORT", num_args = 1..=2, required = true)]
     target: Vec<String>,
+
+    #[command(flatten)]
+    family: FamilyArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -65,9 +68,11 @@ impl NcArgs {
 /// Connects or waits, and relays until the peer has ended.
 pub(crate) async fn run(args: NcArgs) -> Outcome {
     let target = args.target()?;
-    let ours: Vec<_> = args.device.address.iter().map(ipnet::IpNet::addr).collect();
     let remote = match &target {
-        Target::Connect(host, port) => Some(SocketAddr::new(host::resolve(host, &ours)?, *port)),
+        Target::Connect(host, port) => {
+            let address = host::resolve(host, &args.device.addresses(), args.family)?;
+            Some(SocketAddr::new(address, *port))
+        }
         Target::Listen(_) => None,
     };
     let device = Device::open(&args.device)?;

@@ -4,7 +4,7 @@ use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Outcome, say};
 use crate::limit::Limit;
 use crate::net::Network;
-use crate::{groups, http, iperf, services, stop};
+use crate::{groups, http, inspect, iperf, services, stop};
 use clap::Args;
 use serde_json::json;
 use std::io;
@@ -63,6 +63,7 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
         let limit = Limit::new(args.max_connections as usize);
         start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
         groups::join(&device.stack, &args.join).await?;
+        tokio::spawn(inspect::serve(device.stack.stack().clone(), device.name.clone()));
         announce(&device, &about, args.json)?;
         tokio::select! {
             () = signals.wait() => {

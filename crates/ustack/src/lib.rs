@@ -90,6 +90,8 @@ pub mod api_map;
 mod builder;
 mod driver;
 mod error;
+#[cfg(any(feature = "tcp", feature = "udp"))]
+mod forward;
 mod interfaces;
 pub mod link;
 mod link_drops;
@@ -142,8 +144,8 @@ pub use trans_icmp::{EchoReply, EchoReport, Icmp, IcmpConfig, IcmpCounters};
 pub use trans_tcp::congestion::{Algorithm as Congestion, UnknownAlgorithm};
 #[cfg(feature = "tcp")]
 pub use trans_tcp::{
-    AccurateEcnInfo, CloseReason, FastOpen, MemoryLimits, State as TcpState, SynCookies, Tcp, TcpConfig,
-    TcpCounters, TcpEntry, TcpInfo,
+    AccurateEcnInfo, CloseReason, FastOpen, ForwarderConfig as TcpForwarderConfig, MemoryLimits,
+    State as TcpState, SynCookies, Tcp, TcpConfig, TcpCounters, TcpEntry, TcpInfo,
 };
 #[cfg(feature = "udp")]
-pub use trans_udp::{Udp, UdpConfig, UdpCounters};
+pub use trans_udp::{ForwarderConfig as UdpForwarderConfig, Udp, UdpConfig, UdpCounters};

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use super::family::Family;
 use super::lab::Lab;
-use super::serve::KERNELS;
 use super::{Outcome, ensure};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -18,7 +18,9 @@ fn wrong() -> String {
     format!(
         "_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0 || \
          icmpv6.checksum.status == 0 || igmp.checksum.status == 0 || \
-         (tcp.checksum.status == 0 && !(tcp.checksum == 0xffff && ip.src == {KERNELS}))"
+         (tcp.checksum.status == 0 && !(tcp.checksum == 0xffff && (ip.src == {} || ipv6.src == {})))",
+        Family::V4.kernels(),
+        Family::V6.kernels()
     )
 }
 /// How many wrong packets a message names.

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::family::{Family, with_port};
 use super::namespace::Namespace;
 use super::process::{Ended, Input, Log, Process};
 use super::scenarios::Mode;
@@ -18,6 +19,7 @@ use super::{Outcome, ensure};
 pub(crate) struct Lab {
     pub(crate) namespace: Namespace,
     pub(crate) mode: Mode,
+    pub(crate) family: Family,
     dir: PathBuf,
     program: Option<PathBuf>,
     deadline: Instant,
@@ -27,12 +29,17 @@ pub(crate) struct Lab {
 
 impl Lab {
     /// Makes the namespace and the folder; the time limit starts now.
-    pub(crate) fn new(mode: Mode, program: Option<PathBuf>, limit: Duration) -> Outcome<Self> {
+    pub(crate) fn new(
+        mode: Mode,
+        family: Family,
+        program: Option<PathBuf>,
+        limit: Duration,
+    ) -> Outcome<Self> {
         let namespace = Namespace::new()?;
         let dir = env::temp_dir().join(namespace.name());
         fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         let deadline = Instant::now() + limit;
-        Ok(Self { namespace, mode, dir, program, deadline, logs: RefCell::default(), kept: false })
+        Ok(Self { namespace, mode, family, dir, program, deadline, logs: RefCell::default(), kept: false })
     }
 
     /// Starts a program inside the namespace.
@@ -64,6 +71,21 @@ impl Lab {
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())
+    }
+
+    /// The address of our stack.
+    pub(crate) fn ours(&self) -> &'static str {
+        self.family.ours()
+    }
+
+    /// A port of our stack.
+    pub(crate) fn our_port(&self, port: u16) -> String {
+        with_port(self.ours(), port)
+    }
+
+    /// The address of a resource on our stack.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.our_port(80))
     }
 
     /// The program under test.

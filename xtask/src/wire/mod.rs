@@ -8,6 +8,7 @@
 //! own namespace.
 
 mod capture;
+mod family;
 mod lab;
 pub(crate) mod namespace;
 pub(crate) mod needs;
@@ -154,7 +155,7 @@ fn verdict(case: &Case, program: Option<&PathBuf>, lacks: impl Fn(&Need) -> bool
 
 fn perform(case: &Case, program: Option<&PathBuf>, keep: bool) -> Outcome {
     let Scenario { limit, run, .. } = case.scenario;
-    let mut lab = Lab::new(case.mode, program.cloned(), *limit)?;
+    let mut lab = Lab::new(case.mode, case.family, program.cloned(), *limit)?;
     let outcome = run(&lab);
     if outcome.is_err() {
         lab.show_logs();

@@ -50,7 +50,7 @@ impl Probe {
 
 fn udp_echo(address: SocketAddr, size: usize) -> Outcome {
     let context = |error| format!("udp echo of {size} bytes: {error}");
-    let socket = UdpSocket::bind("0.0.0.0:0").map_err(context)?;
+    let socket = UdpSocket::bind((unspecified(address), 0)).map_err(context)?;
     socket.connect(address).map_err(context)?;
     socket.set_read_timeout(Some(TIMEOUT / 5)).map_err(context)?;
     let sent = pattern(size, size as u64);
@@ -69,9 +69,7 @@ fn udp_echo(address: SocketAddr, size: usize) -> Outcome {
 /// Receives on the port that it sends from, since the answer goes to the group there.
 fn group_echo(group: SocketAddr) -> Outcome {
     let context = |error| format!("echo in {group}: {error}");
-    let any: IpAddr =
-        if group.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).map_err(context)?;
+    let socket = UdpSocket::bind((unspecified(group), 0)).map_err(context)?;
     match group.ip() {
         IpAddr::V4(group) => socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(group) => socket.join_multicast_v6(&group, 0),
@@ -89,6 +87,14 @@ fn group_echo(group: SocketAddr) -> Outcome {
         }
     }
     Err(format!("echo in {group}: no answer in {ATTEMPTS} attempts"))
+}
+
+/// The address that stands for all of its family.
+fn unspecified(address: SocketAddr) -> IpAddr {
+    match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
 }
 
 fn exchange_line(address: SocketAddr, number: usize) -> Outcome {

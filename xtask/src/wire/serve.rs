@@ -12,12 +12,8 @@ use super::{Outcome, capture, ensure};
 
 /// The name of the device in each namespace.
 pub(crate) const DEVICE: &str = "ustack0";
-/// The address of our stack.
-pub(crate) const OURS: &str = "10.77.0.2";
-/// The address of the kernel's side.
-pub(crate) const KERNELS: &str = "10.77.0.1";
-/// The line that says that the web server answers.
-const READY: &str = "http://10.77.0.2/";
+/// What a line has in it that says that the web server answers.
+const READY: &str = "curl http://";
 /// The bound for being ready, and for ending after SIGTERM.
 const PROMPTLY: Duration = Duration::from_secs(5);
 
@@ -40,8 +36,8 @@ pub(crate) fn start_captured(lab: &Lab) -> Outcome<Serve<'_>> {
 
 /// Starts it with further arguments.
 pub(crate) fn start_with<'a>(lab: &'a Lab, extra: &[&str], capture: Option<String>) -> Outcome<Serve<'a>> {
-    let mut args =
-        vec!["serve", "--tun", DEVICE, "--address", "10.77.0.2/24", "--host-address", "10.77.0.1/24"];
+    let [ours, kernels] = [lab.family.ours(), lab.family.kernels()].map(|end| lab.family.in_subnet(end));
+    let mut args = vec!["serve", "--tun", DEVICE, "--address", &ours, "--host-address", &kernels];
     args.extend(lab.mode.flags());
     args.extend(extra);
     args.extend(capture.as_deref().map(|path| ["--pcap", path]).into_iter().flatten());
@@ -87,6 +83,7 @@ pub(crate) fn nothing_left(lab: &Lab) -> Outcome {
     let links = lab.namespace.ip(&["-brief", "link"])?;
     ensure!(!links.contains(DEVICE), "device {DEVICE} is left behind: {}", links.trim());
     let addresses = lab.namespace.ip(&["-brief", "address"])?;
-    ensure!(!addresses.contains("10.77.0."), "addresses are left behind: {}", addresses.trim());
+    let left = ["10.77.0.", "fd77::"].iter().any(|ours| addresses.contains(ours));
+    ensure!(!left, "addresses are left behind: {}", addresses.trim());
     Ok(())
 }

@@ -126,6 +126,10 @@ impl TransportServices for FakeHost {
 
     fn confirm_reachable(&mut self, _: Instant, _: &Hop) {}
 
+    fn refuse(&mut self, _: RxPacket) {
+        unreachable!("for datagrams")
+    }
+
     fn set_group(
         &mut self,
         _: NicId,

@@ -60,7 +60,7 @@ impl Tcp {
     }
 
     /// What is to be remembered of a SYN.
-    fn record_of_syn(
+    pub(crate) fn record_of_syn(
         &mut self,
         cx: &mut TransportCx<'_>,
         id: EndpointId,
@@ -72,14 +72,16 @@ impl Tcp {
             return Err(DropReason::MartianSource); // R9293-MUST-63
         }
         let secrets = self.shared.secrets(cx);
-        let Some(Socket::Listener(listener)) = self.sockets.get(id) else {
-            return Err(DropReason::NoEndpoint);
+        let (settings, nic) = match self.sockets.get(id) {
+            Some(Socket::Listener(listener)) => (&listener.settings, listener.nic),
+            Some(Socket::Forwarder(forwarder)) => (&forwarder.settings, forwarder.config.nic),
+            _ => return Err(DropReason::NoEndpoint),
         };
-        let nic = listener.nic.or(answer_nic(packet));
+        let nic = nic.or(answer_nic(packet));
         let query = RouteQuery { nic, local: Some(tuple.local), remote: tuple.remote };
         let route = cx.host.route(&query).map_err(|_| DropReason::NoRoute)?;
         let config = &self.shared.config;
-        let (path, settings) = (Path::new(&route), &listener.settings);
+        let path = Path::new(&route);
         let limit = path.window_limit(u32::from(default_mss(&tuple)));
         let has_timestamps = seg.timestamps.is_some() && config.timestamps;
         let options = if has_timestamps { TIMESTAMP_OPTION } else { 0 };
@@ -98,10 +100,11 @@ impl Tcp {
             retries: 0,
             sack: seg.sack_permitted && config.sack,
             queued: true,
+            held: false,
             acked: false,
             resent: false,
             gives_cookie: false,
-            ecn: OpeningEcn::of_syn(listener.settings.ecn.accepts, seg),
+            ecn: OpeningEcn::of_syn(settings.ecn.accepts, seg),
         })
     }
 
@@ -244,14 +247,19 @@ impl Tcp {
         let Some(record) = self.half_open.remove(id) else { return };
         cx.unregister(&record.tuple.identity(record.nic), id);
         cx.arm(id, Instant::FAR_FUTURE);
-        if let Some(Socket::Listener(listener)) = self.sockets.get_mut(record.listener) {
-            listener.half_open -= 1;
+        match self.sockets.get_mut(record.listener) {
+            Some(Socket::Listener(listener)) => listener.half_open -= 1,
+            Some(Socket::Forwarder(forwarder)) => forwarder.settle(id, record.tuple.remote),
+            _ => {}
         }
     }
 
     /// The SYN-ACK was not answered in time.
     pub(crate) fn half_open_timeout(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
-        let Some(record) = self.half_open.get_mut(id) else { return };
+        let Some(&record) = self.half_open.get(id) else { return };
+        if record.held {
+            return self.request_timeout(cx, id, &record);
+        }
         let deadline = record.deadline(&self.shared);
         if deadline > cx.now {
             return cx.arm(id, deadline);

@@ -120,6 +120,10 @@ impl TransportServices for Services {
         self.confirmed += 1;
     }
 
+    fn refuse(&mut self, _: RxPacket) {
+        unreachable!("for datagrams")
+    }
+
     fn set_group(
         &mut self,
         _: NicId,

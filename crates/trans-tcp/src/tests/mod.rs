@@ -10,6 +10,7 @@ mod close;
 mod congestion;
 mod data;
 mod ecn;
+mod forward;
 mod fuzz;
 mod loss;
 mod mtu;

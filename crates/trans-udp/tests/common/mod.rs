@@ -26,6 +26,8 @@ pub struct FakeHost {
     pub mtu: Option<u32>,
     pub max_gso: Option<u32>,
     pub generation: u32,
+    /// Senders that are to be told that the port is unreachable.
+    pub refused: Vec<RxPacket>,
     /// The next registration fails.
     pub refuse: bool,
 }
@@ -130,6 +132,10 @@ impl TransportServices for FakeHost {
 
     fn confirm_reachable(&mut self, _: Instant, _: &Hop) {}
 
+    fn refuse(&mut self, packet: RxPacket) {
+        self.refused.push(packet);
+    }
+
     fn set_group(
         &mut self,
         nic: NicId,
@@ -159,6 +165,7 @@ pub struct Net {
     pub host: FakeHost,
     pub wakes: Vec<Waker>,
     pub armed: Vec<(EndpointId, Instant)>,
+    pub now: Instant,
 }
 
 impl Default for Net {
@@ -169,13 +176,19 @@ impl Default for Net {
 
 impl Net {
     pub fn new(config: UdpConfig) -> Self {
-        Self { udp: Udp::new(config), host: FakeHost::default(), wakes: Vec::new(), armed: Vec::new() }
+        Self {
+            udp: Udp::new(config),
+            host: FakeHost::default(),
+            wakes: Vec::new(),
+            armed: Vec::new(),
+            now: Instant::from_secs(1),
+        }
     }
 
     /// Calls the protocol as the host would.
     pub fn with<R>(&mut self, call: impl FnOnce(&mut Udp, &mut TransportCx<'_>) -> R) -> R {
         let mut cx = TransportCx {
-            now: Instant::from_secs(1),
+            now: self.now,
             protocol: PROTOCOL,
             wakes: &mut self.wakes,
             armed: &mut self.armed,

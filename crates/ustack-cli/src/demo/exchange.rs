@@ -3,14 +3,14 @@
 //! Both use the sockets of their host without waiting: each turn they do what can be done. Content is random, from the
 //! seed, and hashed where it is made and where it arrives.
 
-use super::world::{Program, SERVER};
+use super::world::Program;
 use crate::http::hex;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use stack_core::{EndpointId, Error, Families, Instant, Shutdown, TransportCx};
 use stack_host::Host;
 use stack_testkit::SeededRng;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use trans_tcp::{Tcp, TcpInfo};
 
 const PORT: u16 = 80;
@@ -45,6 +45,7 @@ fn did(result: Result<(), Error>, failure: &mut Option<Error>) -> bool {
 
 /// Asks for the resource.
 pub(super) struct Client {
+    server: SocketAddr,
     connection: Option<EndpointId>,
     /// What of the request is not yet written.
     request: Bytes,
@@ -57,11 +58,14 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new() -> Self {
+    /// A client of the server at this address.
+    pub(super) fn new(server: IpAddr) -> Self {
+        let server = SocketAddr::new(server, PORT);
         let request = format!(
-            "GET /demo HTTP/1.1\r\nHost: {SERVER}\r\nUser-Agent: ustack-demo\r\nConnection: close\r\n\r\n"
+            "GET /demo HTTP/1.1\r\nHost: {server}\r\nUser-Agent: ustack-demo\r\nConnection: close\r\n\r\n"
         );
         Self {
+            server,
             connection: None,
             request: request.into(),
             head: Vec::new(),
@@ -94,9 +98,9 @@ impl Client {
 
     fn step(&mut self, tcp: &mut Tcp, cx: &mut TransportCx<'_>) -> Result<(), Error> {
         let Some(id) = self.connection else {
-            let id = tcp.create(cx, Families::V4)?;
+            let id = tcp.create(cx, Families::of(self.server.ip()))?;
             self.connection = Some(id);
-            return tcp.connect(cx, id, SocketAddr::from((SERVER, PORT)));
+            return tcp.connect(cx, id, self.server);
         };
         if !self.request.is_empty() {
             if !tcp.readiness(id).writable {
@@ -188,8 +192,8 @@ impl Server {
 
     fn step(&mut self, tcp: &mut Tcp, cx: &mut TransportCx<'_>) -> Result<(), Error> {
         let Some(listener) = self.listener else {
-            let id = tcp.create(cx, Families::V4)?;
-            tcp.bind(cx, id, SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)))?;
+            let id = tcp.create(cx, Families::Dual)?;
+            tcp.bind(cx, id, SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)))?;
             self.listener = Some(id);
             return tcp.listen(cx, id, 1);
         };
@@ -256,7 +260,7 @@ mod tests {
     fn the_head_is_not_content_however_it_is_cut() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
         for size in 1..answer.len() {
-            let mut client = Client::new();
+            let mut client = Client::new("10.0.0.2".parse().unwrap());
             answer.chunks(size).for_each(|piece| client.take(piece));
             assert_eq!(client.received(), 5, "pieces of {size}");
             assert_eq!(client.hash(), hex(&Sha256::digest(b"hello")));

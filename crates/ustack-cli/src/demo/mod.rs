@@ -40,6 +40,7 @@ const TOO_LONG: Duration = Duration::from_secs(4 * 3600);
 #[command(after_help = "Examples:\n  \
     ustack demo                                   4 MB over 20 Mbit/s, 40 ms, 0.5 % loss\n  \
     ustack demo --loss 5% --rtt 120 --seed 7      a worse line, another dice\n  \
+    ustack demo -6                                the same over IPv6\n  \
     ustack demo --bytes 20M --rate 200 --json     for a script\n\n\
     It needs no root and no device. demo.svg is for a browser, demo.pcapng for Wireshark or tshark (seen by the server).\n\
     The same options give the same files.\n\n\
@@ -68,6 +69,10 @@ pub(crate) struct DemoArgs {
     /// Rate of the line, in Mbit/s
     #[arg(long, value_name = "MBIT", default_value_t = 20.0, allow_negative_numbers = true)]
     rate: f64,
+
+    /// Carry the content over IPv6
+    #[arg(short = '6', long = "ipv6")]
+    v6: bool,
 
     /// Print the figures as one JSON object
     #[arg(long)]
@@ -163,7 +168,7 @@ fn transfer(args: &DemoArgs, line: ImpairConfig, capture: &Capture) -> Outcome<R
     let start = std::time::Instant::now();
     let recorder = Arc::new(Recorder::default());
     let mut world = World::new(args.seed, line, capture, Arc::clone(&recorder) as _)?;
-    let (mut client, mut server) = (Client::new(), Server::new(args.bytes, args.seed));
+    let (mut client, mut server) = (Client::new(world::server(args.v6)), Server::new(args.bytes, args.seed));
     let bar = progress(args);
     let mut now = Instant::ZERO;
     let mut done: Option<(Instant, TcpInfo)> = None;
@@ -247,7 +252,15 @@ impl Report {
         let equal = if self.equal() { "equal" } else { "DIFFERENT" };
         let rows = [
             ("line", line),
-            ("content", format!("{} over HTTP/1.1, TCP {}", units::bytes(self.bytes), self.info.congestion)),
+            (
+                "content",
+                format!(
+                    "{} over HTTP/1.1, TCP {}, {}",
+                    units::bytes(self.bytes),
+                    self.info.congestion,
+                    if args.v6 { "IPv6" } else { "IPv4" }
+                ),
+            ),
             ("virtual time", units::time(self.virtual_time)),
             ("wall time", units::time(self.wall_time)),
             ("goodput", units::rate(self.goodput())),
@@ -268,6 +281,7 @@ impl Report {
         json!({
             "seed": args.seed,
             "bytes": self.bytes,
+            "ip": if args.v6 { 6 } else { 4 },
             "virtual_seconds": self.virtual_time.as_secs_f64(),
             "wall_seconds": self.wall_time.as_secs_f64(),
             "goodput_bits_per_second": self.goodput(),

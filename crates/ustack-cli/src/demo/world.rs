@@ -5,22 +5,36 @@
 //! loop would: receive, poll, the program's turn, transmit.
 
 use crate::failure::{Failure, Outcome};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use link_channel::{ChannelConfig, pair};
 use link_impair::{Impair, ImpairConfig};
 use link_pcap::{Capture, Pcap};
 use net_ipv4::Ipv4;
+use net_ipv6::Ipv6;
 use stack_core::{Instant, LinkEndpoint, LinkReceive, LinkTransmit, NicId, RxBatch};
 use stack_host::{Host, NicConfig};
 use stack_testkit::SeededRng;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use trans_tcp::{Probe, Tcp, TcpConfig};
 
-pub(super) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+/// Both hosts have an address of each family.
+const CLIENT: [IpNet; 2] = addresses(1);
+const SERVER: [IpNet; 2] = addresses(2);
 const NIC: NicId = NicId(1);
 /// Packets that a host makes before its link is asked to take them.
 const BUDGET: usize = 64;
+
+const fn addresses(host: u8) -> [IpNet; 2] {
+    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, host), 24);
+    let v6 = Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, host as u16), 64);
+    [IpNet::V4(v4), IpNet::V6(v6)]
+}
+
+/// The server's address of a family.
+pub(super) fn server(v6: bool) -> IpAddr {
+    SERVER[usize::from(v6)].addr()
+}
 
 /// A program on a host.
 pub(super) trait Program {
@@ -74,16 +88,18 @@ impl World {
 }
 
 impl Node {
-    fn new(link: Box<dyn LinkEndpoint>, address: Ipv4Addr, tcp: TcpConfig, seed: u64) -> Outcome<Self> {
+    fn new(link: Box<dyn LinkEndpoint>, addresses: [IpNet; 2], tcp: TcpConfig, seed: u64) -> Outcome<Self> {
         let refused =
             |error: &dyn std::fmt::Display| Failure::Told(format!("the demo's host can't be made: {error}"));
-        let builder = Host::builder().network(Ipv4::default()).transport(Tcp::new(tcp));
+        let builder =
+            Host::builder().network(Ipv4::default()).network(Ipv6::default()).transport(Tcp::new(tcp));
         let mut host =
             builder.rng(Box::new(SeededRng::new(seed))).build().map_err(|error| refused(&error))?;
         let nic = NicConfig::new("line", link.capabilities());
-        let net = ipnet::Ipv4Net::new_assert(address, 24).into();
         host.add_nic(Instant::ZERO, NIC, nic).map_err(|error| refused(&error))?;
-        host.add_address(Instant::ZERO, NIC, net).map_err(|error| refused(&error))?;
+        for net in addresses {
+            host.add_address(Instant::ZERO, NIC, net).map_err(|error| refused(&error))?;
+        }
         let (receive, transmit) = link.split();
         Ok(Self { host, receive, transmit, inbound: RxBatch::new() })
     }

@@ -3,8 +3,9 @@
 use crate::failure::Failure;
 use crate::units;
 use clap::Args;
-use stack_core::{EcnPolicy, IpNet};
-use std::net::IpAddr;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use stack_core::EcnPolicy;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 /// Smallest MTU of IPv4 (RFC 791 §3.2) and of IPv6 (RFC 8200 §5), in bytes.
@@ -13,6 +14,10 @@ const LEAST_MTU_V6: u32 = 1280;
 /// Largest MTU of a TUN device, and of a TAP device, whose frames have a header, in bytes.
 const MOST_MTU: i64 = 65_535;
 const MOST_MTU_TAP: u32 = 65_521;
+
+/// Our addresses if none is given: of IPv4 from a private block (RFC 1918), of IPv6 from a unique local one (RFC 4193).
+const DEFAULT_V4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 77, 0, 2), 24);
+const DEFAULT_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2), 64);
 
 /// The device between the kernel and our stack.
 #[derive(Args, Clone, Debug)]
@@ -26,9 +31,9 @@ pub(crate) struct DeviceArgs {
     #[arg(long)]
     pub(crate) tap: bool,
 
-    /// Address of our stack and its subnet; may be given for IPv4 and IPv6
-    #[arg(long, value_name = "ADDRESS/PREFIX", default_value = "10.77.0.2/24", value_parser = net)]
-    pub(crate) address: Vec<IpNet>,
+    /// Address of our stack and its subnet; may be given for IPv4 and IPv6 [default: 10.77.0.2/24 and fd77::2/64]
+    #[arg(long, value_name = "ADDRESS/PREFIX", value_parser = net)]
+    address: Vec<IpNet>,
 
     /// Address of the kernel's side [default: the first other address of each subnet]
     #[arg(long, value_name = "ADDRESS/PREFIX", value_parser = net)]
@@ -65,16 +70,28 @@ pub(crate) struct DeviceArgs {
 }
 
 impl DeviceArgs {
-    /// The kernel's addresses: those given, or the first other one of each subnet of ours.
+    /// Our addresses: those given, or one of each family; a device too narrow for IPv6 has none of that.
+    pub(crate) fn addresses(&self) -> Vec<IpNet> {
+        if self.address.is_empty() {
+            let v6 = (self.mtu >= LEAST_MTU_V6).then_some(IpNet::V6(DEFAULT_V6));
+            return std::iter::once(IpNet::V4(DEFAULT_V4)).chain(v6).collect();
+        }
+        self.address.clone()
+    }
+
+    /// Whether somebody has asked for these addresses, so that none may be left out.
+    pub(crate) fn asks_for_addresses(&self) -> bool {
+        !self.address.is_empty()
+    }
+
+    /// The kernel's addresses: those given, and the first other one of each subnet of ours that has none of them.
     ///
     /// # Errors
     /// The two sides could not reach each other.
     pub(crate) fn host_addresses(&self) -> Result<Vec<IpNet>, Failure> {
-        if self.host_address.is_empty() {
-            return self.address.iter().map(|net| neighbor(*net)).collect();
-        }
+        let all = self.addresses();
         for host in &self.host_address {
-            let same = self.address.iter().any(|ours| ours.addr() == host.addr());
+            let same = all.iter().any(|ours| ours.addr() == host.addr());
             if same {
                 let message = format!(
                     "{} cannot be both ours and the kernel's; give --host-address another address of the subnet",
@@ -82,8 +99,8 @@ impl DeviceArgs {
                 );
                 return Err(message.into());
             }
-            if !self.address.iter().any(|ours| ours.contains(&host.addr()) && host.contains(&ours.addr())) {
-                let ours: Vec<String> = self.address.iter().map(IpNet::to_string).collect();
+            if !all.iter().any(|ours| ours.contains(&host.addr()) && host.contains(&ours.addr())) {
+                let ours: Vec<String> = all.iter().map(IpNet::to_string).collect();
                 let message = format!(
                     "--host-address {host} and --address {} are not in one subnet, so neither side would find the other; \
                      choose both from one subnet, such as 10.77.0.1/24 and 10.77.0.2/24",
@@ -92,7 +109,10 @@ impl DeviceArgs {
                 return Err(message.into());
             }
         }
-        Ok(self.host_address.clone())
+        let alone =
+            all.iter().filter(|ours| !self.host_address.iter().any(|host| ours.contains(&host.addr())));
+        let others: Result<Vec<IpNet>, Failure> = alone.map(|net| neighbor(*net)).collect();
+        Ok(self.host_address.iter().copied().chain(others?).collect())
     }
 
     /// What is wrong with the options together.
@@ -177,7 +197,9 @@ mod tests {
 
     #[test]
     fn the_kernel_gets_the_first_other_address() {
-        assert_eq!(hosts("x").unwrap(), "10.77.0.1/24");
+        assert_eq!(hosts("x").unwrap(), "10.77.0.1/24 fd77::1/64");
+        assert_eq!(hosts("x --mtu 1000").unwrap(), "10.77.0.1/24", "too narrow for IPv6");
+        assert_eq!(hosts("x --host-address 10.77.0.9/24").unwrap(), "10.77.0.9/24 fd77::1/64");
         assert_eq!(hosts("x --address 10.1.2.1/24").unwrap(), "10.1.2.2/24");
         assert_eq!(hosts("x --address 10.1.2.1/31").unwrap(), "10.1.2.0/31");
         assert_eq!(hosts("x --address 10.1.2.9/24 --address fd00::2/64").unwrap(), "10.1.2.1/24 fd00::1/64");

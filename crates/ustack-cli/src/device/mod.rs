@@ -19,7 +19,7 @@ use link_impair::{Impair, ImpairConfig};
 use link_pcap::{Capture, CaptureConfig, Pcap};
 use link_tun::{Tun, TunConfig};
 use netlink::Netlink;
-use stack_core::{EcnPolicy, LinkAddress, LinkEndpoint, NicId};
+use stack_core::{EcnPolicy, Families, LinkAddress, LinkEndpoint, NicId};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
@@ -60,33 +60,36 @@ impl Device {
     /// The step that failed, why, and what to do.
     pub(crate) fn open(args: &DeviceArgs) -> Outcome<Self> {
         args.check()?;
-        let hosts = args.host_addresses()?;
+        let (mut ours, mut hosts) = (args.addresses(), args.host_addresses()?);
         let netlink = Netlink::new().map_err(|error| {
             Failure::new("talk to the kernel about devices", error, "see whether netlink is forbidden")
         })?;
         let (mut tun, made) = attach(args, &netlink)?;
         let name = tun.name().to_owned();
         if made {
-            address_kernel(&netlink, &name, &hosts)?;
+            if address_kernel(&netlink, &name, &hosts, args.asks_for_addresses())? == Families::V4 {
+                ours.retain(|net| net.addr().is_ipv4());
+                hosts.retain(|net| net.addr().is_ipv4());
+            }
             tun.set_up().map_err(|error| error.to_string())?;
         } else {
             check_adopted(&netlink, &name, &hosts);
         }
         let (offload, mtu) = (tun.offload().to_string(), tun.capabilities().mtu);
         let capture = args.pcap.as_deref().map(capture).transpose()?;
-        let link = decorate(tun, args, &name, capture.as_ref())?;
+        let link = decorate(tun, args, &ours, &name, capture.as_ref())?;
         let gateways = if args.gateway.is_empty() {
             hosts.iter().map(IpNet::addr).collect()
         } else {
             args.gateway.clone()
         };
         let mut nic = NicConfig::new(link).id(NicId(1)).name(&name);
-        nic = args.address.iter().fold(nic, |nic, net| nic.address(*net));
+        nic = ours.iter().fold(nic, |nic, net| nic.address(*net));
         nic = gateways.into_iter().fold(nic, NicConfig::gateway);
         let ipv6 = if args.autoconf { Ipv6Config::autoconfigured() } else { Ipv6Config::default() };
         let stack = protocols(Stack::builder(), args.ecn, ipv6).nic(nic).build();
         let stack = Ours::new(stack.map_err(|error| error.to_string())?);
-        let addresses = args.address.iter().map(IpNet::addr).collect();
+        let addresses = ours.iter().map(IpNet::addr).collect();
         Ok(Self { stack, name, made, offload, mtu, addresses, capture })
     }
 
@@ -140,8 +143,9 @@ fn attach(args: &DeviceArgs, netlink: &Netlink) -> Outcome<(Tun, bool)> {
     Ok((tun, !existed))
 }
 
-/// Gives the kernel's side its addresses, unless another device has one of them already.
-fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet]) -> Outcome {
+/// Gives the kernel's side its addresses, unless another device has one of them already. A kernel without IPv6 is enough
+/// where nobody has asked for it; returns which families the device has.
+fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet], all: bool) -> Outcome<Families> {
     let failed = |error: std::io::Error| {
         Failure::new(format_args!("give {name} its address"), error, "run it with sudo, or as root")
     };
@@ -158,7 +162,17 @@ fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet]) -> Outcome {
         }
     }
     let index = netlink.index(name).unwrap_or_default();
-    hosts.iter().try_for_each(|host| netlink.add_address(index, *host).map_err(failed))
+    let mut families = Families::Dual;
+    for host in hosts {
+        match netlink.add_address(index, *host) {
+            Err(error) if host.addr().is_ipv6() && !all => {
+                tracing::warn!("the kernel takes no IPv6 address on {name} ({error}); going on with IPv4");
+                families = Families::V4;
+            }
+            given => given.map_err(failed)?,
+        }
+    }
+    Ok(families)
 }
 
 /// An adopted device stays as it is; one that can't work deserves a word.
@@ -195,6 +209,7 @@ fn capture(path: &std::path::Path) -> Outcome<Capture> {
 fn decorate(
     tun: Tun,
     args: &DeviceArgs,
+    ours: &[IpNet],
     name: &str,
     capture: Option<&Capture>,
 ) -> Outcome<Box<dyn LinkEndpoint>> {
@@ -212,7 +227,7 @@ fn decorate(
     if !args.tap {
         return Ok(link);
     }
-    let station = station(args.address.first().map_or(IpAddr::from([0; 4]), IpNet::addr));
+    let station = station(ours.first().map_or(IpAddr::from([0; 4]), IpNet::addr));
     Ok(Box::new(Ethernet::new(link, station).map_err(|error| error.to_string())?))
 }
 

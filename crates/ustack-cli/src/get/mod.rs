@@ -5,7 +5,8 @@ mod url;
 
 use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Outcome, output_failed, say};
-use crate::{host, units};
+use crate::host::{self, FamilyArgs};
+use crate::units;
 use clap::Args;
 use http::Answer;
 use serde_json::json;
@@ -29,6 +30,9 @@ pub(crate) struct GetArgs {
     #[arg(value_parser = Url::parse)]
     url: Url,
 
+    #[command(flatten)]
+    family: FamilyArgs,
+
     /// Write the content into this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -43,8 +47,8 @@ pub(crate) struct GetArgs {
 
 /// Fetches it.
 pub(crate) async fn run(args: GetArgs) -> Outcome {
-    let ours: Vec<_> = args.device.address.iter().map(ipnet::IpNet::addr).collect();
-    let server = SocketAddr::new(host::resolve(&args.url.host, &ours)?, args.url.port);
+    let address = host::resolve(&args.url.host, &args.device.addresses(), args.family)?;
+    let server = SocketAddr::new(address, args.url.port);
     let device = Device::open(&args.device)?;
     tokio::select! {
         done = fetch(&args, &device, server) => done?,

@@ -11,17 +11,27 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// Commands to try from the other side, one service each.
+    /// Commands to try from the other side: one service each with the first address, and the best of them with the others.
     pub(crate) fn commands(&self) -> Vec<String> {
-        self.addresses.iter().flat_map(|&address| commands(address)).collect()
+        let Some((&first, others)) = self.addresses.split_first() else { return Vec::new() };
+        let others = others.iter().flat_map(|&address| greetings(address));
+        services(first).into_iter().chain(others).collect()
     }
 }
 
-fn commands(address: IpAddr) -> Vec<String> {
-    let url = match address {
+fn url(address: IpAddr) -> String {
+    match address {
         IpAddr::V4(v4) => format!("http://{v4}"),
         IpAddr::V6(v6) => format!("http://[{v6}]"),
-    };
+    }
+}
+
+fn greetings(address: IpAddr) -> [String; 3] {
+    [format!("curl {}/", url(address)), format!("ping {address}"), format!("iperf3 -c {address}")]
+}
+
+fn services(address: IpAddr) -> Vec<String> {
+    let url = url(address);
     vec![
         format!("curl {url}/"),
         format!("curl {url}/bytes/100M -o /dev/null"),
@@ -82,11 +92,11 @@ mod tests {
 
     #[test]
     fn names_of_files_are_escaped() {
-        let about = About { addresses: vec!["fd00::2".parse().unwrap()] };
+        let about = About { addresses: vec!["fd00::2".parse().unwrap(), "10.0.0.2".parse().unwrap()] };
         let names = ["<b> &".to_owned()];
         let page = html(&about, Some(&names));
         assert!(page.contains("&lt;b&gt; &amp;") && page.contains("href=\"/%3Cb%3E%20%26\""), "{page}");
-        assert!(page.contains("curl http://[fd00::2]/\n"));
+        assert!(page.contains("curl http://[fd00::2]/\n") && page.contains("iperf3 -c 10.0.0.2"));
         assert!(text(&about, Some(&names)).contains("  /%3Cb%3E%20%26\n"));
     }
 }

@@ -1,14 +1,14 @@
 //! `ustack ping`: echo requests from our stack, with the options and the lines that everybody knows.
 
-mod socket;
 mod statistics;
 
 use crate::device::{Device, DeviceArgs};
+use crate::echoes::{Echoes, Heard, describe};
 use crate::failure::{Failure, Outcome, say};
-use crate::{host, stop, units};
+use crate::host::{self, FamilyArgs};
+use crate::{stop, units};
 use clap::Args;
 use serde_json::json;
-use socket::{Echoes, Heard};
 use statistics::Statistics;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,12 +23,16 @@ const WAITING: usize = 1000;
 #[command(after_help = "Examples:\n  \
     sudo ustack ping 10.77.0.1                       the kernel behind the device, until Ctrl-C\n  \
     sudo ustack ping -c 5 -i 0.2 -s 8000 10.77.0.1   five fragmented ones, five a second\n  \
+    sudo ustack ping -6 -c 3 fd77::1                 over IPv6; with a name, its IPv6 address\n  \
     sudo ustack ping -c 3 --json 10.77.0.1           for a script\n\n\
     Beyond this machine the kernel has to forward and translate: sysctl net.ipv4.ip_forward=1, and a masquerade rule.\n\n\
     Exit status: 0 there was a reply; 1 there was none, or it could not start; 2 wrong options.")]
 pub(crate) struct PingArgs {
     /// Name or address of the host
     host: String,
+
+    #[command(flatten)]
+    family: FamilyArgs,
 
     /// Stop after so many requests
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -63,8 +67,7 @@ pub(crate) async fn run(args: PingArgs) -> Outcome<ExitCode> {
     if args.interval.is_zero() {
         return Err("an interval of 0 would flood the host; give -i 0.001 or more".to_owned().into());
     }
-    let ours: Vec<_> = args.device.address.iter().map(ipnet::IpNet::addr).collect();
-    let address = host::resolve(&args.host, &ours)?;
+    let address = host::resolve(&args.host, &args.device.addresses(), args.family)?;
     let mut signals = stop::Signals::new()?;
     let device = Device::open(&args.device)?;
     let mut ping = Ping::new(&args, address);
@@ -98,8 +101,8 @@ impl<'a> Ping<'a> {
         let Self { args, address, .. } = *self;
         self.line(format_args!("PING {} ({address}) with {} bytes of data", args.host, args.size))?;
         match address {
-            IpAddr::V4(_) => self.exchange(Echoes::<V4>::new(device.stack.stack(), address, args.ttl)?).await,
-            IpAddr::V6(_) => self.exchange(Echoes::<V6>::new(device.stack.stack(), address, args.ttl)?).await,
+            IpAddr::V4(_) => self.exchange(Echoes::<V4>::new(device.stack.stack(), address)?).await,
+            IpAddr::V6(_) => self.exchange(Echoes::<V6>::new(device.stack.stack(), address)?).await,
         }
     }
 
@@ -128,7 +131,7 @@ impl<'a> Ping<'a> {
     fn send<F: Family>(&mut self, echoes: &Echoes<F>, payload: &[u8]) -> Outcome {
         let number = self.statistics.sent() + 1;
         self.statistics.count_sent();
-        match echoes.send(number as u16, payload) {
+        match echoes.send(number as u16, payload, self.args.ttl) {
             Ok(now) => {
                 self.waiting.insert(number, now);
                 while self.waiting.len() > WAITING {
@@ -174,7 +177,8 @@ impl<'a> Ping<'a> {
                     units::time(time)
                 ))
             }
-            Heard::Error { from, sequence, what } => {
+            Heard::Error { from, sequence, kind } => {
+                let what = describe(kind);
                 let number = number(sequence).inspect(|number| {
                     self.statistics.count_error(*number, what.clone());
                 });

@@ -41,13 +41,27 @@ fn figures_for_a_script() {
     let out = folder.path("out");
     let args = [&["demo", "--out", &out][..], &line].concat();
     let json: Value = serde_json::from_str(&success(&ustack(&args))).unwrap();
-    assert_eq!((&json["bytes"], &json["sha256_equal"]), (&1_000_000.into(), &true.into()));
+    assert_eq!(
+        (&json["bytes"], &json["sha256_equal"], &json["ip"]),
+        (&1_000_000.into(), &true.into(), &4.into())
+    );
     let seconds = json["virtual_seconds"].as_f64().unwrap();
     // 80 ms of sending at least, and the round trips of slow start.
     assert!((0.08..1.0).contains(&seconds), "{seconds} s");
     let rtt = json["min_rtt_ms"].as_f64().unwrap();
     assert!((20.0..25.0).contains(&rtt), "{rtt} ms");
     assert_eq!(json["sha256"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn over_ipv6_every_packet_is_of_ipv6() {
+    let folder = Folder::new("ipv6");
+    let out = folder.path("out");
+    assert!(success(&ustack(&["demo", "-6", "--out", &out, "--bytes", "50k"])).contains("IPv6"));
+    let capture = std::fs::read(format!("{out}/demo.pcapng")).unwrap();
+    let server = "fd00::2".parse::<std::net::Ipv6Addr>().unwrap().octets();
+    assert!(capture.windows(16).any(|bytes| bytes == server));
+    assert!(!capture.windows(4).any(|bytes| bytes == [10, 0, 0, 2]));
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(crate) mod tcp;
 #[cfg(feature = "udp")]
 mod udp;
 #[cfg(feature = "udp")]
+mod udp_forward;
+#[cfg(feature = "udp")]
 mod udp_multicast;
 pub(crate) mod wait;
 
@@ -25,9 +27,11 @@ pub use address::ToSocketAddr;
 #[cfg(feature = "icmp")]
 pub use icmp::{Echo, IcmpSocket};
 #[cfg(feature = "tcp")]
-pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use tcp::{Incoming, TcpForwarder, TcpListener, TcpRequest, TcpStream};
 #[cfg(feature = "udp")]
 pub use udp::UdpSocket;
+#[cfg(feature = "udp")]
+pub use udp_forward::{UdpForwarder, UdpRequest};
 
 use crate::error::SocketError;
 use stack_core::{Error, NicId};

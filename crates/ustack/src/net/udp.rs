@@ -24,16 +24,38 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
+    pub(crate) fn adopt(socket: Socket<Udp>) -> Self {
+        Self { socket: Arc::new(socket) }
+    }
+
     /// A socket of `stack` with this local address. Port 0 picks one; `[::]` takes IPv4 peers as well.
     ///
     /// # Errors
     /// Why not, with the remedy.
     pub fn bind(stack: &Stack, local: impl ToSocketAddr) -> Result<Self, BindError> {
+        Self::bind_with(stack, local, &[])
+    }
+
+    /// A socket with settings that have to be there before it is bound, such as the only interface that it uses
+    /// ([`SocketOption::BindToNic`]) or the sharing of its port.
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub fn bind_with(
+        stack: &Stack,
+        local: impl ToSocketAddr,
+        options: &[SocketOption],
+    ) -> Result<Self, BindError> {
         let local = local.to_socket_addr()?;
         let refuse = |error| BindError::new(local, error, Udp::NAME);
-        let socket = Socket::create(stack, families_of(local)).map_err(refuse)?;
-        socket.call(|udp, cx, id| stack_core::Endpoints::bind(udp, cx, id, local)).map_err(refuse)?;
-        Ok(Self { socket: Arc::new(socket) })
+        let socket = Socket::<Udp>::create(stack, families_of(local)).map_err(refuse)?;
+        let bound = socket.call(|udp, cx, id| {
+            let set = |option: &SocketOption| stack_core::Endpoints::set_option(udp, cx, id, *option);
+            options.iter().try_for_each(set)?;
+            stack_core::Endpoints::bind(udp, cx, id, local)
+        });
+        bound.map_err(refuse)?;
+        Ok(Self::adopt(socket))
     }
 
     /// Sends to `remote` from now on, and receives from it only.

@@ -7,6 +7,8 @@
 //! Every async method is cancel safe: dropping its future loses no data, since an operation is done whole or not at all.
 //! The `poll_` functions keep the last task for each direction only, as tokio's do.
 
+#[cfg(any(feature = "tcp", feature = "udp"))]
+mod forward;
 #[cfg(feature = "icmp")]
 mod icmp;
 #[cfg(feature = "tcp")]
@@ -20,6 +22,10 @@ mod udp;
 #[cfg(feature = "udp")]
 mod udp_multicast;
 
+#[cfg(feature = "tcp")]
+pub use forward::{TcpForwarder, TcpRequest};
+#[cfg(feature = "udp")]
+pub use forward::{UdpForwarder, UdpRequest};
 #[cfg(feature = "icmp")]
 pub use icmp::IcmpSocket;
 #[cfg(feature = "tcp")]

@@ -20,7 +20,7 @@ use trans_tcp::{Tcp, TcpInfo};
 
 /// A TCP connection. Dropping it closes the connection, which then ends in an orderly way by itself.
 pub struct TcpStream {
-    socket: Socket<Tcp>,
+    pub(super) socket: Socket<Tcp>,
 }
 
 crate::net::tcp::options::connection_settings!(TcpStream);

@@ -2,6 +2,7 @@
 
 use super::{is_ready, poll_io};
 use crate::error::{BindError, ConnectError, SocketError};
+use crate::net::socket::Socket;
 use crate::net::{ToSocketAddr, UdpSocket as Blocking, io_result};
 use crate::stack::Stack;
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 use tokio::io::ReadBuf;
+use trans_udp::Udp;
 
 /// A UDP socket. All methods take `&self`; tasks may share it.
 #[derive(Debug)]
@@ -18,6 +20,10 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
+    pub(super) fn adopt(socket: Socket<Udp>) -> Self {
+        Self { inner: Blocking::adopt(socket) }
+    }
+
     /// A socket of `stack` with this local address. Port 0 picks one; `[::]` takes IPv4 peers as well.
     ///
     /// # Errors
@@ -25,6 +31,19 @@ impl UdpSocket {
     #[expect(clippy::unused_async, reason = "the shape of tokio's")]
     pub async fn bind(stack: &Stack, local: impl ToSocketAddr) -> Result<Self, BindError> {
         Ok(Self { inner: Blocking::bind(stack, local)? })
+    }
+
+    /// A socket with settings that have to be there before it is bound, such as the only interface that it uses
+    /// ([`SocketOption::BindToNic`]) or the sharing of its port.
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub fn bind_with(
+        stack: &Stack,
+        local: impl ToSocketAddr,
+        options: &[SocketOption],
+    ) -> Result<Self, BindError> {
+        Ok(Self { inner: Blocking::bind_with(stack, local, options)? })
     }
 
     /// Sends to `remote` from now on, and receives from it only.

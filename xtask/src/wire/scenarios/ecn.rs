@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::http::{download, make_blob, url};
+use super::http::{download, make_blob};
 use super::outward;
 use crate::wire::lab::Lab;
 use crate::wire::process::Input;
@@ -42,7 +42,7 @@ fn asked_by_the_kernel(lab: &Lab) -> Outcome {
 /// While it flows, the kernel's socket tells of our echoes.
 fn upload(lab: &Lab) -> Outcome {
     let blob = lab.path("blob");
-    let client = lab.spawn("curl", &["-sS", "--fail", "-T", &blob, &url("/upload")], Input::End)?;
+    let client = lab.spawn("curl", &["-sS", "--fail", "-T", &blob, &lab.url("/upload")], Input::End)?;
     hears_echoes(lab)?;
     client.wait(LIMIT)?.success().map(drop)
 }

@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
-use super::http::{download, make_blob, url};
+use super::http::{download, make_blob};
 use crate::wire::lab::Lab;
 use crate::wire::process::{Input, Process};
-use crate::wire::serve::{self, DEVICE, KERNELS, OURS, nothing_left};
+use crate::wire::serve::{self, DEVICE, nothing_left};
 use crate::wire::{Outcome, ensure};
 
 /// Far more than moves before the fault.
@@ -19,7 +19,7 @@ pub(crate) fn peer_killed(lab: &Lab) -> Outcome {
     let mut serve = serve::start_with(lab, &["--dir", &lab.path("")], None)?;
     for _ in 0..5 {
         let mut down = transfer(lab)?;
-        let mut up = lab.spawn("curl", &["-sS", "-T", "/dev/zero", &url("/upload")], Input::End)?;
+        let mut up = lab.spawn("curl", &["-sS", "-T", "/dev/zero", &lab.url("/upload")], Input::End)?;
         flowing(lab, 2)?;
         ensure!(down.is_running() && up.is_running(), "a transfer ended before its client was killed");
         down.kill();
@@ -62,7 +62,7 @@ pub(crate) fn stopped(lab: &Lab) -> Outcome {
     for how in ["TERM", "INT"] {
         let mut serve = serve::start(lab)?;
         let mut down = transfer(lab)?;
-        let mut up = lab.spawn("curl", &["-sS", "-T", "/dev/zero", &url("/upload")], Input::End)?;
+        let mut up = lab.spawn("curl", &["-sS", "-T", "/dev/zero", &lab.url("/upload")], Input::End)?;
         flowing(lab, 2)?;
         ensure!(down.is_running() && up.is_running(), "a transfer ended before serve was asked to end");
         serve.process().signal(how)?;
@@ -94,13 +94,17 @@ pub(crate) fn killed(lab: &Lab) -> Outcome {
 pub(crate) fn adopted(lab: &Lab) -> Outcome {
     let mode = if lab.mode.is_tap() { "tap" } else { "tun" };
     lab.namespace.ip(&["tuntap", "add", "dev", DEVICE, "mode", mode])?;
-    lab.namespace.ip(&["address", "add", &format!("{KERNELS}/24"), "dev", DEVICE])?;
+    lab.namespace.ip(&["address", "add", &lab.family.in_subnet(lab.family.kernels()), "dev", DEVICE])?;
     lab.namespace.ip(&["link", "set", DEVICE, "up"])?;
     let serve = serve::start(lab)?;
-    lab.check("ping", &["-n", "-c", "2", "-i", "0.2", "-W", "2", OURS], SOON)?;
+    lab.check("ping", &["-n", "-c", "2", "-i", "0.2", "-W", "2", lab.ours()], SOON)?;
     serve.stop_adopted()?;
     let addresses = lab.namespace.ip(&["-brief", "address", "show", "dev", DEVICE])?;
-    ensure!(addresses.contains(KERNELS), "the adopted device lost its address: {}", addresses.trim());
+    ensure!(
+        addresses.contains(lab.family.kernels()),
+        "the adopted device lost its address: {}",
+        addresses.trim()
+    );
     Ok(())
 }
 
@@ -120,5 +124,5 @@ fn flowing(lab: &Lab, transfers: usize) -> Outcome {
 }
 
 fn transfer(lab: &Lab) -> Outcome<Process> {
-    lab.spawn("curl", &["-sS", "--output", "/dev/null", &url(ENDLESS)], Input::End)
+    lab.spawn("curl", &["-sS", "--output", "/dev/null", &lab.url(ENDLESS)], Input::End)
 }

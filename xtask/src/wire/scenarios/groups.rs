@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::wire::lab::Lab;
-use crate::wire::serve::{self, DEVICE, KERNELS};
+use crate::wire::serve::{self, DEVICE};
 use crate::wire::{Outcome, capture, ensure};
 
 const GROUP_V4: &str = "239.77.0.9";
@@ -21,7 +21,7 @@ const PROMPT: Duration = Duration::from_secs(5);
 pub(crate) fn echo(lab: &Lab) -> Outcome {
     let path = lab.path("serve.pcapng");
     let serve = serve::start_with(lab, &[&ADDRESSES[..], &JOIN].concat(), Some(path.clone()))?;
-    lab.namespace.ip(&["route", "add", "239.0.0.0/8", "dev", DEVICE, "src", KERNELS])?;
+    lab.namespace.ip(&["route", "add", "239.0.0.0/8", "dev", DEVICE, "src", lab.family.kernels()])?;
     for group in [format!("{GROUP_V4}:7007"), format!("[{GROUP_V6}]:7007")] {
         lab.probe(&["group-echo", &group])?.wait(Duration::from_secs(20))?.success()?;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::wire::lab::Lab;
 use crate::wire::probe::pattern;
-use crate::wire::serve::{self, OURS};
+use crate::wire::serve;
 use crate::wire::{Outcome, ensure};
 
 const MEGABYTE: usize = 1_000_000;
@@ -57,7 +57,7 @@ fn upload(lab: &Lab, size: usize, sum: &str) -> Outcome {
 fn page(lab: &Lab) -> Outcome {
     let text = curl(lab, "/", &[])?;
     ensure!(!text.trim().is_empty(), "the page at / is empty");
-    let absent = lab.run("curl", &["-sS", "--fail", &url("/no-such-file")], Duration::from_secs(5))?;
+    let absent = lab.run("curl", &["-sS", "--fail", &lab.url("/no-such-file")], Duration::from_secs(5))?;
     // Exit status 22: the server answered with 400 or above.
     ensure!(absent.status.code() == Some(22), "a file that is not there: curl ended with {}", absent.status);
     Ok(())
@@ -71,16 +71,11 @@ fn bytes(lab: &Lab, count: usize) -> Outcome {
 }
 
 fn curl(lab: &Lab, path: &str, options: &[&str]) -> Outcome<String> {
-    let url = url(path);
+    let url = lab.url(path);
     let mut args = vec!["--silent", "--show-error", "--fail", "--max-time", "60"];
     args.extend(options);
     args.push(&url);
     Ok(lab.check("curl", &args, Duration::from_secs(60))?.text())
-}
-
-/// The address of a resource on our stack.
-pub(crate) fn url(path: &str) -> String {
-    format!("http://{OURS}{path}")
 }
 
 /// The SHA-256 of a file in the scenario's folder.

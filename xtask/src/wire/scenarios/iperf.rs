@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::wire::lab::Lab;
-use crate::wire::serve::{self, OURS};
+use crate::wire::serve;
 use crate::wire::{Outcome, ensure};
 use crate::workspace::items;
 
@@ -104,7 +104,7 @@ fn datagrams(report: &Value) -> Outcome {
 }
 
 fn iperf3(lab: &Lab, options: &[&str]) -> Outcome<Value> {
-    let mut args = vec!["-c", OURS, "-J", "--connect-timeout", "3000"];
+    let mut args = vec!["-c", lab.ours(), "-J", "--connect-timeout", "3000"];
     args.extend(options);
     let ended = lab.run("iperf3", &args, Duration::from_secs(20))?;
     let report: Value = serde_json::from_slice(&ended.stdout).map_err(|error| {

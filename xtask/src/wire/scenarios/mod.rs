@@ -1,6 +1,7 @@
 //! The table of scenarios: what each checks, in which modes, with which tools
 //! and in what time.
 
+mod beyond;
 mod connections;
 mod discovery;
 mod echo;
@@ -16,6 +17,7 @@ mod outward;
 use std::time::Duration;
 
 use super::Outcome;
+use super::family::Family;
 use super::lab::Lab;
 use super::needs::{BRIDGE, CURL, IPERF3, NC, NSTAT, Need, PING, RADVD, SHA256SUM, TRACEROUTE, TSHARK};
 
@@ -26,6 +28,8 @@ pub(crate) struct Scenario {
     pub(crate) about: &'static str,
     pub(crate) needs: &'static [Need],
     modes: &'static [Mode],
+    /// Those in which it is run over IPv6 as well.
+    over_ipv6: &'static [Mode],
     /// How long it may take in one mode.
     pub(crate) limit: Duration,
     pub(crate) run: fn(&Lab) -> Outcome,
@@ -50,9 +54,12 @@ pub(crate) enum Mode {
 pub(crate) struct Case {
     pub(crate) scenario: &'static Scenario,
     pub(crate) mode: Mode,
+    pub(crate) family: Family,
 }
 
 const ALONE: &[Mode] = &[Mode::Alone];
+/// IPv6 where everything is offloaded, and where nothing is and frames have to find their way.
+const OVER_IPV6: &[Mode] = &[Mode::Tun, Mode::TapPlain];
 const TAPS: &[Mode] = &[Mode::Tap, Mode::TapPlain];
 const ALL: &[Mode] = &[Mode::Tun, Mode::TunPlain, Mode::Tap, Mode::TapPlain];
 
@@ -91,15 +98,19 @@ impl Scenario {
 }
 
 impl Case {
-    /// `scenario/mode`.
+    /// `scenario/mode`, and the family unless it is IPv4.
     pub(crate) fn name(&self) -> String {
-        format!("{}/{}", self.scenario.name, self.mode.name())
+        format!("{}/{}{}", self.scenario.name, self.mode.name(), self.family.suffix())
     }
 }
 
-/// Every scenario in every mode that it names.
+/// Every scenario in every mode that it names, and over every family.
 pub(crate) fn cases() -> Vec<Case> {
-    let modes = |scenario: &'static Scenario| scenario.modes.iter().map(move |&mode| Case { scenario, mode });
+    let modes = |scenario: &'static Scenario| {
+        let v4 = scenario.modes.iter().map(|&mode| (mode, Family::V4));
+        let v6 = scenario.over_ipv6.iter().map(|&mode| (mode, Family::V6));
+        v4.chain(v6).map(move |(mode, family)| Case { scenario, mode, family })
+    };
     SCENARIOS.iter().flat_map(modes).collect()
 }
 
@@ -109,6 +120,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "namespaces, processes and the clean-up keep their promises",
         needs: &[PING],
         modes: ALONE,
+        over_ipv6: &[],
         limit: Duration::from_secs(30),
         run: framework::guards,
     },
@@ -117,6 +129,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "the capture check accepts a right packet and refuses a wrong one",
         needs: &[TSHARK],
         modes: ALONE,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: framework::referee,
     },
@@ -125,6 +138,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "echo of 0 to 65,507 bytes, one packet and fragments",
         needs: &[PING, TSHARK],
         modes: ALL,
+        over_ipv6: OVER_IPV6,
         limit: Duration::from_secs(90),
         run: icmp::ping,
     },
@@ -133,6 +147,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "IPv6: a link-local address of ours, found by the kernel among all nodes, and neighbour discovery both ways",
         needs: &[PING, TSHARK],
         modes: TAPS,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: discovery::neighbors,
     },
@@ -141,6 +156,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "IPv6: an address, a router and a way to what lies behind it, all from radvd",
         needs: &[PING, RADVD, TSHARK],
         modes: TAPS,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: discovery::autoconf,
     },
@@ -149,6 +165,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "multicast of both families: the kernel sends to our member and we to its, our reports checked by tshark",
         needs: &[TSHARK],
         modes: ALL,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: groups::echo,
     },
@@ -157,6 +174,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "a bridge of the kernel learns our groups from our answers to its queries: IGMPv2 and 3, MLDv1 and 2",
         needs: &[BRIDGE, TSHARK],
         modes: TAPS,
+        over_ipv6: &[],
         limit: Duration::from_secs(90),
         run: groups::snooping,
     },
@@ -165,6 +183,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "one hop, by UDP, ICMP and TCP",
         needs: &[TRACEROUTE, TSHARK],
         modes: ALL,
+        over_ipv6: OVER_IPV6,
         limit: Duration::from_secs(60),
         run: icmp::traceroute,
     },
@@ -173,6 +192,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "a page and 1 MB down and up, every packet checked by tshark",
         needs: &[CURL, SHA256SUM, TSHARK],
         modes: ALL,
+        over_ipv6: OVER_IPV6,
         limit: Duration::from_secs(90),
         run: http::small,
     },
@@ -181,6 +201,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "100 MB down and up, compared by SHA-256",
         needs: &[CURL, SHA256SUM],
         modes: ALL,
+        over_ipv6: &[],
         limit: Duration::from_secs(120),
         run: http::large,
     },
@@ -189,6 +210,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "100 connections at once, bytes compared, every packet checked by tshark",
         needs: &[TSHARK],
         modes: ALL,
+        over_ipv6: OVER_IPV6,
         limit: Duration::from_secs(60),
         run: connections::parallel,
     },
@@ -197,6 +219,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "1,000 connections in a row",
         needs: &[TSHARK],
         modes: ALL,
+        over_ipv6: OVER_IPV6,
         limit: Duration::from_secs(90),
         run: connections::in_a_row,
     },
@@ -205,6 +228,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "TCP both directions, 8 streams, both at once, and UDP; bytes checked",
         needs: &[IPERF3, TSHARK],
         modes: ALL,
+        over_ipv6: OVER_IPV6,
         limit: Duration::from_secs(120),
         run: iperf::all,
     },
@@ -213,6 +237,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "datagrams of 0 to 65,507 bytes come back unchanged",
         needs: &[TSHARK],
         modes: ALL,
+        over_ipv6: OVER_IPV6,
         limit: Duration::from_secs(60),
         run: echo::udp,
     },
@@ -221,6 +246,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "netcat against TCP and UDP echo and discard",
         needs: &[NC, TSHARK],
         modes: ALL,
+        over_ipv6: OVER_IPV6,
         limit: Duration::from_secs(60),
         run: echo::nc,
     },
@@ -229,6 +255,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "clients killed in the middle of transfers harm nobody else",
         needs: &[CURL, SHA256SUM],
         modes: ALL,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: faults::peer_killed,
     },
@@ -237,6 +264,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "the device goes in the middle of a transfer: the program says so and ends",
         needs: &[CURL],
         modes: ALL,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: faults::device_removed,
     },
@@ -245,6 +273,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "SIGTERM and SIGINT in the middle of transfers: clients are told, nothing is left",
         needs: &[CURL],
         modes: ALL,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: faults::stopped,
     },
@@ -253,14 +282,34 @@ const SCENARIOS: &[Scenario] = &[
         about: "ping, nc and get from our stack to the kernel; 4 MB each way compared by SHA-256",
         needs: &[NC, SHA256SUM, TSHARK],
         modes: ALL,
+        over_ipv6: OVER_IPV6,
         limit: Duration::from_secs(60),
         run: outward::all,
+    },
+    Scenario {
+        name: "ways-out",
+        about: "traceroute from our stack across the kernel to a host in another namespace",
+        needs: &[],
+        modes: &[Mode::Tun, Mode::Tap],
+        over_ipv6: &[Mode::Tun, Mode::Tap],
+        limit: Duration::from_secs(60),
+        run: beyond::traceroute,
+    },
+    Scenario {
+        name: "tables",
+        about: "addr, route and neigh of a stack that serve runs",
+        needs: &[PING],
+        modes: &[Mode::Tun, Mode::Tap],
+        over_ipv6: &[Mode::Tun, Mode::Tap],
+        limit: Duration::from_secs(60),
+        run: beyond::tables,
     },
     Scenario {
         name: "ecn",
         about: "marks instead of losses, asked for by the kernel and by us",
         needs: &[CURL, NC, NSTAT, SHA256SUM, TSHARK],
         modes: ALL,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: ecn::all,
     },
@@ -269,6 +318,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "SIGKILL in the middle of a transfer leaves nothing behind",
         needs: &[CURL],
         modes: ALL,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: faults::killed,
     },
@@ -277,6 +327,7 @@ const SCENARIOS: &[Scenario] = &[
         about: "a device that exists is used as it is and stays",
         needs: &[PING],
         modes: ALL,
+        over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: faults::adopted,
     },

@@ -1,12 +1,14 @@
 //! Blocking TCP sockets, shaped like [`std::net::TcpListener`] and [`std::net::TcpStream`].
 
 pub(crate) mod connect;
+mod forward;
 mod listener;
 pub(crate) mod options;
 pub(crate) mod payload;
 mod settings;
 mod stream;
 
+pub use forward::{TcpForwarder, TcpRequest};
 pub use listener::{Incoming, TcpListener};
 pub use stream::TcpStream;
 

@@ -12,7 +12,7 @@ use trans_icmp::{EchoReply, Family, Icmp};
 use ustack::Stack;
 
 /// An unconnected echo socket, for as long as the program runs.
-pub(super) struct Echoes<F> {
+pub(crate) struct Echoes<F> {
     stack: Stack,
     id: EndpointId,
     to: SocketAddr,
@@ -20,19 +20,16 @@ pub(super) struct Echoes<F> {
 }
 
 /// What came for it.
-pub(super) enum Heard {
+pub(crate) enum Heard {
     Reply(EchoReply),
-    Error { from: Option<IpAddr>, sequence: u16, what: String },
+    Error { from: Option<IpAddr>, sequence: u16, kind: ErrorKind },
 }
 
 impl<F: Family> Echoes<F> {
-    pub(super) fn new(stack: &Stack, to: IpAddr, ttl: Option<u8>) -> Outcome<Self> {
+    pub(crate) fn new(stack: &Stack, to: IpAddr) -> Outcome<Self> {
         let created = on::<F, _>(stack, |icmp, cx| {
             let id = icmp.create(cx, F::FAMILIES)?;
             icmp.set_option(cx, id, SocketOption::ReceiveErrors(true))?;
-            if let Some(ttl) = ttl {
-                icmp.set_option(cx, id, SocketOption::HopLimit(ttl))?;
-            }
             Ok(id)
         });
         let id = created
@@ -40,16 +37,20 @@ impl<F: Family> Echoes<F> {
         Ok(Self { stack: stack.clone(), id, to: SocketAddr::new(to, 0), family: PhantomData })
     }
 
-    /// Sends a request; returns when.
-    pub(super) fn send(&self, sequence: u16, payload: &[u8]) -> Result<Instant, Error> {
+    /// Sends a request, with a TTL of its own if one is given; returns when. What became of earlier ones is told elsewhere.
+    pub(crate) fn send(&self, sequence: u16, payload: &[u8], ttl: Option<u8>) -> Result<Instant, Error> {
         on::<F, _>(&self.stack, |icmp, cx| {
+            icmp.take_error(self.id);
+            if let Some(ttl) = ttl {
+                icmp.set_option(cx, self.id, SocketOption::HopLimit(ttl))?;
+            }
             icmp.send_echo(cx, self.id, sequence, payload, Some(self.to))?;
             Ok(cx.now)
         })
     }
 
     /// Waits for a reply or an error about a request.
-    pub(super) async fn heard(&self) -> Heard {
+    pub(crate) async fn heard(&self) -> Heard {
         poll_fn(|task| {
             let heard = on::<F, _>(&self.stack, |icmp, cx| {
                 let heard = hear(icmp, cx, self.id);
@@ -70,7 +71,7 @@ fn hear<F: Family>(icmp: &mut Icmp<F>, cx: &mut TransportCx<'_>, id: EndpointId)
             ErrorOrigin::Icmp { from } => Some(from),
             ErrorOrigin::Local => None,
         };
-        return Some(Heard::Error { from, sequence: report.sequence, what: describe(report.kind) });
+        return Some(Heard::Error { from, sequence: report.sequence, kind: report.kind });
     }
     icmp.recv_echo(cx, id).ok().map(Heard::Reply)
 }
@@ -83,7 +84,7 @@ fn on<F: Family, R>(
 }
 
 /// In the words of ping.
-fn describe(kind: ErrorKind) -> String {
+pub(crate) fn describe(kind: ErrorKind) -> String {
     match kind {
         ErrorKind::NetUnreachable => "Destination Net Unreachable".into(),
         ErrorKind::HostUnreachable => "Destination Host Unreachable".into(),
