@@ -47,8 +47,8 @@ pub(crate) fn snooping(lab: &Lab) -> Outcome {
         lab.eventually("the bridge to learn of our group of IPv4", || knows(GROUP_V4))?;
         lab.eventually("the bridge to learn of our group of IPv6", || knows(GROUP_V6))?;
         ensure!(!knows("224.0.0.1"), "nobody tells of 224.0.0.1:\n{}", learned()?);
-        // It has to ask before it is answered: let all be said.
-        std::thread::sleep(Duration::from_secs(3));
+        // It has to ask, from a link-local address, before it is answered: let all be said.
+        std::thread::sleep(Duration::from_secs(8));
         lab.namespace.ip(&["link", "delete", "br0"])?;
         serve.stop()?;
         capture::contains(lab, &path, &[&REPORTS[..], &answers].concat())?;
