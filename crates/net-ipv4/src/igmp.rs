@@ -7,9 +7,8 @@ use crate::Endpoint;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use stack_core::{Cast, DropReason, LinkAddress, Medium, NetCx, RxPacket, SourceFilter, Verdict};
-use stack_group::{Memberships, Message, Query, Record, Version};
+use stack_group::{Memberships, Message, Query, Version, report};
 use stack_wire::ethernet::EtherType;
-use stack_wire::group_record::{self, REPORT_HEADER_LEN, ReportWriter};
 use stack_wire::igmp::{self, ALL_ROUTERS, ALL_V3_ROUTERS, Igmp, kind};
 use stack_wire::ip::protocol;
 use stack_wire::ipv4::{Emit, Ipv4, MIN_HEADER_LEN};
@@ -51,7 +50,11 @@ impl Endpoint {
         let room = (cx.nic.capabilities.mtu as usize).saturating_sub(HEADERS);
         while let Some(message) = self.igmp.poll_transmit(cx.now, room, &mut || cx.host.random()) {
             match message {
-                Message::Report(records) => send(cx, ALL_V3_ROUTERS, report(&records)),
+                Message::Report(records) => {
+                    let mut report = report(kind::REPORT_V3, &records, octets);
+                    igmp::complete(&mut report);
+                    send(cx, ALL_V3_ROUTERS, report);
+                }
                 Message::OldReport(version, IpAddr::V4(group)) => {
                     let of = if version == Version::V1 { kind::REPORT_V1 } else { kind::REPORT_V2 };
                     send(cx, group, igmp::short(of, group).to_vec());
@@ -89,21 +92,6 @@ fn is_valid(packet: &RxPacket, bytes: &[u8], message: &Igmp<'_>) -> bool {
         matches!(message, Igmp::ReportV1(_)) || matches!(message, Igmp::Query(query) if query.version == 1);
     let alerts = || Ipv4::parse_quoted(&packet.data).is_ok_and(|header| router_alert::in_ipv4(&header));
     packet.ip.hop_limit == igmp::TTL && igmp::is_intact(bytes) && (version_1 || alerts())
-}
-
-fn report(records: &[Record]) -> Vec<u8> {
-    let len = |record: &Record| group_record::len(4, record.sources.len());
-    let mut bytes = alloc::vec![0; REPORT_HEADER_LEN + records.iter().map(len).sum::<usize>()];
-    if let Some(mut writer) = ReportWriter::new(kind::REPORT_V3, &mut bytes) {
-        for record in records {
-            // There is room for all of them.
-            let _ =
-                writer.push(record.kind, octets(record.group), record.sources.iter().copied().map(octets));
-        }
-        writer.finish();
-    }
-    igmp::complete(&mut bytes);
-    bytes
 }
 
 fn octets(address: IpAddr) -> [u8; 4] {

@@ -11,9 +11,8 @@ use crate::{Endpoint, nd};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 use stack_core::{Cast, DropReason, LinkAddress, Medium, NetCx, RxPacket, SourceFilter, Verdict};
-use stack_group::{GroupConfig, Memberships, Message, Query, Record, Version};
+use stack_group::{GroupConfig, Memberships, Message, Query, Version, report};
 use stack_wire::ethernet::EtherType;
-use stack_wire::group_record::{self, REPORT_HEADER_LEN, ReportWriter};
 use stack_wire::ip::protocol;
 use stack_wire::ipv6::{Emit, HEADER_LEN};
 use stack_wire::mld::{self, ALL_ROUTERS, ALL_V2_ROUTERS, Mld, kind};
@@ -85,7 +84,9 @@ impl Endpoint {
             let src = nd::link_local(cx).unwrap_or(Ipv6Addr::UNSPECIFIED); // R9777-5.2.13-a
             self.mld.unheard |= src.is_unspecified();
             match message {
-                Message::Report(records) => send(cx, src, ALL_V2_ROUTERS, report(&records)),
+                Message::Report(records) => {
+                    send(cx, src, ALL_V2_ROUTERS, report(kind::REPORT_V2, &records, octets));
+                }
                 Message::OldReport(_, IpAddr::V6(group)) => {
                     send(cx, src, group, mld::short(kind::REPORT_V1, group).to_vec());
                 }
@@ -122,20 +123,6 @@ fn is_from_the_link(packet: &RxPacket) -> bool {
 fn is_solicited_node(group: IpAddr) -> bool {
     let IpAddr::V6(group) = group else { return false };
     matches!(group.segments(), [0xff02, 0, 0, 0, 0, 1, high, _] if high >> 8 == 0xff)
-}
-
-fn report(records: &[Record]) -> Vec<u8> {
-    let len = |record: &Record| group_record::len(16, record.sources.len());
-    let mut bytes = alloc::vec![0; REPORT_HEADER_LEN + records.iter().map(len).sum::<usize>()];
-    if let Some(mut writer) = ReportWriter::new(kind::REPORT_V2, &mut bytes) {
-        for record in records {
-            // There is room for all of them.
-            let _ =
-                writer.push(record.kind, octets(record.group), record.sources.iter().copied().map(octets));
-        }
-        writer.finish();
-    }
-    bytes
 }
 
 fn octets(address: IpAddr) -> [u8; 16] {

@@ -52,7 +52,7 @@ mod tests;
 pub use config::{GroupConfig, Version};
 pub use filter::{FilterMode, SourceFilter};
 pub use memberships::Memberships;
-pub use message::{Message, Record};
+pub use message::{Message, Record, report};
 pub use response::Query;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -4,7 +4,7 @@ use crate::Version;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::IpAddr;
-use stack_wire::group_record::{self, REPORT_HEADER_LEN, kind};
+use stack_wire::group_record::{self, REPORT_HEADER_LEN, ReportWriter, kind};
 
 /// One statement about a group.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +45,21 @@ impl Record {
         let goes_on = !matches!(self.kind, kind::MODE_IS_EXCLUDE | kind::CHANGE_TO_EXCLUDE);
         (goes_on && fits > 0 && !rest.is_empty()).then_some(Self { sources: rest, ..*self })
     }
+}
+
+/// The octets of a report of this message type, as both families lay it out; `octets` are those of an address. Its checksum
+/// is the caller's to write.
+pub fn report<const N: usize>(of: u8, records: &[Record], octets: impl Fn(IpAddr) -> [u8; N]) -> Vec<u8> {
+    let len = |record: &Record| group_record::len(N, record.sources.len());
+    let mut bytes = alloc::vec![0; REPORT_HEADER_LEN + records.iter().map(len).sum::<usize>()];
+    if let Some(mut writer) = ReportWriter::new(of, &mut bytes) {
+        for Record { kind, group, sources } in records {
+            // There is room for all of them.
+            let _ = writer.push(*kind, octets(*group), sources.iter().copied().map(&octets));
+        }
+        writer.finish();
+    }
+    bytes
 }
 
 /// Takes from the front what fits into one report of `room` octets, its header included; at least one record.

@@ -211,3 +211,86 @@ impl Host {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NicConfig;
+    use stack_core::{LinkCapabilities, Medium};
+
+    struct Zero;
+
+    impl stack_core::Rng for Zero {
+        fn next_u64(&mut self) -> u64 {
+            0
+        }
+    }
+
+    /// A host with interfaces 1 and 2.
+    fn host() -> Host {
+        let mut host = Host::builder().rng(Box::new(Zero)).build().unwrap();
+        for nic in [1, 2] {
+            let config = NicConfig::new("wire", LinkCapabilities::plain(Medium::Ip, 1500));
+            host.add_nic(Instant::ZERO, NicId(nic), config).unwrap();
+        }
+        host
+    }
+
+    fn route(source: &str, group: &str, outputs: &[u32]) -> MulticastRoute {
+        let output = |nic: &u32| MulticastOutput { nic: NicId(*nic), threshold: 0 };
+        MulticastRoute {
+            source: source.parse().ok(),
+            group: group.parse().unwrap(),
+            input: NicId(1),
+            outputs: outputs.iter().map(output).collect(),
+        }
+    }
+
+    #[test]
+    fn what_can_be_a_route() {
+        use Error::{AddressFamily, InvalidArgument, UnknownNic};
+        for (situation, source, group, outputs, want) in [
+            ("of all sources", "*", "239.1.1.1", &[2][..], Ok(())),
+            ("of one", "10.0.0.1", "239.1.1.1", &[2], Ok(())),
+            ("of IPv6", "2001:db8::1", "ff15::1", &[2], Ok(())),
+            ("no group", "*", "10.0.0.1", &[2], Err(InvalidArgument)),
+            ("link scope", "*", "224.0.0.5", &[2], Err(InvalidArgument)),
+            ("link scope of IPv6", "*", "ff02::5", &[2], Err(InvalidArgument)),
+            ("a group as source", "239.1.1.2", "239.1.1.1", &[2], Err(InvalidArgument)),
+            ("a source that routers know not", "fe80::1", "ff15::1", &[2], Err(InvalidArgument)),
+            ("no output", "*", "239.1.1.1", &[], Err(InvalidArgument)),
+            ("back to where it came from", "*", "239.1.1.1", &[2, 1], Err(InvalidArgument)),
+            ("two families", "10.0.0.1", "ff15::1", &[2], Err(AddressFamily)),
+            ("no such interface", "*", "239.1.1.1", &[3], Err(UnknownNic)),
+            ("our own interface", "*", "239.1.1.1", &[crate::LOCAL_NIC.0], Err(UnknownNic)),
+        ] {
+            assert_eq!(host().add_multicast_route(route(source, group, outputs)), want, "{situation}");
+        }
+    }
+
+    #[test]
+    fn routes_are_replaced_limited_and_gone_with_their_interfaces() {
+        let mut host = host();
+        for number in 0..MAX_ROUTES as u32 {
+            let source = core::net::Ipv4Addr::from(0x0a00_0000 + number);
+            host.add_multicast_route(MulticastRoute {
+                source: Some(source.into()),
+                ..route("*", "239.1.1.1", &[2])
+            })
+            .unwrap();
+        }
+        assert_eq!(host.add_multicast_route(route("*", "239.1.1.1", &[2])), Err(Error::LimitReached));
+        assert_eq!(
+            host.add_multicast_route(route("10.0.0.7", "239.1.1.1", &[2])),
+            Ok(()),
+            "in the place of another"
+        );
+        assert_eq!(host.remove_multicast_route("10.0.0.7".parse().ok(), [239, 1, 1, 1].into()), Ok(()));
+        assert_eq!(
+            host.remove_multicast_route("10.0.0.7".parse().ok(), [239, 1, 1, 1].into()),
+            Err(Error::NoRoute)
+        );
+        host.remove_nic(Instant::ZERO, NicId(2)).unwrap();
+        assert_eq!(host.multicast_routes().count(), 0);
+    }
+}
