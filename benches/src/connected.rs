@@ -1,6 +1,6 @@
 //! One TCP connection, between two hosts or of one host with itself, driven by hand in virtual time.
 
-use crate::hosts::{LOCAL, NIC, REMOTE, host};
+use crate::hosts::{LOCAL, LOCAL_V6, NIC, REMOTE, REMOTE_V6, host};
 use bytes::Bytes;
 use stack_core::{
     EndpointId, Error, Families, Instant, LinkCapabilities, RxBatch, RxPacket, TransportCx,
@@ -8,7 +8,7 @@ use stack_core::{
 };
 use stack_host::Host;
 use stack_packet::RxArena;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use trans_tcp::{Tcp, TcpConfig};
 
@@ -34,6 +34,8 @@ pub struct Connected {
     pub server: End,
     now: Instant,
     batch: RxBatch,
+    /// That have gone from one host to the other.
+    pub packets: usize,
 }
 
 impl Connected {
@@ -43,8 +45,20 @@ impl Connected {
     /// # Panics
     /// The hosts can't be connected.
     pub fn between_two(capabilities: &LinkCapabilities) -> Self {
+        Self::between([REMOTE.into(), LOCAL.into()], capabilities)
+    }
+
+    /// The same over IPv6.
+    ///
+    /// # Panics
+    /// The hosts can't be connected.
+    pub fn between_two_over_ipv6(capabilities: &LinkCapabilities) -> Self {
+        Self::between([REMOTE_V6.into(), LOCAL_V6.into()], capabilities)
+    }
+
+    fn between(addresses: [IpAddr; 2], capabilities: &LinkCapabilities) -> Self {
         let make = |address| host(vec![tcp()], address, capabilities.clone()).expect("one transport");
-        Self::new(vec![make(REMOTE), make(LOCAL)], LOCAL)
+        Self::new(addresses.map(make).into(), addresses[1])
     }
 
     /// Of one host with itself.
@@ -53,23 +67,24 @@ impl Connected {
     /// The host can't be connected.
     pub fn with_itself() -> Self {
         let host = host(vec![tcp()], LOCAL, LinkCapabilities::default()).expect("one transport");
-        Self::new(vec![host], Ipv4Addr::LOCALHOST)
+        Self::new(vec![host], Ipv4Addr::LOCALHOST.into())
     }
 
-    fn new(hosts: Vec<Host>, server: Ipv4Addr) -> Self {
+    fn new(hosts: Vec<Host>, server: IpAddr) -> Self {
         let nobody = End { host: 0, socket: EndpointId { index: 0, generation: 0 } };
         let (now, batch) = (Instant::from_millis(1), Vec::new());
-        let mut this = Self { hosts, client: nobody, server: nobody, now, batch };
+        let mut this = Self { hosts, client: nobody, server: nobody, now, batch, packets: 0 };
         let last = this.hosts.len() - 1;
         let address = SocketAddr::from((server, PORT));
+        let families = Families::of(server);
         let listener = this.tcp(last, |tcp, cx| {
-            let id = tcp.create(cx, Families::V4).expect("an empty stack");
+            let id = tcp.create(cx, families).expect("an empty stack");
             tcp.bind(cx, id, address).expect("a free port");
             tcp.listen(cx, id, 1).expect("a bound socket");
             id
         });
         let client = this.tcp(0, |tcp, cx| {
-            let id = tcp.create(cx, Families::V4).expect("an empty stack");
+            let id = tcp.create(cx, families).expect("an empty stack");
             assert_eq!(tcp.connect(cx, id, address), Err(Error::ConnectStarted));
             id
         });
@@ -131,6 +146,7 @@ impl Connected {
                 let mut batch = std::mem::take(&mut self.batch);
                 self.take(from, |packet, now| batch.push(packet.to_rx(now)));
                 moved |= !batch.is_empty();
+                self.packets += batch.len();
                 self.hosts[1 - from].receive(self.now, NIC, &mut batch);
                 self.batch = batch;
             }
@@ -210,6 +226,7 @@ mod tests {
     fn bytes_move_in_every_arrangement() {
         moves_a_megabyte(Connected::between_two(&offloading(1500)));
         moves_a_megabyte(Connected::between_two(&LinkCapabilities::plain(Medium::Ip, 1500)));
+        moves_a_megabyte(Connected::between_two_over_ipv6(&offloading(1500)));
         moves_a_megabyte(Connected::with_itself());
     }
 }

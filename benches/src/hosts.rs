@@ -1,9 +1,10 @@
 //! Hosts for benches, and their only source of chance.
 
-use net_ipv4::{Ipv4, Ipv4Config};
+use net_ipv4::Ipv4;
+use net_ipv6::Ipv6;
 use stack_core::{Instant, IpNet, LinkCapabilities, Medium, NicId, Rng, TransportProtocol};
 use stack_host::{BuildError, Host, NicConfig};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The interface that packets come in by.
 pub const NIC: NicId = NicId(1);
@@ -43,19 +44,25 @@ pub fn checksumming(mtu: u32) -> LinkCapabilities {
     LinkCapabilities { rx_checksum: true, tx_checksum: true, ..LinkCapabilities::plain(Medium::Ip, mtu) }
 }
 
-/// A host with IPv4, these transports and one interface: `address`/8 on [`NIC`].
+/// Our address and the peer's over IPv6, in a /64.
+pub const LOCAL_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
+/// See [`LOCAL_V6`].
+pub const REMOTE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
+
+/// A host with IPv4 and IPv6, these transports and one interface, [`NIC`], with this address in its subnet.
 ///
 /// # Errors
 /// Two transports have the same number.
 pub fn host(
     transports: Vec<Box<dyn TransportProtocol>>,
-    address: Ipv4Addr,
+    address: impl Into<IpAddr>,
     capabilities: LinkCapabilities,
 ) -> Result<Host, BuildError> {
-    let builder = Host::builder().network(Ipv4::new(Ipv4Config::default())).rng(Box::new(Seeded(7)));
+    let builder = Host::builder().network(Ipv4::default()).network(Ipv6::default()).rng(Box::new(Seeded(7)));
     let builder = transports.into_iter().fold(builder, |builder, protocol| builder.boxed_transport(protocol));
     let mut host = builder.build()?;
-    let net = IpNet::new_assert(address.into(), 8);
+    let address = address.into();
+    let net = IpNet::new_assert(address, if address.is_ipv4() { 8 } else { 64 });
     // A new host has neither this interface nor this address.
     let _ = host.add_nic(Instant::ZERO, NIC, NicConfig::new("nic1", capabilities));
     let _ = host.add_address(Instant::ZERO, NIC, net);

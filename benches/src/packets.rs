@@ -1,7 +1,7 @@
 //! Packets as links bring them, with right lengths and checksums.
 
 use crate::counting;
-use crate::hosts::{LOCAL, REMOTE};
+use crate::hosts::{LOCAL, LOCAL_V6, REMOTE, REMOTE_V6};
 use stack_core::{Checksum, Instant, RxPacket};
 use stack_packet::RxArena;
 use stack_wire::checksum::{Sum, pseudo_header};
@@ -11,11 +11,7 @@ use stack_wire::seq::SeqNum;
 use stack_wire::tcp::{self, Flags};
 use stack_wire::tcp_options::TcpOptions;
 use stack_wire::{ipv4, ipv6, udp};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// Our address and the peer's in the packets over IPv6.
-const V6: [Ipv6Addr; 2] =
-    [Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2), Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1)];
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A TCP segment in the middle of a transfer, with timestamps and this much payload, over IPv4.
 pub fn tcp_over_ipv4(payload_len: usize) -> Vec<u8> {
@@ -24,9 +20,9 @@ pub fn tcp_over_ipv4(payload_len: usize) -> Vec<u8> {
 
 /// The same over IPv6.
 pub fn tcp_over_ipv6(payload_len: usize) -> Vec<u8> {
-    let segment = tcp_segment(V6[1].into(), V6[0].into(), payload_len);
+    let segment = tcp_segment(REMOTE_V6.into(), LOCAL_V6.into(), payload_len);
     let mut packet = vec![0; ipv6::HEADER_LEN + segment.len()];
-    let at = ipv6::Emit::new(V6[1], V6[0], protocol::TCP, segment.len()).write(&mut packet);
+    let at = ipv6::Emit::new(REMOTE_V6, LOCAL_V6, protocol::TCP, segment.len()).write(&mut packet);
     packet[at..].copy_from_slice(&segment);
     packet
 }

@@ -32,7 +32,9 @@
 
 mod error;
 mod retry;
+mod run;
 pub mod v4;
-//V6
+pub mod v6;
 
 pub use error::Error;
+pub use run::{Event, Output};

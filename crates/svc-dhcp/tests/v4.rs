@@ -35,6 +35,11 @@ fn config() -> ServerConfig {
     config
 }
 
+/// Without nine seconds of asking on the link.
+fn at_once() -> ClientConfig {
+    ClientConfig { probe: false, ..ClientConfig::default() }
+}
+
 fn addresses(stack: &Stack) -> Vec<String> {
     let nics = stack.nics();
     let nic = nics.iter().find(|nic| nic.id == NIC).unwrap();
@@ -45,7 +50,7 @@ fn addresses(stack: &Stack) -> Vec<String> {
 async fn a_stack_without_an_address_gets_one_and_talks() {
     let (a, b) = two_stacks();
     let mut server = Server::new(&a, NIC, config()).unwrap();
-    let mut client = Client::new(&b, NIC, ClientConfig::default()).unwrap();
+    let mut client = Client::new(&b, NIC, at_once()).unwrap();
     let event = tokio::select! {
         ended = server.run() => panic!("the server ended: {ended:?}"),
         event = timeout(PATIENCE, client.next()) => event.unwrap().unwrap(),
@@ -72,6 +77,22 @@ async fn a_stack_without_an_address_gets_one_and_talks() {
     assert!(addresses(&b).is_empty() && b.route_table().is_empty());
     let _ = timeout(Duration::from_millis(300), server.run()).await;
     assert_eq!(server.leases().granted().count(), 0);
+}
+
+/// A station that has the address in spite of the server: it is declined, and the next one is taken.
+#[tokio::test]
+async fn an_address_of_another_station_is_declined() {
+    let (a, b) = two_stacks();
+    a.add_address(NIC, "10.0.0.10/24".parse().unwrap()).unwrap();
+    let mut server = Server::new(&a, NIC, config()).unwrap();
+    let mut client = Client::new(&b, NIC, ClientConfig::default()).unwrap();
+    let event = tokio::select! {
+        ended = server.run() => panic!("the server ended: {ended:?}"),
+        event = timeout(Duration::from_secs(50), client.next()) => event.unwrap().unwrap(),
+    };
+    let Event::Configured(lease) = event else { panic!("{event:?}") };
+    assert_eq!(lease.address, "10.0.0.11/24".parse().unwrap());
+    assert_eq!(addresses(&b), ["10.0.0.11/24"]);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! `cargo xtask bench`: the benches.
 //!
-//! `criterion` measures pieces in one process. `wire` measures the whole stack
+//! `criterion` measures pieces in one process; `instructions` counts what a packet costs. `wire` measures the whole stack
 //! from the kernel's side, beside reference peers, in interleaved rounds; only
 //! its ratios travel from machine to machine.
 
+mod instructions;
 mod machine;
 mod peers;
 mod rounds;
@@ -21,6 +22,7 @@ use crate::workspace::{Workspace, cargo, forget_our_package};
 #[command(after_help = "Examples:\n  \
     cargo xtask bench criterion                         every bench of the package benches\n  \
     cargo xtask bench criterion -- checksum             those whose name contains checksum\n  \
+    cargo xtask bench instructions                      for a packet, over IPv4 and IPv6 (valgrind)\n  \
     sudo cargo xtask bench wire                         five rounds over all peers\n  \
     sudo cargo xtask bench wire --quick                 is all well?\n  \
     sudo cargo xtask bench wire --rounds 9 --peers null-vnet,ustack-loop --tests send1,recv1\n  \
@@ -38,6 +40,8 @@ enum What {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Instructions for a packet over IPv4 and over IPv6, counted by callgrind
+    Instructions,
     /// The whole stack over TUN, beside the null responder and the kernel
     Wire(rounds::Args),
     /// Medians and ratios of earlier runs of `wire`, as Markdown
@@ -68,6 +72,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
             let mut command = workspace.cargo(&["bench", "--package", "benches"]);
             checked(command.arg("--").args(args))
         }
+        What::Instructions => instructions::run(workspace),
         What::Wire(args) => rounds::run(workspace, args),
         What::Table { files } => {
             let records = table::read(files)?;

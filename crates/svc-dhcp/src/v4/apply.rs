@@ -4,7 +4,7 @@ use super::lease::Lease;
 use crate::Error;
 use ipnet::{IpNet, Ipv4Net};
 use std::net::{IpAddr, Ipv4Addr};
-use ustack::{NicId, RouteEntry, Stack};
+use ustack::{AddressState, NicId, RouteEntry, Stack};
 
 /// Gives the interface what the lease grants, in the place of what an older lease did.
 pub(super) fn configure(
@@ -12,6 +12,7 @@ pub(super) fn configure(
     nic: NicId,
     lease: &Lease,
     before: Option<&Lease>,
+    state: AddressState,
 ) -> Result<(), Error> {
     let kept = before.is_some_and(|before| before.address == lease.address);
     if let Some(before) = before {
@@ -22,9 +23,9 @@ pub(super) fn configure(
     }
     if !kept {
         let address = IpAddr::V4(lease.address.addr());
-        stack
-            .add_address(nic, IpNet::V4(lease.address))
-            .map_err(|error| Error::Refused { address, error })?;
+        let given =
+            stack.with_host(|host, now| host.add_address_in(now, nic, IpNet::V4(lease.address), state));
+        given.map_err(|error| Error::Refused { address, error })?;
     }
     for route in routes(nic, lease) {
         let address = route.destination.addr();

@@ -159,7 +159,7 @@ impl Leases {
         Some(self.answer(message, MessageType::Offer, address))
     }
 
-    /// RFC 2131 §4.3.1: the address that it has or had, the one that it asks for, a free one.
+    /// R2131-4.3.1-a: the address that it has or had, the one that it asks for, a free one.
     fn choose(&mut self, now: Instant, message: &Message, client: &ClientId) -> Option<Ipv4Addr> {
         let reserved = self.config.reservations.iter().find(|(link, _)| link.0 == message.chaddr());
         if let Some((_, address)) = reserved {
@@ -285,7 +285,7 @@ impl Leases {
         reply_to(message, &reply)
     }
 
-    /// RFC 2131 §4.3.5: all but an address and a lease.
+    /// R2131-4.3.5-a: all but an address and a lease.
     fn inform(&self, message: &Message) -> Reply {
         let mut reply = self.blank(message, MessageType::Ack);
         reply.set_ciaddr(message.ciaddr());
@@ -343,7 +343,7 @@ fn requested(message: &Message) -> Option<Ipv4Addr> {
     }
 }
 
-/// RFC 2131 §4.1: by the relay, to the address that the client has, to all, or to the address that it is to have.
+/// R2131-4.1-a: by the relay, to the address that the client has, to all, or to the address that it is to have.
 fn reply_to(message: &Message, reply: &Message) -> Reply {
     let refuses = reply.opts().has_msg_type(MessageType::Nak);
     let link = message.chaddr().try_into().ok().map(LinkAddress).filter(|_| !message.flags().broadcast());

@@ -19,20 +19,20 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 use ustack::Rng;
 
-/// RFC 2131 §4.1: 4, 8, 16, 32 and 64 s, each more or less by up to a second.
+/// R2131-4.1-b: 4, 8, 16, 32 and 64 s, each more or less by up to a second.
 const FIRST_WAIT: Duration = Duration::from_secs(4);
 const LONGEST_WAIT: Duration = Duration::from_secs(64);
 /// Requests without an answer that end in INIT again; RFC 2131 §3.1 step 5 asks for 60 s, these are that.
 const TRIES: u32 = 4;
-/// Between two requests while the lease runs out (RFC 2131 §4.4.5).
+/// Between two requests while the lease runs out (R2131-4.4.5-a).
 const LEAST_WAIT: Duration = Duration::from_secs(60);
-/// After an address was another station's (RFC 2131 §3.1 step 5), and after a refusal, so that two who disagree do not
+/// After an address was another station's (R2131-3.1-a), and after a refusal, so that two who disagree do not
 /// flood the link.
 const AFTER_CONFLICT: Duration = Duration::from_secs(10);
 const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 /// How to ask.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClientConfig {
     /// Our address on the link; where there is none, as on TUN, one is made of the client's random number.
     pub link_address: Option<LinkAddress>,
@@ -42,6 +42,15 @@ pub struct ClientConfig {
     pub host_name: Option<String>,
     /// An address that we had: it is asked for first (INIT-REBOOT).
     pub previous: Option<Ipv4Addr>,
+    /// Ask on the link whether another station has the address before it is used, and decline it then (RFC 2131 §4.4.1,
+    /// RFC 5227 §2.1): up to nine seconds, on links with ARP. On.
+    pub probe: bool,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self { link_address: None, client_id: None, host_name: None, previous: None, probe: true }
+    }
 }
 
 impl ClientConfig {
@@ -66,20 +75,7 @@ pub enum To {
 }
 
 /// What there is to do.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Output {
-    /// Send this to port 67.
-    Send {
-        /// The message.
-        message: Vec<u8>,
-        /// For whom.
-        to: To,
-    },
-    /// The address may be used, or its lease is longer now.
-    Configured(Lease),
-    /// The address must not be used any more.
-    Lost(Lease),
-}
+pub type Output = crate::Output<Lease, To>;
 
 #[derive(Debug)]
 enum State {

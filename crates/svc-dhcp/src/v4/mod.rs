@@ -10,11 +10,14 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, Event};
+pub use client::Client;
 pub use lease::Lease;
 pub use leases::{Leases, Reply, ServerConfig};
 pub use machine::{ClientConfig, Machine, Output, To};
 pub use server::Server;
+
+/// What has become of an interface's address.
+pub type Event = crate::Event<Lease>;
 
 /// Where servers and clients listen (RFC 2131 §4.1).
 pub const SERVER_PORT: u16 = 67;

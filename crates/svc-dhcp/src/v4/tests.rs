@@ -73,7 +73,7 @@ fn lease(client: &mut Machine, server: &mut Leases, now: Instant) -> Lease {
     panic!("no lease");
 }
 
-// R2131-4.4-a
+// R2131-4.4-a, R2131-4.1-a
 #[test]
 fn four_messages_make_a_lease() {
     let (mut client, mut server) = (client(1), server("10.0.0.20"));
@@ -121,7 +121,7 @@ fn without_an_answer_it_asks_again_ever_more_rarely() {
     }
 }
 
-// R2131-4.4-a
+// R2131-4.4-a, R2131-4.4.5-a
 #[test]
 fn a_lease_is_renewed_by_its_server_then_by_any_and_then_lost() {
     let (mut client, mut server) = (client(1), server("10.0.0.20"));
@@ -171,6 +171,7 @@ fn a_refusal_begins_again() {
     assert_eq!(kind(&sent(&mut client, then).0), MessageType::Discover);
 }
 
+// R2131-4.3.2-a
 #[test]
 fn an_address_of_old_is_asked_for_first() {
     let mut server = server("10.0.0.20");
@@ -200,6 +201,7 @@ fn an_address_of_old_is_asked_for_first() {
     assert_eq!(kinds, [again, again, again, MessageType::Discover]);
 }
 
+// R2131-3.1-a
 #[test]
 fn an_address_of_another_station_is_declined_and_left_alone() {
     let (mut client, mut server) = (client(1), server("10.0.0.11"));
@@ -220,6 +222,7 @@ fn an_address_of_another_station_is_declined_and_left_alone() {
     assert!(server.receive(later, &discover).is_some());
 }
 
+// R2131-4.3.1-a
 #[test]
 fn a_released_address_comes_back_to_its_client_unless_somebody_needs_it() {
     let (mut one, mut server) = (client(1), server("10.0.0.10"));
@@ -285,6 +288,7 @@ fn reserved_addresses_are_for_their_stations() {
     );
 }
 
+// R2131-4.1-a, R2131-4.3.5-a
 #[test]
 fn answers_go_where_the_client_can_hear_them() {
     let mut server = server("10.0.0.20");
