@@ -4,7 +4,7 @@
 //! checked, laid out and addressed. They come from our link-local address, or, while we have none, from no address (RFC 3590):
 //! then all is told once more when there is one.
 //!
-//! Solicited-node groups are told like others, where neighbours are solicited at all: switches that listen would keep
+//! Solicited-node groups are told of like others (R9777-6-b), where neighbours are solicited at all: switches that listen would keep
 //! solicitations from us otherwise.
 
 use crate::{Endpoint, nd};

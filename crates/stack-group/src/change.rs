@@ -27,7 +27,7 @@ impl Change {
         Self { deadline: now, mode: times, sources: BTreeMap::new() }
     }
 
-    /// Merges a change into what is left of the one before (R9776-5.1-b).
+    /// Merges a change into what is left of the one before (R9776-5.1-b, R9777-6.1-b).
     pub(crate) fn merged(
         before: Option<Self>,
         now: Instant,

@@ -28,7 +28,7 @@ impl Compatibility {
             forced: config.version,
             v1_until: None,
             v2_until: None,
-            robustness: config.robustness.max(1),
+            robustness: config.robustness.max(1), // R9776-8.1-a
             interval: QUERY_INTERVAL,
             response: QUERY_RESPONSE_INTERVAL,
         }
@@ -63,6 +63,7 @@ impl Compatibility {
     }
 
     fn learn(&mut self, query: &Query<'_>) {
+        // R9776-4.1.6-a, R9777-5.1.8-a
         if query.robustness > 0 {
             self.robustness = query.robustness.min(7);
         }
@@ -74,7 +75,7 @@ impl Compatibility {
         }
     }
 
-    /// Older Version Querier Present Timeout: RFC 9776 §8.12.
+    /// Older Version Querier Present Timeout: RFC 9776 §8.12 (R9776-8.12-a).
     fn timeout(&self) -> Duration {
         self.interval * u32::from(self.robustness) + self.response
     }

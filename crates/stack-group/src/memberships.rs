@@ -201,7 +201,7 @@ impl Memberships {
         }
     }
 
-    // R9776-5.1-a
+    // R9776-5.1-a, R9777-6.1-a, R9776-8.11-a
     fn collect_changes(&mut self, now: Instant, chance: Chance<'_>) {
         let (records, longest) = (&mut self.records, self.config.unsolicited_report_interval);
         self.groups.retain(|group, known| {
@@ -217,6 +217,7 @@ impl Memberships {
         });
     }
 
+    // R9776-5.2-b, R9777-6.2-a
     fn collect_responses(&mut self, now: Instant) {
         let all = self.general.take_if(|general| *general <= now).is_some();
         for (group, known) in &mut self.groups {
@@ -230,6 +231,7 @@ impl Memberships {
         }
     }
 
+    // R9776-7.2.1-a, R9777-8.2.1-a, R2236-3-a, R2710-4-a
     fn collect_old(&mut self, now: Instant, chance: Chance<'_>) {
         let version = self.version();
         for (group, known) in &mut self.groups {

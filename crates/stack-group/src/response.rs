@@ -38,7 +38,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// Adds a query to what is to be answered about a group (R9776-5.2-c): by the earlier of the two times.
+    /// Adds a query to what is to be answered about a group (R9776-5.2-c, R9777-6.2-c): by the earlier of the two times.
     pub(crate) fn merged(before: Option<Self>, deadline: Instant, asked: &[IpAddr]) -> Self {
         let Some(mut response) = before else {
             return Self { deadline, sources: asked.iter().take(MAX_QUERIED + 1).copied().collect() }
@@ -60,7 +60,7 @@ impl Response {
         self
     }
 
-    /// What there is to say (R9776-5.2-d): nothing if none of the sources is wanted.
+    /// What there is to say (R9776-5.2-d, R9777-6.2-d): nothing if none of the sources is wanted.
     pub(crate) fn record(&self, group: IpAddr, filter: &SourceFilter) -> Option<Record> {
         if self.sources.is_empty() {
             return current_state(group, filter);

@@ -160,6 +160,7 @@ impl Host {
             return Err(DropReason::HopLimitExceeded); // R1812-5.3.1-a, and nobody is told (RFC 1812 §4.3.2.7)
         }
         let outputs = self.outputs_for(now, packet)?;
+        // R1812-5.2.1.3-a
         for output in outputs.iter().filter(|output| packet.ip.hop_limit > output.threshold) {
             self.send_copy(now, (nic, endpoint), output.nic, packet);
         }
@@ -175,6 +176,7 @@ impl Host {
             return Err(DropReason::NoRoute);
         };
         row.last_used = Some(now);
+        // R1812-5.2.1.3-b
         if row.route.input != nic {
             row.wrong_input += 1;
             self.events.push(NetworkEvent::WrongMulticastInput { nic, source, group });

@@ -5,7 +5,7 @@
 //! a mantissa with a hidden one in front. What a code can't say exactly is said by the next smaller code, so that nobody
 //! answers later than was meant.
 
-/// The value of a code of eight bits, as IGMPv3 and both query intervals have it: 0 to 31,744.
+/// The value of a code of eight bits (R9776-4.1.1-a), as IGMPv3 and both query intervals have it: 0 to 31,744.
 pub const fn decode8(code: u8) -> u32 {
     if code < 0x80 {
         return code as u32;
@@ -14,7 +14,7 @@ pub const fn decode8(code: u8) -> u32 {
     ((mantissa | 0x10) as u32) << (exponent + 3)
 }
 
-/// The value of a code of sixteen bits, as MLDv2 has it: 0 to 8,387,584.
+/// The value of a code of sixteen bits (R9777-5.1.3-a), as MLDv2 has it: 0 to 8,387,584.
 pub const fn decode16(code: u16) -> u32 {
     if code < 0x8000 {
         return code as u32;

@@ -80,7 +80,7 @@ fn split<const N: usize>(bytes: &[u8]) -> Option<(Record<'_, N>, &[u8])> {
     let ([kind, words, a, b], rest) = bytes.split_first_chunk::<FIXED>()?;
     let (group, rest) = rest.split_first_chunk::<N>()?;
     let (sources, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([*a, *b])) * N)?;
-    let (_, rest) = rest.split_at_checked(usize::from(*words) * 4)?;
+    let (_, rest) = rest.split_at_checked(usize::from(*words) * 4)?; // R9776-4.2.7-a
     Some((Record { kind: *kind, group: *group, sources }, rest))
 }
 
