@@ -1,10 +1,11 @@
-//! Loads on kernel sockets, and two reference peers that answer them: kernel
-//! sockets again, and a null responder on a TUN device.
+//! Loads on kernel sockets, and reference peers that answer them: kernel sockets
+//! again, a null responder on a TUN device, and a copier between two such devices.
 //!
 //! Each load prints one line of JSON when its time is up. The ports are those
 //! of `README.md`.
 #![deny(unsafe_code)]
 
+mod forward;
 mod load;
 mod null;
 mod packet;
@@ -36,7 +37,8 @@ const USAGE: &str = "usage:
   wire-bench udp ADDRESS SECONDS SIZE
   wire-bench idle ADDRESS COUNT [SOURCE-PREFIX COUNT]
   wire-bench serve
-  wire-bench null DEVICE vnet|plain MSS";
+  wire-bench null DEVICE vnet|plain MSS
+  wire-bench forward DEVICE vnet|plain NAMESPACE";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -72,6 +74,9 @@ fn run(args: &[String]) -> Result<(), String> {
         }
         Some("serve") => serve::run().map_err(text),
         Some("null") => null::run(words.word(1)?, words.word(2)? == "vnet", words.parse(3)?).map_err(text),
+        Some("forward") => {
+            forward::run(words.word(1)?, words.word(3)?, words.word(2)? == "vnet").map_err(text)
+        }
         _ => Err(USAGE.to_owned()),
     }
 }

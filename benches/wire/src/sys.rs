@@ -145,6 +145,14 @@ pub fn open_tun(name: &str, vnet: bool) -> io::Result<File> {
     Ok(device)
 }
 
+/// Moves this thread, and with it what it opens, into the network namespace of
+/// that name.
+pub fn enter_namespace(name: &str) -> io::Result<()> {
+    let namespace = File::open(format!("/run/netns/{name}"))?;
+    // SAFETY: no pointers; the descriptor is open.
+    check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+}
+
 /// Waits until the device has something to read.
 pub fn wait_readable(device: &File) {
     let mut poll = libc::pollfd { fd: device.as_raw_fd(), events: libc::POLLIN, revents: 0 };

@@ -1,7 +1,7 @@
 //! Who is measured, and where: each peer has namespaces of its own for the
 //! whole run and a fresh process for each round.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ const OUR_PACKAGE: &str = "benches";
 const OUR_BINARY: &str = "wire-peer";
 const NULL_VNET: &str = "null-vnet";
 const NULL_1500: &str = "null-1500";
+const COPY_VNET: &str = "copy-vnet";
+const COPY_1500: &str = "copy-1500";
 
 /// Settings of the kernel's side, the same for every peer.
 const SETTINGS: [&str; 7] = [
@@ -52,6 +54,8 @@ pub(crate) struct Peer {
 enum Attachment {
     /// A TUN device in the client's namespace, MTU 1500.
     Tun,
+    /// The same, and another one in a namespace of its own, with the services on kernel sockets behind it.
+    TwoTuns,
     /// A veth pair into a namespace of the peer's own.
     Veth,
     /// The same with all offloads off.
@@ -83,6 +87,11 @@ const fn reference(name: &'static str, limit: &'static str, attachment: Attachme
     Peer { name, limit, attachment, program: Program::Yardstick, args }
 }
 
+/// Our stack as a router.
+const fn router(name: &'static str, limit: &'static str, args: Words) -> Peer {
+    Peer { name, limit, attachment: Attachment::TwoTuns, program: Program::Ours, args }
+}
+
 /// Every peer, in the order of the table.
 pub(crate) const PEERS: &[Peer] = &[
     reference(NULL_VNET, NULL_VNET, Attachment::Tun, &["null", DEVICE, "vnet", "1460"]),
@@ -97,6 +106,10 @@ pub(crate) const PEERS: &[Peer] = &[
     ours_plain("ustack-blocking-1500", &[DEVICE, "--sockets", "blocking", "--no-offload"]),
     ours("ustack-tokio", &[DEVICE, "--sockets", "tokio"]),
     ours_plain("ustack-tokio-1500", &[DEVICE, "--sockets", "tokio", "--no-offload"]),
+    reference(COPY_VNET, COPY_VNET, Attachment::TwoTuns, &["forward", DEVICE, "vnet"]),
+    reference(COPY_1500, COPY_1500, Attachment::TwoTuns, &["forward", DEVICE, "plain"]),
+    router("ustack-forward", COPY_VNET, &[DEVICE, "--forward"]),
+    router("ustack-forward-1500", COPY_1500, &[DEVICE, "--no-offload", "--forward"]),
 ];
 
 /// The programs that were built for a run.
@@ -132,8 +145,10 @@ impl Programs {
 pub(crate) struct Stand {
     pub(crate) peer: &'static Peer,
     client: Namespace,
-    /// The peer's own, where it has one.
+    /// The peer's own, where it has one, or that of the services behind it.
     server: Option<Namespace>,
+    /// The services behind it.
+    services: Option<Process>,
     program: PathBuf,
     /// Programs run before all others of the machine.
     urgent: bool,
@@ -149,9 +164,9 @@ impl Stand {
         let Some(program) = programs.of(peer) else { return Ok(None) };
         let client = namespace()?;
         let server = match peer.attachment {
-            Attachment::Tun => {
+            Attachment::Tun | Attachment::TwoTuns => {
                 client.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tun"])?;
-                None
+                (peer.attachment == Attachment::TwoTuns).then(behind).transpose()?
             }
             Attachment::Veth | Attachment::PlainVeth => Some(veth(&client, peer.attachment)?),
         };
@@ -160,14 +175,29 @@ impl Stand {
         for last in 1..=32 {
             client.ip(&["address", "add", &format!("10.9.1.{last}/32"), "dev", DEVICE])?;
         }
-        Ok(Some(Self { peer, client, server, program: program.clone(), urgent }))
+        let mut stand = Self { peer, client, server, services: None, program: program.clone(), urgent };
+        if peer.attachment == Attachment::TwoTuns {
+            stand.services = Some(stand.serve(&programs.yardstick)?);
+        }
+        Ok(Some(stand))
+    }
+
+    /// The services on kernel sockets, behind the peer.
+    fn serve(&self, yardstick: &Path) -> Result<Process, String> {
+        let inside = self.server.as_ref().unwrap_or(&self.client);
+        let mut command = self.command(inside, &yardstick.to_string_lossy());
+        let mut process = Process::spawn(command.arg("serve"), "serve", Input::End, Instant::now() + LIFE)?;
+        process.wait_for_line("ready", READY)?;
+        Ok(process)
     }
 
     /// Starts the peer and waits until it answers.
     pub(crate) fn start(&self) -> Result<Process, String> {
-        let inside = self.server.as_ref().unwrap_or(&self.client);
+        let between = self.peer.attachment == Attachment::TwoTuns;
+        let inside = self.server.as_ref().filter(|_| !between).unwrap_or(&self.client);
         let mut command = self.command(inside, &self.program.to_string_lossy());
         command.args(self.peer.args);
+        command.args(self.server.as_ref().filter(|_| between).map(Namespace::name));
         let mut process = Process::spawn(&mut command, self.peer.name, Input::End, Instant::now() + LIFE)?;
         process.wait_for_line("ready", READY)?;
         Ok(process)
@@ -199,6 +229,15 @@ fn namespace() -> Result<Namespace, String> {
     let namespace = Namespace::new()?;
     SETTINGS.iter().try_for_each(|setting| namespace.sysctl(setting))?;
     Ok(namespace)
+}
+
+/// The namespace of services behind a second device.
+fn behind() -> Result<Namespace, String> {
+    let server = namespace()?;
+    server.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tun"])?;
+    server.ip(&["address", "add", &format!("{ADDRESS}/8"), "dev", DEVICE])?;
+    server.ip(&["link", "set", DEVICE, "txqueuelen", QUEUE, "up"])?;
+    Ok(server)
 }
 
 fn veth(client: &Namespace, attachment: Attachment) -> Result<Namespace, String> {

@@ -6,6 +6,7 @@
 mod blocking;
 mod looping;
 mod ready;
+mod router;
 mod services;
 mod stacks;
 mod tasks;
@@ -21,8 +22,11 @@ struct Args {
     /// The TUN device; it exists and is up
     device: String,
     /// How the services use the stack
-    #[arg(long, value_enum)]
-    sockets: Sockets,
+    #[arg(long, value_enum, required_unless_present = "forward")]
+    sockets: Option<Sockets>,
+    /// No services: route to a device of the same name in this namespace, and to 10.9.0.2 behind it
+    #[arg(long, value_name = "NAMESPACE", conflicts_with = "sockets")]
+    forward: Option<String>,
     /// Without the virtio-net header: packets of one MTU, checksums in software
     #[arg(long)]
     no_offload: bool,
@@ -53,10 +57,12 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = TunConfig::tun().with_name(&args.device).with_offload(!args.no_offload);
     let device = Tun::create(config)?;
-    match args.sockets {
-        Sockets::Loop => looping::run(device),
-        Sockets::Inline => tasks::run_inline(device),
-        Sockets::Blocking => blocking::run(&stacks::stack(device)?),
-        Sockets::Tokio => tasks::run_tokio(device),
+    match (&args.forward, args.sockets) {
+        (Some(namespace), _) => router::run(device, &args.device, namespace, !args.no_offload),
+        (None, Some(Sockets::Loop)) => looping::run(device),
+        (None, Some(Sockets::Inline)) => tasks::run_inline(device),
+        (None, Some(Sockets::Blocking)) => blocking::run(&stacks::stack(device)?),
+        (None, Some(Sockets::Tokio)) => tasks::run_tokio(device),
+        (None, None) => Err("give --sockets or --forward".into()),
     }
 }
