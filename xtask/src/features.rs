@@ -1,7 +1,7 @@
 //! The features of the facade, in selections that show whether each stands for
 //! itself: none, each alone, the defaults, the defaults without each, all.
 //!
-//! All 2^13 selections would take hours. A feature selects a crate and what
+//! All 2^16 selections would take days. A feature selects a crate and what
 //! speaks of it, so what goes wrong is code that needs a feature and does not
 //! say so (it shows alone), or says it for one of two (it shows when the other
 //! is missing). Warnings count as errors, since code that a selection leaves

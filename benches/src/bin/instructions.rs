@@ -2,6 +2,7 @@
 //! `cargo xtask bench instructions` runs it under callgrind, twice for each row, so that the difference is the packets'.
 //!
 //! It prints how many packets went from one host to the other, acknowledgements included.
+#![forbid(unsafe_code)]
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use stack_core::{DropReason, LinkDrops};
 #[derive(Debug, Default)]
 pub struct EthernetCounters {
     pub(crate) not_for_this_station: AtomicUsize,
+    pub(crate) other_vlan: AtomicUsize,
     pub(crate) truncated: AtomicUsize,
     pub(crate) no_headroom: AtomicUsize,
 }
@@ -15,6 +16,11 @@ impl EthernetCounters {
     /// Inbound frames that were addressed to another station.
     pub fn not_for_this_station(&self) -> usize {
         self.not_for_this_station.load(Ordering::Relaxed)
+    }
+
+    /// Inbound frames of other VLANs, or of none where the station is in one.
+    pub fn other_vlan(&self) -> usize {
+        self.other_vlan.load(Ordering::Relaxed)
     }
 
     /// Inbound frames shorter than a header.
@@ -32,6 +38,7 @@ impl LinkDrops for EthernetCounters {
     fn of(&self, reason: DropReason) -> u64 {
         let count = match reason {
             DropReason::NotForThisStation => self.not_for_this_station(),
+            DropReason::OtherVlan => self.other_vlan(),
             DropReason::Truncated => self.truncated(),
             DropReason::LinkRefused => self.no_headroom(),
             _ => 0,

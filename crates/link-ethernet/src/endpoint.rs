@@ -3,6 +3,7 @@
 use crate::EthernetCounters;
 use crate::receive::EthernetReceive;
 use crate::transmit::EthernetTransmit;
+use crate::vlan::{TAG_LEN, Vlan};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -22,6 +23,9 @@ pub enum EthernetError {
     /// The link has no address of its own.
     #[error("the link has no address of its own; give one with `Ethernet::new`")]
     NoAddress,
+    /// Identifiers of VLANs are 1 to 4094.
+    #[error("{0} is not the identifier of a VLAN; use one from 1 to 4094")]
+    NoVlan(u16),
     /// The link carries something else.
     #[error(
         "the link does not carry Ethernet frames; use it without `Ethernet`, or a TAP device instead of TUN"
@@ -34,6 +38,7 @@ pub enum EthernetError {
 pub struct Ethernet<L> {
     inner: L,
     address: LinkAddress,
+    vlan: Option<Vlan>,
     counters: Arc<EthernetCounters>,
 }
 
@@ -49,7 +54,7 @@ impl<L: LinkEndpoint> Ethernet<L> {
         if !address.is_unicast() {
             return Err(EthernetError::NotUnicast(address));
         }
-        Ok(Self { inner, address, counters: Arc::default() })
+        Ok(Self { inner, address, vlan: None, counters: Arc::default() })
     }
 
     /// A station with the address that the link itself names.
@@ -61,6 +66,13 @@ impl<L: LinkEndpoint> Ethernet<L> {
         Self::new(inner, address)
     }
 
+    /// The same station in a VLAN: what it sends is tagged, and only frames with these tags are its own. Several stations on
+    /// one device are ports of a switch (`link-switch`).
+    #[must_use]
+    pub fn with_vlan(self, vlan: Vlan) -> Self {
+        Self { vlan: Some(vlan), ..self }
+    }
+
     /// What ended here; stays readable when the link is in use.
     pub fn counters(&self) -> Arc<EthernetCounters> {
         Arc::clone(&self.counters)
@@ -70,7 +82,20 @@ impl<L: LinkEndpoint> Ethernet<L> {
 impl<L: LinkEndpoint> LinkEndpoint for Ethernet<L> {
     fn capabilities(&self) -> LinkCapabilities {
         let inner = self.inner.capabilities();
-        LinkCapabilities { header_len: inner.header_len + HEADER_LEN as u16, ..inner }
+        let Some(vlan) = self.vlan else {
+            return LinkCapabilities { header_len: inner.header_len + HEADER_LEN as u16, ..inner };
+        };
+        // Frames may be longer by one tag (IEEE 802.3 §3.2.7); a second one costs payload. Devices do not cut tagged
+        // super-packets.
+        LinkCapabilities {
+            header_len: inner.header_len + (HEADER_LEN + vlan.len()) as u16,
+            mtu: inner.mtu.saturating_sub((vlan.len() - TAG_LEN) as u32),
+            tso4: false,
+            tso6: false,
+            uso: false,
+            max_gso: 0,
+            ..inner
+        }
     }
 
     fn link_address(&self) -> Option<LinkAddress> {
@@ -87,8 +112,13 @@ impl<L: LinkEndpoint> LinkEndpoint for Ethernet<L> {
         let wants_outcomes = self.inner.capabilities().wants_outcomes;
         let (receive, transmit) = Box::new(self.inner).split();
         let counters = Arc::clone(&self.counters);
-        let receive = EthernetReceive::new(receive, self.address, wants_outcomes, counters);
-        let transmit = EthernetTransmit { inner: transmit, address: self.address, counters: self.counters };
+        let receive = EthernetReceive::new(receive, self.address, self.vlan, wants_outcomes, counters);
+        let transmit = EthernetTransmit {
+            inner: transmit,
+            address: self.address,
+            vlan: self.vlan,
+            counters: self.counters,
+        };
         (Box::new(receive), Box::new(transmit))
     }
 }
@@ -108,6 +138,16 @@ mod tests {
         let station = Ethernet::new(link, US).unwrap();
         assert_eq!(station.link_address(), Some(US));
         assert_eq!(station.capabilities(), LinkCapabilities { header_len: 14, ..inner });
+    }
+
+    #[test]
+    fn a_tag_fits_beside_the_mtu_and_a_second_one_does_not() {
+        let (link, _peer) = pair(ChannelConfig::ethernet(PEER, US).with_offload());
+        let tagged = Ethernet::new(link, US).unwrap().with_vlan(Vlan::new(5).unwrap());
+        let of = tagged.capabilities();
+        assert_eq!((of.header_len, of.mtu, of.tso4, of.max_gso, of.tx_checksum), (18, 1500, false, 0, true));
+        let twice = tagged.with_vlan(Vlan::new(5).unwrap().within(6).unwrap()).capabilities();
+        assert_eq!((twice.header_len, twice.mtu), (22, 1496));
     }
 
     #[test]

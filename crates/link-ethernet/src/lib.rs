@@ -14,10 +14,12 @@
 //! with `ether_type`, `link_src` and `cast` set; what the host hands to it gets a header with `link_dst`, our address and
 //! `ether_type`. Offsets of incomplete checksums follow the header.
 //!
-//! Frames to other stations end here and are counted. Frames with an EtherType that nobody speaks, VLAN tags (0x8100)
-//! and 802.3 lengths among them, are the host's to drop (`unknown-ether-type`).
+//! A station may be in a [`Vlan`]: then its frames have a tag (IEEE 802.1Q), or two (802.1ad), and its offsets follow them.
+//!
+//! Frames to other stations and of other VLANs end here and are counted. Frames with an EtherType that nobody speaks, 802.3
+//! lengths and tags that reach a station without a VLAN among them, are the host's to drop (`unknown-ether-type`).
 //! A capture belongs inside: `Ethernet::new(Pcap::new(tap, ..), ..)` records whole frames.
-//! What it deliberately lacks: VLANs, 802.3 framing, and the resolution of addresses (`net-arp`, `net-ipv6`).
+//! What it deliberately lacks: 802.3 framing, and the resolution of addresses (`net-arp`, `net-ipv6`).
 //!
 //! ```
 //! use link_channel::{ChannelConfig, pair};
@@ -50,6 +52,8 @@ mod counters;
 mod endpoint;
 mod receive;
 mod transmit;
+mod vlan;
 
 pub use counters::EthernetCounters;
 pub use endpoint::{Ethernet, EthernetError};
+pub use vlan::Vlan;

@@ -2,6 +2,7 @@
 
 use crate::EthernetCounters;
 use crate::counters::count;
+use crate::vlan::Vlan;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::task::Waker;
@@ -16,6 +17,7 @@ const FOREIGN_BATCHES: usize = 8;
 pub(crate) struct EthernetReceive {
     inner: Box<dyn LinkReceive>,
     address: LinkAddress,
+    vlan: Option<Vlan>,
     wants_outcomes: bool,
     counters: Arc<EthernetCounters>,
     /// When to look again, because a call ended among foreign frames.
@@ -26,10 +28,11 @@ impl EthernetReceive {
     pub(crate) fn new(
         inner: Box<dyn LinkReceive>,
         address: LinkAddress,
+        vlan: Option<Vlan>,
         wants_outcomes: bool,
         counters: Arc<EthernetCounters>,
     ) -> Self {
-        Self { inner, address, wants_outcomes, counters, again: None }
+        Self { inner, address, vlan, wants_outcomes, counters, again: None }
     }
 
     /// Takes the header off the frames from `first` on and drops those that are not for us, keeping the order.
@@ -37,7 +40,7 @@ impl EthernetReceive {
         let mut kept = first;
         for index in first..batch.len() {
             let Some(packet) = batch.get_mut(index) else { break };
-            match accept(packet, self.address) {
+            match accept(packet, self.address, self.vlan) {
                 Ok(()) => {
                     batch.swap(kept, index);
                     kept += 1;
@@ -54,6 +57,7 @@ impl EthernetReceive {
     fn refuse(&mut self, token: Token, reason: DropReason) {
         count(match reason {
             DropReason::Truncated => &self.counters.truncated,
+            DropReason::OtherVlan => &self.counters.other_vlan,
             _ => &self.counters.not_for_this_station,
         });
         if self.wants_outcomes {
@@ -62,17 +66,19 @@ impl EthernetReceive {
     }
 }
 
-/// Reads a frame's header and takes it off.
-fn accept(packet: &mut RxPacket, us: LinkAddress) -> Result<(), DropReason> {
-    packet.pull_up(HEADER_LEN);
+/// Reads a frame's header, tags included, and takes it off.
+fn accept(packet: &mut RxPacket, us: LinkAddress, vlan: Option<Vlan>) -> Result<(), DropReason> {
+    let len = HEADER_LEN + vlan.map_or(0, Vlan::len);
+    packet.pull_up(len);
     let (header, _) = ethernet::parse(&packet.data).map_err(|_| DropReason::Truncated)?;
-    let (dst, src, ether_type) =
-        (LinkAddress(header.dst().0), LinkAddress(header.src().0), header.ether_type());
-    packet.meta.cast = cast(dst, us).ok_or(DropReason::NotForThisStation)?;
+    let (dst, src) = (LinkAddress(header.dst().0), LinkAddress(header.src().0));
+    let cast = cast(dst, us).ok_or(DropReason::NotForThisStation)?;
+    let ether_type = vlan.map_or(Ok(header.ether_type()), |vlan| vlan.unwrap(&packet.data))?;
+    packet.meta.cast = cast;
     packet.meta.link_src = src;
     packet.meta.ether_type = ether_type;
-    packet.meta.checksum = behind_header(packet.meta.checksum);
-    packet.advance(HEADER_LEN);
+    packet.meta.checksum = behind_header(packet.meta.checksum, len);
+    packet.advance(len);
     Ok(())
 }
 
@@ -88,9 +94,9 @@ fn cast(dst: LinkAddress, us: LinkAddress) -> Option<Cast> {
 }
 
 /// The checksum state counted from the network header. A sum that begins inside our header is nobody's.
-fn behind_header(checksum: Checksum) -> Checksum {
+fn behind_header(checksum: Checksum, len: usize) -> Checksum {
     let Checksum::Partial { start, offset } = checksum else { return checksum };
-    match start.checked_sub(HEADER_LEN as u16) {
+    match start.checked_sub(len as u16) {
         Some(start) => Checksum::Partial { start, offset },
         None => Checksum::Unverified,
     }
@@ -227,7 +233,7 @@ mod tests {
         for (before, after) in cases {
             let mut packet = RxPacket::new(frame(US, 0x0800, &[0; 40]), 0, Instant::ZERO);
             packet.meta.checksum = before;
-            accept(&mut packet, US).unwrap();
+            accept(&mut packet, US, None).unwrap();
             assert_eq!(packet.meta.checksum, after);
         }
     }
@@ -237,7 +243,7 @@ mod tests {
         let whole = frame(US, 0x0800, b"rest");
         let mut packet = RxPacket::new(whole.slice(..5), 0, Instant::ZERO);
         packet.more.push(whole.slice(5..));
-        accept(&mut packet, US).unwrap();
+        accept(&mut packet, US, None).unwrap();
         assert_eq!((packet.meta.link_src, packet.len()), (PEER, 4));
     }
 
@@ -274,7 +280,7 @@ mod tests {
         let mut foreign = RxPacket::new(frame(PEER, 0x0800, b""), 0, Instant::ZERO);
         foreign.meta.token = Token(7);
         let inner = Box::new(Witness([foreign].into(), outcomes));
-        let mut receive = EthernetReceive::new(inner, US, true, Arc::default());
+        let mut receive = EthernetReceive::new(inner, US, None, true, Arc::default());
         assert_eq!(receive.receive(Instant::ZERO, &mut Vec::new()), Ok(0));
         receive.outcome(Token(8), DropReason::NoRoute);
         let heard: Vec<_> = heard.try_iter().collect();

@@ -2,6 +2,7 @@
 
 use crate::EthernetCounters;
 use crate::counters::count;
+use crate::vlan::{TAG_LEN, Vlan};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::task::Waker;
@@ -11,6 +12,7 @@ use stack_wire::ethernet::HEADER_LEN;
 pub(crate) struct EthernetTransmit {
     pub(crate) inner: Box<dyn LinkTransmit>,
     pub(crate) address: LinkAddress,
+    pub(crate) vlan: Option<Vlan>,
     pub(crate) counters: Arc<EthernetCounters>,
 }
 
@@ -19,7 +21,7 @@ impl EthernetTransmit {
     fn frame(&self, batch: &mut TxBatch) {
         for _ in 0..batch.len() {
             let Some(mut packet) = batch.pop() else { break };
-            if write_header(&mut packet, self.address).is_some() {
+            if write_header(&mut packet, self.address, self.vlan).is_some() {
                 batch.push(packet);
             } else {
                 count(&self.counters.no_headroom);
@@ -29,14 +31,24 @@ impl EthernetTransmit {
     }
 }
 
-fn write_header(packet: &mut TxPacket, us: LinkAddress) -> Option<()> {
+fn write_header(packet: &mut TxPacket, us: LinkAddress, vlan: Option<Vlan>) -> Option<()> {
     let (dst, ether_type) = (packet.link_dst, packet.ether_type);
-    let (to, rest) = packet.prepend(HEADER_LEN)?.split_first_chunk_mut()?;
-    let (from, protocol) = rest.split_first_chunk_mut()?;
+    let (to, rest) = packet.prepend(header_len(vlan))?.split_first_chunk_mut()?;
+    let (from, mut rest) = rest.split_first_chunk_mut()?;
     *to = dst.0;
     *from = us.0;
-    protocol.copy_from_slice(&ether_type.to_be_bytes());
+    for (tag, control) in vlan.into_iter().flat_map(Vlan::tags) {
+        let (front, behind) = rest.split_first_chunk_mut::<TAG_LEN>()?;
+        let ([a, b], [c, d]) = (tag.to_be_bytes(), control.to_be_bytes());
+        *front = [a, b, c, d];
+        rest = behind;
+    }
+    rest.copy_from_slice(&ether_type.to_be_bytes());
     Some(())
+}
+
+fn header_len(vlan: Option<Vlan>) -> usize {
+    HEADER_LEN + vlan.map_or(0, Vlan::len)
 }
 
 impl LinkTransmit for EthernetTransmit {
@@ -44,7 +56,7 @@ impl LinkTransmit for EthernetTransmit {
         self.frame(batch);
         let result = self.inner.transmit(now, batch);
         // What stays is offered again, and is framed again then.
-        batch.iter_mut().for_each(|packet| packet.unprepend(HEADER_LEN));
+        batch.iter_mut().for_each(|packet| packet.unprepend(header_len(self.vlan)));
         result
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use stack_core::{Checksum, RxPacket, TxPacket};
 use stack_wire::checksum::Sum;
-use stack_wire::ip::ecn;
+use stack_wire::ip::mark_congestion;
 use stack_wire::{ethernet, ipv4, ipv6};
 
 /// A packet that a [`Line`](crate::Line) carries.
@@ -71,19 +71,7 @@ impl Carried for RxPacket {
 /// Marks a packet of `len` bytes whose headers lie in `bytes`, with an Ethernet header before them or without.
 fn mark(bytes: &mut [u8], len: usize) -> bool {
     let at = if is_ip(bytes, len) { 0 } else { ethernet::HEADER_LEN };
-    let Some(ip) = bytes.get_mut(at..).filter(|ip| is_ip(ip, len.saturating_sub(at))) else { return false };
-    let marks = |class: u8| matches!(class & 3, ecn::ECT_0 | ecn::ECT_1);
-    if ip[0] >> 4 == 4 {
-        let Some(header) = ipv4::Header::from_bytes_mut(ip).filter(|header| marks(header.tos())) else {
-            return false;
-        };
-        header.set_tos(header.tos() | ecn::CE);
-    } else {
-        let header = ipv6::Header::from_bytes_mut(ip).filter(|header| marks(header.traffic_class()));
-        let Some(header) = header else { return false };
-        header.set_traffic_class(header.traffic_class() | ecn::CE);
-    }
-    true
+    bytes.get_mut(at..).filter(|ip| is_ip(ip, len.saturating_sub(at))).is_some_and(mark_congestion)
 }
 
 /// Whether there is an IP header that means a packet of `len` bytes; on Ethernet padding may follow.

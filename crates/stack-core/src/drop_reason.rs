@@ -30,6 +30,10 @@ drop_reasons! {
     NicDisabled = "nic-disabled",
     /// The frame is addressed to another station.
     NotForThisStation = "not-for-this-station",
+    /// The frame belongs to another VLAN.
+    OtherVlan = "other-vlan",
+    /// It waited too long before the link: active queue management (RFC 7567).
+    QueueManaged = "queue-managed",
     /// The link's queue is full.
     LinkQueueFull = "link-queue-full",
     /// The device behind the link is down.

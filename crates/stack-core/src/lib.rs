@@ -71,7 +71,7 @@ pub use error::{Error, LinkError};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use link::{LinkCapabilities, LinkDrops, LinkEndpoint, LinkReceive, LinkTransmit, Medium};
 pub use network::{LinkAddressResolver, NetworkEndpoint, NetworkProtocol, Verdict};
-pub use policy::{Hook, HookVerdict, Tap, TapPoint, TappedPacket};
+pub use policy::{Hook, HookCx, HookVerdict, Tap, TapPoint, TappedPacket};
 pub use registry::{PathMtuStore, PortRegistry, PortRequest};
 pub use route::{CachedRoute, RouteQuery};
 pub use socket_option::{MtuProbing, OptionName, SocketOption};

@@ -63,6 +63,9 @@ socket_options! {
     Broadcast(bool),
     /// Only this interface (`SO_BINDTODEVICE`).
     BindToNic(Option<NicId>),
+    /// An IPv6 socket takes no IPv4 peers as well, as `::ffff:a.b.c.d`; to be set before it is bound (`IPV6_V6ONLY`,
+    /// RFC 3493 §5.3).
+    V6Only(bool),
     /// Mark of outbound packets (`SO_MARK`).
     Mark(u32),
     /// Hop limit of outbound unicast packets (`IP_TTL`, `IPV6_UNICAST_HOPS`).

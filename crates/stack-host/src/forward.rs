@@ -36,27 +36,30 @@ impl Host {
             }
             return Err(DropReason::MartianSource);
         }
-        self.ask(packet, |hook, packet| hook.forward(now, packet))?;
         let query = RouteQuery { nic: None, local: None, remote: packet.ip.dst };
         let Ok(route) = self.tables.route(&query, Claim::Own) else {
             self.answer(now, nic, endpoint, packet, ErrorKind::NetUnreachable);
             return Err(DropReason::NoRoute);
         };
         let egress = self.tables.index(route.hop.nic).ok_or(DropReason::NoRoute)?;
+        self.ask(now, Some(nic), Some(egress), |hook, cx| hook.forward(cx, packet))?;
         let original = packet.clone();
         let mut out = Box::new(TxPacket::new());
         out.ip.src = route.local;
         let forwarded =
             self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.forward(cx, packet, &mut out));
-        let result = forwarded.and_then(|()| {
-            out.hop = route.hop;
-            out.ip.cast = route.cast;
-            self.send_on(now, egress, endpoint, route.link_mtu as usize, out)
-        });
+        (out.hop, out.ip.cast) = (route.hop, route.cast);
+        if forwarded.is_ok() {
+            self.ask_postrouting(now, egress, &mut out)?;
+        }
+        let translated = out.ip.src != original.ip.src;
+        let result =
+            forwarded.and_then(|()| self.send_on(now, egress, endpoint, route.link_mtu as usize, out));
         match result {
             Ok(()) => {
                 self.counters.forwarded += 1;
-                if egress == nic && self.tables.is_on_link(nic, original.ip.src) {
+                // Who sent it under another address than the one it leaves with has no shorter way.
+                if egress == nic && !translated && self.tables.is_on_link(nic, original.ip.src) {
                     let (target, next) = (route.hop.next_hop, route.hop.nic);
                     let link = self.tables.neighbors.link_of(next, target);
                     self.with_endpoint(nic, endpoint, now, |endpoint, cx| {

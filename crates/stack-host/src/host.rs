@@ -148,6 +148,11 @@ impl Host {
         self.hooks.push(hook);
     }
 
+    /// A hook by its type, to be set or asked; the first that is there.
+    pub fn hook<H: Hook>(&mut self) -> Option<&mut H> {
+        self.hooks.iter_mut().find_map(|hook| (&mut **hook as &mut dyn Any).downcast_mut())
+    }
+
     /// Whether a network protocol of this EtherType is registered.
     pub fn check_network_protocol(&self, ether_type: u16) -> bool {
         self.networks.iter().any(|protocol| protocol.ether_type() == ether_type)

@@ -10,16 +10,13 @@ use crate::offload;
 use alloc::boxed::Box;
 use core::net::IpAddr;
 use stack_core::{
-    Cast, DropReason, ErrorKind, HookVerdict, Hop, Instant, LinkAddress, LinkAddressResolver, Medium, NetCx,
-    NicId, TapPoint, TappedPacket, Token, TxPacket,
+    Cast, DropReason, ErrorKind, Hop, Instant, LinkAddress, LinkAddressResolver, Medium, NetCx, NicId,
+    TapPoint, TappedPacket, Token, TxPacket,
 };
 
 impl Host {
     /// A finished packet whose hop is known goes to its interface, once its neighbour is known.
     pub(crate) fn launch(&mut self, now: Instant, nic: usize, mut packet: Box<TxPacket>) {
-        if self.hooks.iter_mut().any(|hook| hook.postrouting(now, &mut packet) == HookVerdict::Drop) {
-            return self.lose(nic, packet, DropReason::Policy);
-        }
         if self.tables.interfaces[nic].visible.capabilities.medium != Medium::Ethernet {
             return self.emit(now, nic, packet);
         }

@@ -47,6 +47,7 @@ mod effects;
 mod forward;
 mod groups;
 mod hash;
+mod hooks;
 mod host;
 mod icmp_limit;
 mod interface;

@@ -155,7 +155,6 @@ impl Host {
         if is_link_local(source) || source.is_unspecified() {
             return Err(DropReason::MartianSource);
         }
-        self.ask(packet, |hook, packet| hook.forward(now, packet))?;
         if packet.ip.hop_limit <= 1 {
             return Err(DropReason::HopLimitExceeded); // R1812-5.3.1-a, and nobody is told (RFC 1812 §4.3.2.7)
         }
@@ -195,6 +194,10 @@ impl Host {
             out.ip.src = ours;
         }
         let mut copy = packet.clone();
+        if let Err(reason) = self.ask(now, Some(from.0), Some(egress), |hook, cx| hook.forward(cx, &mut copy))
+        {
+            return self.count_drop(egress, packet.meta.token, reason);
+        }
         let forwarded =
             self.with_endpoint(from.0, from.1, now, |endpoint, cx| endpoint.forward(cx, &mut copy, &mut out));
         let mtu = self.tables.interfaces[egress].mtu_to(group) as usize;

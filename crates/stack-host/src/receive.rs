@@ -15,8 +15,8 @@ use crate::Host;
 use crate::coalesce::coalesce;
 use crate::demux::Flow;
 use stack_core::{
-    DropReason, EndpointId, ErrorKind, Hook, HookVerdict, Instant, NicId, RxBatch, RxPacket, TapPoint,
-    TransportCx, Unknown, Verdict,
+    DropReason, EndpointId, ErrorKind, Instant, NicId, RxBatch, RxPacket, TapPoint, TransportCx, Unknown,
+    Verdict,
 };
 
 impl Host {
@@ -26,6 +26,7 @@ impl Host {
         let Some(index) = self.tables.index(nic) else { return batch.clear() };
         for packet in batch.iter_mut() {
             packet.meta.nic = nic;
+            packet.meta.policy = 0;
             self.counters.received += packet.len();
             self.nics[index].counters.received += packet.len();
         }
@@ -62,7 +63,7 @@ impl Host {
         let ether_type = packet.meta.ether_type;
         let endpoint = self.nics[nic].endpoints.iter().position(|(number, _)| *number == ether_type);
         let endpoint = endpoint.ok_or(DropReason::UnknownEtherType)?;
-        self.ask(packet, |hook, packet| hook.prerouting(now, packet))?;
+        self.ask(now, Some(nic), None, |hook, cx| hook.prerouting(cx, packet))?;
         match self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.receive(cx, packet)) {
             Verdict::Deliver => self.deliver(now, nic, endpoint, packet),
             Verdict::Forward => self.forward(now, nic, endpoint, packet),
@@ -79,7 +80,7 @@ impl Host {
         endpoint: usize,
         packet: &mut RxPacket,
     ) -> Result<(), DropReason> {
-        self.ask(packet, |hook, packet| hook.input(now, packet))?;
+        self.ask(now, Some(nic), None, |hook, cx| hook.input(cx, packet))?;
         self.tap_received(now, TapPoint::LocalInput, packet);
         let protocol = packet.ip.protocol;
         let Some(slot) = self.slots.iter().find(|slot| slot.number == protocol) else {
@@ -158,15 +159,5 @@ impl Host {
         kind: ErrorKind,
     ) {
         self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.send_error(cx, packet, kind));
-    }
-
-    /// Asks all hooks about an inbound packet.
-    pub(crate) fn ask(
-        &mut self,
-        packet: &mut RxPacket,
-        mut place: impl FnMut(&mut dyn Hook, &mut RxPacket) -> HookVerdict,
-    ) -> Result<(), DropReason> {
-        let refused = self.hooks.iter_mut().any(|hook| place(&mut **hook, packet) == HookVerdict::Drop);
-        if refused { Err(DropReason::Policy) } else { Ok(()) }
     }
 }

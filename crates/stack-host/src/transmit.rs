@@ -1,8 +1,8 @@
 //! Life of a written byte, top to bottom.
 //!
 //! ```text
-//! transports, in turn: poll_transmit -> output -> route -> NetworkEndpoint::encapsulate -> fragments where it must
-//!   -> launch.rs: postrouting -> neighbour known? -> offloads -> the interface's batch
+//! transports, in turn: poll_transmit -> route -> output -> NetworkEndpoint::encapsulate -> postrouting
+//!   -> fragments where it must -> launch.rs: neighbour known? -> offloads -> the interface's batch
 //!   -> to ourselves: turned around and received, bounded by the same budget
 //! ```
 //!
@@ -13,8 +13,8 @@ use crate::Host;
 use crate::tables::Claim;
 use alloc::boxed::Box;
 use stack_core::{
-    Cast, DeliveryError, Destination, DropReason, Error, ErrorKind, ErrorOrigin, HookVerdict, Hop, Instant,
-    RouteQuery, TransportCx, TxPacket,
+    Cast, DeliveryError, Destination, DropReason, Error, ErrorKind, ErrorOrigin, Hop, Instant, RouteQuery,
+    TransportCx, TxPacket,
 };
 
 impl Host {
@@ -81,19 +81,20 @@ impl Host {
 
     /// Puts the network header in front. The interface that the packet goes to; none if it went in fragments.
     fn prepare(&mut self, now: Instant, packet: &mut TxPacket) -> Result<Option<usize>, Failure> {
-        if self.hooks.iter_mut().any(|hook| hook.output(now, packet) == HookVerdict::Drop) {
-            return Err(Failure::Drop(DropReason::Policy));
+        let mut nic = self.hop_of(packet)?;
+        let destination = packet.ip.dst;
+        self.ask(now, None, Some(nic), |hook, cx| hook.output(cx, packet)).map_err(Failure::Drop)?;
+        if packet.ip.dst != destination {
+            packet.hop = Hop::UNRESOLVED;
+            nic = self.hop_of(packet)?;
         }
-        if packet.hop.generation != self.tables.generation {
-            self.find_hop(packet)?;
-        }
-        let nic = self.tables.index(packet.hop.nic).ok_or(Failure::Error(ErrorKind::NetUnreachable))?;
         let endpoint =
             self.endpoint_for(nic, packet.ip.dst).ok_or(Failure::Drop(DropReason::UnknownProtocol))?;
         let transport_header = packet.header().len();
         self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.encapsulate(cx, packet))
             .map_err(Failure::Drop)?;
         packet.network_len = (packet.header().len() - transport_header) as u16;
+        self.ask_postrouting(now, nic, packet).map_err(Failure::Drop)?;
         if packet.ip.cast != Cast::Unicast && packet.multicast_loop {
             self.loop_back(now, nic, packet);
         }
@@ -113,6 +114,14 @@ impl Host {
         let follows_path = packet.ip.dst.is_ipv6() && packet.len() > IPV6_MIN_MTU && !packet.ip.dont_fragment;
         let path = follows_path.then(|| self.tables.path_mtus.path_mtu(now, packet.ip.dst)).flatten();
         path.map_or(link, |path| path.min(link)) as usize
+    }
+
+    /// The interface that the packet's route leads to; looked up unless the cached answer holds.
+    fn hop_of(&mut self, packet: &mut TxPacket) -> Result<usize, Failure> {
+        if packet.hop.generation != self.tables.generation {
+            self.find_hop(packet)?;
+        }
+        self.tables.index(packet.hop.nic).ok_or(Failure::Error(ErrorKind::NetUnreachable))
     }
 
     /// Routes a packet whose cached answer no longer holds, and gives it a source address if it has none.

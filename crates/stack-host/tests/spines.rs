@@ -314,19 +314,19 @@ impl Tap for Log {
 struct Refuse(&'static str);
 
 impl Hook for Refuse {
-    fn prerouting(&mut self, _: Instant, _: &mut RxPacket) -> HookVerdict {
+    fn prerouting(&mut self, _: &mut HookCx<'_>, _: &mut RxPacket) -> HookVerdict {
         if self.0 == "prerouting" { HookVerdict::Drop } else { HookVerdict::Accept }
     }
-    fn input(&mut self, _: Instant, _: &mut RxPacket) -> HookVerdict {
+    fn input(&mut self, _: &mut HookCx<'_>, _: &mut RxPacket) -> HookVerdict {
         if self.0 == "input" { HookVerdict::Drop } else { HookVerdict::Accept }
     }
-    fn forward(&mut self, _: Instant, _: &mut RxPacket) -> HookVerdict {
+    fn forward(&mut self, _: &mut HookCx<'_>, _: &mut RxPacket) -> HookVerdict {
         if self.0 == "forward" { HookVerdict::Drop } else { HookVerdict::Accept }
     }
-    fn output(&mut self, _: Instant, _: &mut TxPacket) -> HookVerdict {
+    fn output(&mut self, _: &mut HookCx<'_>, _: &mut TxPacket) -> HookVerdict {
         if self.0 == "output" { HookVerdict::Drop } else { HookVerdict::Accept }
     }
-    fn postrouting(&mut self, _: Instant, _: &mut TxPacket) -> HookVerdict {
+    fn postrouting(&mut self, _: &mut HookCx<'_>, _: &mut TxPacket) -> HookVerdict {
         if self.0 == "postrouting" { HookVerdict::Drop } else { HookVerdict::Accept }
     }
 }

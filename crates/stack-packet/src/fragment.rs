@@ -23,6 +23,7 @@ impl TxPacket {
         to.ether_type = self.ether_type;
         to.hash = self.hash;
         to.mark = self.mark;
+        to.policy = self.policy;
     }
 
     /// First what other headers lie behind the network header, then the pieces.

@@ -30,6 +30,9 @@ pub struct RxMeta {
     pub hash: u32,
     /// Free mark for policies (`SO_MARK`).
     pub mark: u32,
+    /// What a policy found out about the packet, for its next place; 0 is nothing. It means something to the policy that
+    /// wrote it and within this host only.
+    pub policy: u64,
     /// The link's number for it, handed back with the packet's outcome.
     pub token: Token,
 }

@@ -41,6 +41,8 @@ pub struct TxPacket {
     pub hash: u32,
     /// Free mark for policies (`SO_MARK`).
     pub mark: u32,
+    /// What a policy found out about the packet, for its next place; 0 is nothing.
+    pub policy: u64,
     /// Whether our own members of the destination group hear it too (`IP_MULTICAST_LOOP`); true unless the sender objects.
     pub multicast_loop: bool,
 }
@@ -65,6 +67,7 @@ impl TxPacket {
             gso_keeps_cwr: false,
             hash: 0,
             mark: 0,
+            policy: 0,
             multicast_loop: true,
         }
     }
@@ -83,6 +86,7 @@ impl TxPacket {
         self.gso_keeps_cwr = false;
         self.hash = 0;
         self.mark = 0;
+        self.policy = 0;
         self.multicast_loop = true;
     }
 
@@ -259,6 +263,7 @@ impl TxPacket {
             gso_size: self.gso_size,
             hash: self.hash,
             mark: self.mark,
+            policy: self.policy,
             truesize,
             ..packet.meta
         };
@@ -279,6 +284,7 @@ impl TxPacket {
         self.gso_size = packet.meta.gso_size;
         self.hash = packet.meta.hash;
         self.mark = packet.meta.mark;
+        self.policy = packet.meta.policy;
         let data = core::mem::take(&mut packet.data);
         let mut rest = core::mem::take(&mut packet.more);
         let first = data.slice(header_len..);

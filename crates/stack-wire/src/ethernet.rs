@@ -29,6 +29,8 @@ impl EtherType {
     pub const ARP: u16 = 0x0806;
     /// A VLAN tag, IEEE 802.1Q.
     pub const VLAN: u16 = 0x8100;
+    /// The outer VLAN tag of a provider, IEEE 802.1Q §9.5 (802.1ad).
+    pub const SERVICE_VLAN: u16 = 0x88a8;
     /// IPv6, RFC 2464 §3.
     pub const IPV6: u16 = 0x86dd;
 }

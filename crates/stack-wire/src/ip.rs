@@ -1,4 +1,6 @@
-//! What IPv4 and IPv6 have in common: protocol numbers and ECN codepoints.
+//! What IPv4 and IPv6 have in common: protocol numbers, ECN codepoints, and marking.
+
+use crate::{ipv4, ipv6};
 
 /// Protocol numbers (the IPv4 protocol field, the IPv6 next header), from the IANA registry.
 pub mod protocol {
@@ -34,4 +36,21 @@ pub mod ecn {
     pub const ECT_0: u8 = 0b10;
     /// Congestion experienced.
     pub const CE: u8 = 0b11;
+}
+
+/// Sets the ECN field of the packet whose header begins these bytes to CE, if the field says that the transport understands
+/// that; returns whether it did (RFC 3168 §5). The IPv4 header checksum is mended.
+pub fn mark_congestion(packet: &mut [u8]) -> bool {
+    let marks = |class: u8| matches!(class & 3, ecn::ECT_0 | ecn::ECT_1);
+    match packet.first().map(|first| first >> 4) {
+        Some(4) => ipv4::Header::from_bytes_mut(packet)
+            .filter(|header| marks(header.tos()))
+            .map(|header| header.set_tos(header.tos() | ecn::CE))
+            .is_some(),
+        Some(6) => ipv6::Header::from_bytes_mut(packet)
+            .filter(|header| marks(header.traffic_class()))
+            .map(|header| header.set_traffic_class(header.traffic_class() | ecn::CE))
+            .is_some(),
+        _ => false,
+    }
 }

@@ -57,7 +57,7 @@ impl Endpoints for Tcp {
         bytes: &[u8],
         to: Option<SocketAddr>,
     ) -> Result<usize, Error> {
-        if to.is_some_and(|to| Tcp::remote_address(self, id) != Ok(to)) {
+        if to.is_some_and(|to| !self.is_peer(id, to)) {
             return Err(Error::AlreadyConnected);
         }
         Tcp::write(self, cx, id, bytes)

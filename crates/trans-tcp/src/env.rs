@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) config: TcpConfig,
     /// What a new socket begins with.
     pub(crate) settings: Arc<Settings>,
+    /// The same for sockets of both families.
+    pub(crate) dual_settings: Arc<Settings>,
     pub(crate) counters: TcpCounters,
     pub(crate) challenges: ChallengeBudget,
     pub(crate) memory: Budget,
@@ -77,6 +79,7 @@ impl Shared {
     pub(crate) fn new(config: TcpConfig) -> Self {
         Self {
             settings: Arc::new(Settings::new(&config)),
+            dual_settings: Arc::new(Settings { maps_ipv4: true, ..Settings::new(&config) }),
             config,
             counters: TcpCounters::default(),
             challenges: ChallengeBudget::default(),

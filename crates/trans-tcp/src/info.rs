@@ -335,13 +335,13 @@ impl Tcp {
 
     /// A socket's line; a connection in TIME-WAIT is listed by its record.
     fn entry(&self, id: EndpointId, socket: &Socket) -> Option<TcpEntry> {
-        let local = self.local_address(id).ok();
+        let local = || self.local_address(id).ok();
         Some(match socket {
             Socket::Connection(c) if c.state == State::TimeWait => return None,
             Socket::Connection(c) => TcpEntry {
                 id,
                 state: c.state,
-                local,
+                local: Some(c.tuple.local_address()),
                 remote: Some(c.tuple.remote_address()),
                 receive_queue: c.rcv.readable(),
                 send_queue: c.snd.buffered() as usize,
@@ -349,7 +349,7 @@ impl Tcp {
             Socket::Listener(l) => TcpEntry {
                 id,
                 state: State::Listen,
-                local,
+                local: local(),
                 remote: None,
                 receive_queue: l.accepted.len(),
                 send_queue: l.backlog,
@@ -357,14 +357,19 @@ impl Tcp {
             Socket::Forwarder(f) => TcpEntry {
                 id,
                 state: State::Listen,
-                local,
+                local: local(),
                 remote: None,
                 receive_queue: f.pending(),
                 send_queue: f.config.max_pending,
             },
-            Socket::Fresh(_) => {
-                TcpEntry { id, state: State::Closed, local, remote: None, receive_queue: 0, send_queue: 0 }
-            }
+            Socket::Fresh(_) => TcpEntry {
+                id,
+                state: State::Closed,
+                local: local(),
+                remote: None,
+                receive_queue: 0,
+                send_queue: 0,
+            },
         })
     }
 }

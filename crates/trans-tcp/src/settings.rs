@@ -53,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) keep_alive_count: u8,
     pub(crate) syn_retries: u8,
     /// The window of SYNs is one of whole segments.
-    syn_window_in_segments: bool,
+    pub(crate) syn_window_in_segments: bool,
     /// Timeouts of the SYN-ACK for which peers that sent no data stay half open.
     pub(crate) defer_accept: u8,
     /// 0 for the default of the network layer (R9293-MUST-49).
@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) flow_label: Option<u32>,
     pub(crate) congestion: Algorithm,
     pub(crate) mtu_probing: MtuProbing,
+    /// The socket is of IPv6 and shows IPv4 addresses as `::ffff:a.b.c.d` (RFC 3493 §3.7).
+    pub(crate) maps_ipv4: bool,
     pub(crate) keep_alive: bool,
     pub(crate) no_delay: bool,
     pub(crate) cork: bool,
@@ -104,6 +106,7 @@ impl Settings {
             flow_label: None,
             congestion: config.congestion,
             mtu_probing: config.mtu_probing,
+            maps_ipv4: false,
             keep_alive: false, // R9293-MUST-25
             no_delay: config.no_delay,
             cork: false,

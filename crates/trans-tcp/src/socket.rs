@@ -9,11 +9,11 @@ use crate::reservation::Reservation;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::tcp::{Socket, Tcp, unspecified};
-use crate::tuple::can_be_peer;
+use crate::tuple::{can_be_peer, is_link_local};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 use core::task::Waker;
 use stack_core::{EndpointId, Error, Families, Interest, NicId, PortRequest, Readiness, TransportCx};
 
@@ -34,7 +34,8 @@ impl Tcp {
     /// # Errors
     /// [`Error::LimitReached`] at [`TcpConfig::max_sockets`](crate::TcpConfig::max_sockets).
     pub fn create(&mut self, _cx: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
-        let settings = self.shared.settings.clone();
+        let dual = families == Families::Dual;
+        let settings = if dual { &self.shared.dual_settings } else { &self.shared.settings }.clone();
         let fresh = Fresh { families, local: None, nic: None, settings, reservation: None };
         self.sockets.insert(Socket::Fresh(Box::new(fresh))).map_err(|_| Error::LimitReached)
     }
@@ -160,19 +161,24 @@ impl Tcp {
         }
     }
 
-    /// Its own address; unspecified and port 0 while unbound.
+    /// Its own address; unspecified and port 0 while unbound. A socket of both families shows IPv4 as `::ffff:a.b.c.d`.
     ///
     /// # Errors
     /// [`Error::UnknownEndpoint`].
     pub fn local_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
         let (families, local) = match self.sockets.get(id).ok_or(Error::UnknownEndpoint)? {
-            Socket::Connection(connection) => return Ok(connection.tuple.local_address()),
+            Socket::Connection(connection) => return Ok(connection.shown(connection.tuple.local_address())),
             Socket::Listener(listener) => (listener.families, Some((listener.local, listener.port))),
             Socket::Forwarder(_) => (Families::Dual, None),
             Socket::Fresh(fresh) => (fresh.families, fresh.local),
         };
         let (ip, port) = local.unwrap_or((None, 0));
-        Ok(SocketAddr::new(ip.unwrap_or(unspecified(families)), port))
+        let any = unspecified(families);
+        let address = SocketAddr::new(ip.unwrap_or(any), port);
+        // Bound to IPv4 alone, it is not of both families any more.
+        let maps = matches!(self.sockets.get(id), Some(Socket::Listener(it)) if it.settings.maps_ipv4)
+            || matches!(self.sockets.get(id), Some(Socket::Fresh(it)) if it.settings.maps_ipv4);
+        Ok(if maps { mapped(address) } else { address })
     }
 
     /// The peer's address.
@@ -181,9 +187,15 @@ impl Tcp {
     /// [`Error::NotConnected`], [`Error::UnknownEndpoint`].
     pub fn remote_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
         match self.sockets.get(id).ok_or(Error::UnknownEndpoint)? {
-            Socket::Connection(connection) => Ok(connection.tuple.remote_address()),
+            Socket::Connection(connection) => Ok(connection.shown(connection.tuple.remote_address())),
             _ => Err(Error::NotConnected),
         }
+    }
+
+    /// Whether this is the peer's address, in either form of an IPv4 address.
+    pub(crate) fn is_peer(&self, id: EndpointId, address: SocketAddr) -> bool {
+        let peer = self.connection(id).map(|connection| connection.tuple.remote_address());
+        peer == Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
 
     /// Takes the error that waits (`SO_ERROR`): why a connect failed, why a connection ended.
@@ -212,6 +224,29 @@ impl Tcp {
                 _ => Error::AlreadyConnected,
             }),
         }
+    }
+}
+
+impl Connection {
+    /// An address of the connection as its application sees it: in its socket's form, and with the interface that a
+    /// link-local one belongs to (RFC 4007 §6).
+    fn shown(&self, address: SocketAddr) -> SocketAddr {
+        let scope = self.nic.filter(|_| is_link_local(address.ip()));
+        match address {
+            SocketAddr::V4(_) if self.settings.maps_ipv4 => mapped(address),
+            SocketAddr::V6(v6) => {
+                SocketAddrV6::new(*v6.ip(), v6.port(), 0, scope.map_or(0, |nic| nic.0)).into()
+            }
+            address @ SocketAddr::V4(_) => address,
+        }
+    }
+}
+
+/// An IPv4 address in the form of IPv6 (RFC 4291 §2.5.5.2); others as they are.
+fn mapped(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(v4) => SocketAddr::new(v4.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
     }
 }
 

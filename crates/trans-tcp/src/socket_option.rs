@@ -7,7 +7,7 @@ use crate::env::Env;
 use crate::tcp::{Socket, Tcp};
 use crate::timers::Timer;
 use alloc::sync::Arc;
-use stack_core::{EndpointId, Error, NicId, OptionName, SocketOption, TransportCx};
+use stack_core::{EndpointId, Error, Families, NicId, OptionName, SocketOption, TransportCx};
 
 impl Tcp {
     /// Changes a setting of a socket.
@@ -21,8 +21,10 @@ impl Tcp {
         id: EndpointId,
         option: SocketOption,
     ) -> Result<(), Error> {
-        if let SocketOption::BindToNic(nic) = option {
-            return self.bind_to_nic(id, nic);
+        match option {
+            SocketOption::BindToNic(nic) => return self.bind_to_nic(id, nic),
+            SocketOption::V6Only(on) => return self.set_v6_only(id, on),
+            _ => {}
         }
         let config = &self.shared.config;
         let settings = match self.sockets.get_mut(id).ok_or(Error::UnknownEndpoint)? {
@@ -59,6 +61,7 @@ impl Tcp {
             }
         };
         match name {
+            OptionName::V6Only => Ok(SocketOption::V6Only(!settings.maps_ipv4)),
             OptionName::BindToNic => Ok(SocketOption::BindToNic(nic)),
             OptionName::QuickAck => Ok(SocketOption::QuickAck(true)),
             name => settings.value(config, name),
@@ -88,6 +91,18 @@ impl Tcp {
         };
         Arc::make_mut(settings).congestion = algorithm;
         Ok(())
+    }
+
+    fn set_v6_only(&mut self, id: EndpointId, on: bool) -> Result<(), Error> {
+        match self.sockets.get_mut(id).ok_or(Error::UnknownEndpoint)? {
+            Socket::Fresh(fresh) if fresh.families == Families::V4 => Err(Error::AddressFamily),
+            Socket::Fresh(fresh) if fresh.local.is_none() => {
+                fresh.families = if on { Families::V6 } else { Families::Dual };
+                Arc::make_mut(&mut fresh.settings).maps_ipv4 = !on;
+                Ok(())
+            }
+            _ => Err(Error::InvalidState),
+        }
     }
 
     fn bind_to_nic(&mut self, id: EndpointId, nic: Option<NicId>) -> Result<(), Error> {

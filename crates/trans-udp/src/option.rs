@@ -3,7 +3,7 @@
 //! What decides how a socket shares its port must be set before it is bound; the rest holds from the next datagram on.
 
 use crate::Udp;
-use stack_core::{EndpointId, Error, OptionName, SocketOption, TransportCx};
+use stack_core::{EndpointId, Error, Families, OptionName, SocketOption, TransportCx};
 
 impl Udp {
     pub(crate) fn read_option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
@@ -14,6 +14,7 @@ impl Udp {
             OptionName::SendBuffer => SocketOption::SendBuffer(socket.send.limit()),
             OptionName::ReuseAddress => SocketOption::ReuseAddress(options.shared_address),
             OptionName::ReusePort => SocketOption::ReusePort(options.shared_port),
+            OptionName::V6Only => SocketOption::V6Only(socket.families == Families::V6),
             OptionName::Broadcast => SocketOption::Broadcast(options.broadcast),
             OptionName::BindToNic => SocketOption::BindToNic(options.nic),
             OptionName::Mark => SocketOption::Mark(options.mark),
@@ -51,6 +52,9 @@ impl Udp {
             }
             SocketOption::ReuseAddress(on) => options.shared_address = on,
             SocketOption::ReusePort(on) => options.shared_port = on,
+            SocketOption::V6Only(_) if socket.families == Families::V4 => return Err(Error::AddressFamily),
+            SocketOption::V6Only(_) if socket.binding.is_some() => return Err(Error::InvalidState),
+            SocketOption::V6Only(on) => socket.families = if on { Families::V6 } else { Families::Dual },
             SocketOption::Broadcast(on) => options.broadcast = on,
             SocketOption::BindToNic(nic) => return self.set_nic(cx, id, nic),
             SocketOption::Mark(mark) => options.mark = mark,

@@ -40,6 +40,7 @@
 //! | [`net`] | blocking sockets, shaped like `std::net` |
 //! | `tokio` (feature) | async sockets, shaped like `tokio::net` |
 //! | [`link`] | what interfaces stand on: TUN and TAP, in-memory channels, decorators |
+//! | `filter` (feature) | packet filter, connection tracking, NAT |
 //! | [`host`] | the single-owner object behind a stack, for a loop of your own |
 //! | [`contract`] | the traits to implement for a protocol or a link of your own |
 //!
@@ -64,7 +65,8 @@
 //! # Features
 //!
 //! Features select crates and nothing else: `ipv4`, `ipv6`, `arp`, `tcp`, `udp`, `icmp`, `loopback`, `channel` (the
-//! default), and `tun`, `ethernet`, `pcap`, `impair`, `tokio`. A stack of some of them:
+//! default), and `filter`, `tun`, `ethernet`, `pcap`, `impair`, `qdisc`, `switch`, `tokio`. A stack of
+//! some of them:
 //! `ustack = { version = "0.1", default-features = false, features = ["ipv4", "udp", "loopback"] }`.
 //!
 //! # What it lacks
@@ -132,6 +134,9 @@ pub use stack_host::{
 
 #[cfg(feature = "arp")]
 pub use net_arp::{Arp, ArpConfig, ConflictPolicy};
+/// Rules, connection tracking and address translation: a hook for [`Stack::add_hook`].
+#[cfg(feature = "filter")]
+pub use net_filter as filter;
 #[cfg(feature = "ipv4")]
 pub use net_ipv4::{Ipv4, Ipv4Config};
 #[cfg(feature = "ipv6")]

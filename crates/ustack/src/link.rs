@@ -8,6 +8,11 @@
 //! | `ethernet` | `ethernet` | a decorator: Ethernet frames around IP packets |
 //! | `pcap` | `pcap` | a decorator: writes what passes to a capture, with why packets were dropped |
 //! | `impair` | `impair` | a decorator: delay, rate, loss, reordering, duplication, corruption |
+//! | `qdisc` | `qdisc` | a decorator: queueing disciplines (fifo, token bucket, fq_codel) |
+//! | `switch` | `switch` | in memory: a learning Ethernet bridge between many stacks |
+//!
+//! Two stacks in one process, joined by what Linux calls a veth pair, are the two ends of `channel::pair` with
+//! `ChannelConfig::ethernet(..).with_offload()`, each in an `ethernet::Ethernet`. More than two meet at a `switch`.
 //!
 //! A link of your own implements [`LinkEndpoint`].
 
@@ -21,6 +26,10 @@ pub use link_impair as impair;
 pub use link_loopback as loopback;
 #[cfg(feature = "pcap")]
 pub use link_pcap as pcap;
+#[cfg(feature = "qdisc")]
+pub use link_qdisc as qdisc;
+#[cfg(feature = "switch")]
+pub use link_switch as switch;
 #[cfg(feature = "tun")]
 pub use link_tun as tun;
 

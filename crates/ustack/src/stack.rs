@@ -226,9 +226,42 @@ impl Stack {
         self.with_host(|host, _| host.add_tap(Box::new(tap)));
     }
 
-    /// Asks a hook about all packets from now on, after the hooks that are there.
+    /// Asks a hook about all packets from now on, after the hooks that are there. A filter (feature `filter`) is one:
+    ///
+    #[cfg_attr(all(feature = "filter", feature = "ipv4", feature = "udp", feature = "channel"), doc = "```")]
+    #[cfg_attr(
+        not(all(feature = "filter", feature = "ipv4", feature = "udp", feature = "channel")),
+        doc = "```ignore"
+    )]
+    /// use ustack::filter::{Action, Filter, FilterConfig, Place, Rule};
+    /// use ustack::link::channel::{ChannelConfig, pair};
+    /// use ustack::{NicConfig, NicId, Stack};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ((inside, _client), (outside, _server)) = (pair(ChannelConfig::default()), pair(ChannelConfig::default()));
+    /// let router = Stack::builder()
+    ///     .default_protocols()
+    ///     .nic(NicConfig::new(inside).address("10.0.0.1/24".parse()?).forwarding(true))
+    ///     .nic(NicConfig::new(outside).address("192.0.2.1/24".parse()?).forwarding(true))
+    ///     .build()?;
+    /// let mut filter = Filter::new(FilterConfig::default());
+    /// filter.append(Place::Postrouting, Rule::new(Action::Masquerade).output(NicId(2)))?;
+    /// router.add_hook(filter);
+    ///
+    /// // Later: who is connected?
+    /// let open = router.with_hook(|filter: &mut Filter, _now| filter.connections().count());
+    /// assert_eq!(open, Some(0));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn add_hook(&self, hook: impl Hook + 'static) {
         self.with_host(|host, _| host.add_hook(Box::new(hook)));
+    }
+
+    /// Runs a call on a hook by its type, to change its rules or to read what it counts; `None` if there is none. As
+    /// [`with_host`](Self::with_host).
+    pub fn with_hook<H: Hook, R>(&self, call: impl FnOnce(&mut H, Instant) -> R) -> Option<R> {
+        self.shared().with(|host, now| Some(call(host.hook::<H>()?, now)))
     }
 
     /// Takes what has happened to interfaces since the last call, oldest first: addresses and routers that come and go,

@@ -39,6 +39,8 @@ pub(crate) type Outcome<T = ()> = Result<T, String>;
 
 /// The package of the program under test.
 const CLI: &str = "ustack-cli";
+/// The scenario that runs an example of the facade, by the name of both.
+const EXAMPLE: &str = "masquerade";
 
 /// Returns an error with a formatted message unless the condition holds.
 macro_rules! ensure {
@@ -171,6 +173,10 @@ fn build(workspace: &Workspace, cases: &[Case]) -> Outcome<Option<PathBuf>> {
         return Ok(None);
     }
     checked(&mut workspace.cargo(&["build", "--release", "--package", CLI]))?;
+    if cases.iter().any(|case| case.scenario.name == EXAMPLE) {
+        let features = ["--example", EXAMPLE, "--features", "filter,tun"];
+        checked(workspace.cargo(&["build", "--release", "--package", "ustack"]).args(features))?;
+    }
     Ok(Some(workspace.target.join("release/ustack")))
 }
 

@@ -3,7 +3,7 @@
 //! Where the stack has a setting for a mechanism (`tcp.timestamps=off`), that is the better switch.
 
 use core::net::IpAddr;
-use stack_core::{Checksum, Hook, HookVerdict, Instant, RxPacket};
+use stack_core::{Checksum, Hook, HookCx, HookVerdict, RxPacket};
 use stack_wire::ip::protocol;
 use stack_wire::ipv6_ext;
 use stack_wire::seq::SeqNum;
@@ -127,7 +127,7 @@ struct Deaf {
 }
 
 impl Hook for Deaf {
-    fn prerouting(&mut self, _: Instant, packet: &mut RxPacket) -> HookVerdict {
+    fn prerouting(&mut self, _: &mut HookCx<'_>, packet: &mut RxPacket) -> HookVerdict {
         if self.faults.trust_checksums {
             packet.meta.checksum = Checksum::Verified;
         }
@@ -138,7 +138,7 @@ impl Hook for Deaf {
         if self.faults.ignore_icmp && is_icmp { HookVerdict::Drop } else { HookVerdict::Accept }
     }
 
-    fn input(&mut self, _: Instant, packet: &mut RxPacket) -> HookVerdict {
+    fn input(&mut self, _: &mut HookCx<'_>, packet: &mut RxPacket) -> HookVerdict {
         if packet.ip.protocol != protocol::TCP {
             let deaf = self.faults.ignore_datagrams && packet.ip.protocol == protocol::UDP;
             return if deaf { HookVerdict::Drop } else { HookVerdict::Accept };

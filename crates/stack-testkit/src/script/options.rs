@@ -210,6 +210,7 @@ const OPTIONS: &[(&str, Set, Get)] = &[
         Get::Value(OptionName::DontFragment),
     ),
     ("IP_RECVERR", Set::To(|v| Ok(SocketOption::ReceiveErrors(v.on()?))), Get::Missing),
+    ("IPV6_V6ONLY", Set::To(|v| Ok(SocketOption::V6Only(v.on()?))), Get::Value(OptionName::V6Only)),
     ("IPV6_RECVERR", Set::To(|v| Ok(SocketOption::ReceiveErrors(v.on()?))), Get::Missing),
     ("IP_MTU", Set::Missing, Get::Info(|info| Expr::Int(info.path_mtu.into()))),
     ("IPV6_MTU", Set::Missing, Get::Info(|info| Expr::Int(info.path_mtu.into()))),

@@ -114,7 +114,9 @@ fn an_ipv4_address_in_ipv6_clothes_is_ipv4() {
         );
         id
     });
-    assert_eq!(s.node.tcp.remote_address(id), Ok("10.0.0.2:5000".parse().unwrap()));
+    assert_eq!(s.node.tcp.remote_address(id), Ok("[::ffff:10.0.0.2]:5000".parse().unwrap()));
+    let listed: Vec<_> = s.node.tcp.connections().filter_map(|entry| entry.remote).collect();
+    assert_eq!(listed, ["10.0.0.2:5000".parse().unwrap()], "what the network sees");
     let only_v6 = s.node.with(|tcp, cx| {
         let id = tcp.create(cx, Families::V6).unwrap();
         tcp.connect(cx, id, "[::ffff:10.0.0.2]:5000".parse().unwrap())

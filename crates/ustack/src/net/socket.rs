@@ -230,10 +230,13 @@ impl<T: Sockets> Drop for Socket<T> {
     }
 }
 
-/// The families of a socket with this local address: an unspecified IPv6 address takes IPv4 peers as well, as on Linux.
-pub(crate) fn families_of(local: SocketAddr) -> Families {
-    match local {
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => Families::Dual,
-        _ => Families::of(local.ip()),
+/// The families of a socket with this address: an unspecified IPv6 address takes IPv4 peers as well, as on Linux, and so
+/// does an IPv4 address in the form of IPv6.
+pub(crate) fn families_of(address: SocketAddr) -> Families {
+    match address {
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() || v6.ip().to_ipv4_mapped().is_some() => {
+            Families::Dual
+        }
+        _ => Families::of(address.ip()),
     }
 }

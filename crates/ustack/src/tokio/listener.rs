@@ -27,7 +27,20 @@ impl TcpListener {
     /// Why not, with the remedy.
     #[expect(clippy::unused_async, reason = "the shape of tokio's")]
     pub async fn bind(stack: &Stack, local: impl ToSocketAddr) -> Result<Self, BindError> {
-        Ok(Self { socket: listen(stack, local.to_socket_addr()?)? })
+        Self::bind_with(stack, local, &[])
+    }
+
+    /// As [`bind`](Self::bind), with settings that have to be there before, such as [`SocketOption::V6Only`] or the only
+    /// interface that connections are taken from ([`SocketOption::BindToNic`]).
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub fn bind_with(
+        stack: &Stack,
+        local: impl ToSocketAddr,
+        options: &[SocketOption],
+    ) -> Result<Self, BindError> {
+        Ok(Self { socket: listen(stack, local.to_socket_addr()?, options)? })
     }
 
     /// Waits for a connection; returns it and who made it. Several tasks may wait.

@@ -13,6 +13,7 @@ mod http;
 mod icmp;
 mod iperf;
 mod outward;
+mod router;
 
 use std::time::Duration;
 
@@ -294,6 +295,15 @@ const SCENARIOS: &[Scenario] = &[
         over_ipv6: &[Mode::Tun, Mode::Tap],
         limit: Duration::from_secs(60),
         run: beyond::traceroute,
+    },
+    Scenario {
+        name: "masquerade",
+        about: "between two kernels, one hidden: ping, fragments, iperf3 both ways, traceroute by three methods",
+        needs: &[PING, IPERF3, TRACEROUTE],
+        modes: &[Mode::Tun],
+        over_ipv6: &[Mode::Tun],
+        limit: Duration::from_secs(90),
+        run: router::masquerade,
     },
     Scenario {
         name: "tables",

@@ -3,7 +3,7 @@
 use crate::error::{AcceptError, BindError, ConnectError};
 use crate::net::socket::{Socket, Sockets, families_of};
 use crate::stack::Stack;
-use stack_core::{EndpointId, Error, Families, SocketOption, TransportCx};
+use stack_core::{EndpointId, Error, SocketOption, TransportCx};
 use std::net::SocketAddr;
 use trans_tcp::Tcp;
 
@@ -11,12 +11,17 @@ use trans_tcp::Tcp;
 const BACKLOG: usize = 1024;
 
 /// A socket that listens.
-pub(crate) fn listen(stack: &Stack, local: SocketAddr) -> Result<Socket<Tcp>, BindError> {
+pub(crate) fn listen(
+    stack: &Stack,
+    local: SocketAddr,
+    options: &[SocketOption],
+) -> Result<Socket<Tcp>, BindError> {
     let refuse = |error| BindError::new(local, error, Tcp::NAME);
     let socket = Socket::<Tcp>::create(stack, families_of(local)).map_err(refuse)?;
     let listening = socket.call(|tcp, cx, id| {
         // As std does it: a server that starts again is not kept waiting by old connections.
         tcp.set_option(cx, id, SocketOption::ReuseAddress(true))?;
+        options.iter().try_for_each(|option| tcp.set_option(cx, id, *option))?;
         tcp.bind(cx, id, local)?;
         tcp.listen(cx, id, BACKLOG)
     });
@@ -43,7 +48,7 @@ pub(crate) fn start(
     how: How<'_>,
 ) -> Result<(Socket<Tcp>, usize), ConnectError> {
     let refuse = |error| ConnectError::new(remote, error, Tcp::NAME);
-    let socket = Socket::<Tcp>::create(stack, Families::of(remote.ip())).map_err(refuse)?;
+    let socket = Socket::<Tcp>::create(stack, families_of(remote)).map_err(refuse)?;
     let started = socket.call(|tcp, cx, id| {
         how.options.iter().try_for_each(|option| tcp.set_option(cx, id, *option))?;
         how.local.map_or(Ok(()), |local| tcp.bind(cx, id, local))?;

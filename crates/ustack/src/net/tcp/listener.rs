@@ -26,7 +26,20 @@ impl TcpListener {
     /// # Errors
     /// Why not, with the remedy.
     pub fn bind(stack: &Stack, local: impl ToSocketAddr) -> Result<Self, BindError> {
-        let socket = listen(stack, local.to_socket_addr()?)?;
+        Self::bind_with(stack, local, &[])
+    }
+
+    /// As [`bind`](Self::bind), with settings that have to be there before, such as [`SocketOption::V6Only`] or the only
+    /// interface that connections are taken from ([`SocketOption::BindToNic`]).
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub fn bind_with(
+        stack: &Stack,
+        local: impl ToSocketAddr,
+        options: &[SocketOption],
+    ) -> Result<Self, BindError> {
+        let socket = listen(stack, local.to_socket_addr()?, options)?;
         Ok(Self { socket: Arc::new(socket) })
     }
 

@@ -1,0 +1,118 @@
+//! Our stack as a router between two kernels, in a namespace each, that hides one from the other: the example
+//! `masquerade` of the facade.
+//!
+//! The kernel outside has no way back to the addresses inside, so whatever comes back was translated.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::run::captured;
+use crate::wire::family::Family;
+use crate::wire::lab::Lab;
+use crate::wire::namespace::Namespace;
+use crate::wire::process::Input;
+use crate::wire::{Outcome, ensure};
+
+const PROMPTLY: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The addresses of a family.
+struct Plan {
+    client: &'static str,
+    inside: &'static str,
+    /// On the device of the kernel outside, and beyond it.
+    server: &'static str,
+    beyond: &'static str,
+    prefix: &'static str,
+    /// What has to be unreachable outside.
+    hidden: &'static str,
+}
+
+const V4: Plan = Plan {
+    client: "10.77.0.2",
+    inside: "10.77.0.1",
+    server: "192.0.2.2",
+    beyond: "198.51.100.2",
+    prefix: "/24",
+    hidden: "10.0.0.0/8",
+};
+const V6: Plan = Plan {
+    client: "fd77::2",
+    inside: "fd77::1",
+    server: "2001:db8::2",
+    beyond: "2001:db8:5::2",
+    prefix: "/64",
+    hidden: "fd00::/8",
+};
+
+/// Pings whole and in fragments, transfers both ways, and the hops of a route, by three methods.
+pub(crate) fn masquerade(lab: &Lab) -> Outcome {
+    let plan = match lab.family {
+        Family::V4 => V4,
+        Family::V6 => V6,
+    };
+    let router = lab.program()?.with_file_name("examples").join("masquerade");
+    let mut router = lab.spawn(&router.to_string_lossy(), &[], Input::End)?;
+    router.wait_for_line("ready", PROMPTLY)?;
+    let client = attach(lab, &plan)?;
+    let _far = beyond(lab, &plan)?;
+
+    for size in ["56", "4000"] {
+        run(&client, &["ping", "-n", "-c", "3", "-i", "0.2", "-w", "10", "-s", size, plan.server])?;
+    }
+    for direction in [&[][..], &["-R"]] {
+        let server = lab.spawn("iperf3", &["-s", "-1", "-B", plan.server, "--forceflush"], Input::End)?;
+        lab.eventually("iperf3 to listen", || listens(lab))?;
+        run(&client, &[&["iperf3", "-c", plan.server, "-n", "20M"], direction].concat())?;
+        server.wait(LIMIT)?.success()?;
+    }
+    for method in [&[][..], &["-I"], &["-T"]] {
+        let trace = [&["traceroute", lab.family.flag(), "-n", "-q", "1", "-w", "3", "-m", "5"], method];
+        let text = run(&client, &[&trace.concat()[..], &[plan.beyond]].concat())?;
+        let hops: Vec<&str> =
+            text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).collect();
+        ensure!(hops == [plan.inside, plan.server, plan.beyond], "traceroute {}: {text}", method.join(" "));
+    }
+    router.terminate(PROMPTLY).map(drop)
+}
+
+fn run(namespace: &Namespace, command: &[&str]) -> Outcome<String> {
+    captured(Command::new("ip").args([&["netns", "exec", namespace.name()], command].concat()))
+}
+
+fn listens(lab: &Lab) -> bool {
+    let sockets = captured(lab.namespace.command("ss").args(["-H", "-l", "-n", "-t", "sport = :5201"]));
+    sockets.is_ok_and(|text| !text.trim().is_empty())
+}
+
+/// Puts the inner device into a namespace of its own, and gives both kernels their addresses.
+fn attach(lab: &Lab, plan: &Plan) -> Outcome<Namespace> {
+    let client = Namespace::new()?;
+    lab.namespace.ip(&["link", "set", "inside0", "netns", client.name()])?;
+    address(&client, "inside0", plan.client, plan)?;
+    address(&lab.namespace, "outside0", plan.server, plan)?;
+    client.ip(&[lab.family.flag(), "route", "add", "default", "via", plan.inside])?;
+    lab.namespace.ip(&[lab.family.flag(), "route", "add", "unreachable", plan.hidden])?;
+    Ok(client)
+}
+
+/// A host behind the kernel outside.
+fn beyond(lab: &Lab, plan: &Plan) -> Outcome<Namespace> {
+    let far = Namespace::new()?;
+    let near = format!("{}1", plan.beyond.trim_end_matches('2'));
+    lab.namespace.ip(&["link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far.name()])?;
+    address(&lab.namespace, "near", &near, plan)?;
+    address(&far, "far", plan.beyond, plan)?;
+    far.ip(&[lab.family.flag(), "route", "add", "default", "via", &near])?;
+    lab.namespace.sysctl("net.ipv4.ip_forward=1")?;
+    lab.namespace.sysctl("net.ipv6.conf.all.forwarding=1")?;
+    Ok(far)
+}
+
+fn address(namespace: &Namespace, device: &str, address: &str, plan: &Plan) -> Outcome {
+    let with_prefix = format!("{address}{}", plan.prefix);
+    // Without the search for duplicates the addresses can be used at once.
+    let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
+    namespace.ip(&[&["address", "add", &with_prefix, "dev", device][..], nodad].concat())?;
+    namespace.ip(&["link", "set", device, "up"]).map(drop)
+}
