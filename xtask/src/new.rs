@@ -256,7 +256,7 @@ mod tests {
         let workspace = Workspace::load().unwrap();
         let root = std::env::temp_dir().join(format!("ustack-new-{}", id()));
         fs::create_dir_all(root.join("crates")).unwrap();
-        for name in ["stack-packet", "stack-wire", "stack-core"] {
+        for name in ["stack-packet", "stack-wire", "stack-group", "stack-core"] {
             symlink(workspace.root.join("crates").join(name), root.join("crates").join(name)).unwrap();
         }
         let manifest = fs::read_to_string(workspace.root.join("Cargo.toml")).unwrap();

@@ -6,7 +6,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*              link-tun is here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire
+//! ground     stack-packet  stack-wire  stack-group
 //! ```
 //!
 //! A TUN device carries IP packets, a TAP device whole Ethernet frames (wrap it in `link-ethernet`). With the virtio-net

@@ -5,6 +5,8 @@
 
 use core::net::Ipv4Addr;
 use stack_core::{Cast, Destination, DropReason, Medium, NetCx, RxMeta, RxPacket};
+use stack_group::leaves_the_link;
+use stack_wire::ip::protocol;
 use stack_wire::ipv4::Header;
 
 /// Judges the addresses of an inbound packet and says whose it is.
@@ -18,7 +20,7 @@ pub(crate) fn check(cx: &NetCx<'_>, meta: &RxMeta, header: &Header) -> Result<De
         return Err(DropReason::MartianDestination);
     }
     let destination = cx.host.destination(cx.nic.id, dst.into());
-    if is_martian_source(cx, src, destination, on_wire) {
+    if is_martian_source(cx, header, destination, on_wire) {
         return Err(DropReason::MartianSource);
     }
     match destination {
@@ -27,14 +29,20 @@ pub(crate) fn check(cx: &NetCx<'_>, meta: &RxMeta, header: &Header) -> Result<De
             Err(DropReason::MartianDestination)
         }
         Destination::Local(_) => Ok(destination),
-        Destination::Remote => check_foreign(meta, src, dst),
+        Destination::Remote => check_foreign(cx, meta, src, dst),
     }
 }
 
 /// What is not for us goes on only if it was sent to us as a router, between addresses that routers know.
-fn check_foreign(meta: &RxMeta, src: Ipv4Addr, dst: Ipv4Addr) -> Result<Destination, DropReason> {
-    if meta.cast != Cast::Unicast || dst.is_multicast() {
-        return Err(DropReason::NotLocal); // RFC 1812 §5.3.4
+fn check_foreign(
+    cx: &NetCx<'_>,
+    meta: &RxMeta,
+    src: Ipv4Addr,
+    dst: Ipv4Addr,
+) -> Result<Destination, DropReason> {
+    let routed_group = cx.nic.forwarding && meta.cast != Cast::Broadcast && leaves_the_link(dst.into());
+    if !routed_group && (meta.cast != Cast::Unicast || dst.is_multicast()) {
+        return Err(DropReason::NotLocal); // RFC 1812 §5.3.4, R9776-4-b
     }
     if src.is_link_local() || src.is_unspecified() {
         return Err(DropReason::MartianSource); // RFC 3927 §2.7
@@ -45,15 +53,23 @@ fn check_foreign(meta: &RxMeta, src: Ipv4Addr, dst: Ipv4Addr) -> Result<Destinat
     Ok(Destination::Remote)
 }
 
+/// Whether a packet to a group that is delivered here may be for members on other interfaces too.
+pub(crate) fn goes_on_too(cx: &NetCx<'_>, packet: &RxPacket, destination: Destination) -> bool {
+    let routed = cx.nic.forwarding && !packet.meta.loopback && leaves_the_link(packet.ip.dst);
+    routed && destination == Destination::Local(Cast::Multicast)
+}
+
 fn is_martian_destination(dst: Ipv4Addr, on_wire: bool) -> bool {
     is_this_network(dst) || is_class_e(dst) || (on_wire && dst.is_loopback())
 }
 
 // R1122-3.2.1.3-b, R1812-5.3.7-a
-fn is_martian_source(cx: &NetCx<'_>, src: Ipv4Addr, destination: Destination, on_wire: bool) -> bool {
+fn is_martian_source(cx: &NetCx<'_>, header: &Header, destination: Destination, on_wire: bool) -> bool {
+    let src = header.src();
     if src.is_unspecified() {
-        // A host that asks for its address (RFC 1122 §3.2.1.3 a).
-        return destination != Destination::Local(Cast::Broadcast);
+        // A host that asks for its address (RFC 1122 §3.2.1.3 a), or tells of groups without one (R9776-4.2.13-b).
+        let tells = header.protocol() == protocol::IGMP && destination == Destination::Local(Cast::Multicast);
+        return destination != Destination::Local(Cast::Broadcast) && !tells;
     }
     if is_unusable_source(src) || (on_wire && src.is_loopback()) {
         return true;

@@ -6,7 +6,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*      you are here: net-ipv4
 //! contract   stack-core
-//! ground     stack-packet  stack-wire
+//! ground     stack-packet  stack-wire  stack-group
 //! ```
 //!
 //! [`Ipv4`] is registered with the host, which asks it for one endpoint for each interface:
@@ -21,6 +21,7 @@
 //! | how does a datagram become fragments? | `fragment.rs` |
 //! | what goes in front of a segment, what changes in a forwarded packet? | `encapsulate.rs` |
 //! | who answers pings? | `icmp.rs` |
+//! | which groups are we members of, and who is told? | `igmp.rs` |
 //! | what does somebody else's error mean to us? | `icmp_error.rs` |
 //! | when do we tell somebody of an error? | `send_error.rs` |
 //!
@@ -37,7 +38,7 @@
 //! assert_eq!((src.to_string(), dst.to_string()), ("10.0.0.1".into(), "10.0.0.2".into()));
 //! ```
 //!
-//! Deliberately absent: IGMP; source routing in either direction (an unfinished route is refused, R1122-3.2.1.8-b);
+//! Deliberately absent: source routing in either direction (an unfinished route is refused, R1122-3.2.1.8-b);
 //! record-route and timestamp options of packets to us, which are passed over, and not sent back in an echo reply
 //! (RFC 1122 §3.2.2.6, a SHOULD: no segment carries options); datagrams whose fragments come in by different
 //! interfaces (each interface has a store of its own); ICMP timestamp and address mask
@@ -54,6 +55,7 @@ mod encapsulate;
 mod fragment;
 mod icmp;
 mod icmp_error;
+mod igmp;
 mod options;
 mod reassembly;
 mod receive;
@@ -67,11 +69,14 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use stack_core::{
     DropReason, Effect, ErrorKind, Instant, InterfaceAddress, NetCx, NetworkEndpoint, NetworkProtocol,
-    NicView, RxPacket, TxBatch, TxPacket, Verdict,
+    NicView, RxPacket, SourceFilter, TxBatch, TxPacket, Verdict,
 };
+use stack_group::Memberships;
 use stack_packet::{Idents, Reassembly};
 use stack_wire::ethernet::EtherType;
 use stack_wire::ipv4::MIN_HEADER_LEN;
+
+pub use stack_group::{GroupConfig, Version};
 
 /// What can be chosen about IPv4.
 #[derive(Clone, Debug)]
@@ -89,6 +94,8 @@ pub struct Ipv4Config {
     pub reassembly_high: usize,
     /// How far down they go; 3 MiB, so that a flood evicts in batches and not with every packet.
     pub reassembly_low: usize,
+    /// IGMP.
+    pub igmp: GroupConfig,
 }
 
 impl Default for Ipv4Config {
@@ -99,6 +106,7 @@ impl Default for Ipv4Config {
             reassembly_timeout: Duration::from_secs(60),
             reassembly_high: 4 * 1024 * 1024,
             reassembly_low: 3 * 1024 * 1024,
+            igmp: GroupConfig::default(),
         }
     }
 }
@@ -151,11 +159,13 @@ struct Endpoint {
     config: Ipv4Config,
     idents: Idents,
     reassembly: Reassembly<reassembly::Key>,
+    igmp: Memberships,
 }
 
 impl Endpoint {
     fn new(config: Ipv4Config) -> Self {
-        Self { config, idents: Idents::default(), reassembly: Reassembly::default() }
+        let igmp = Memberships::new(config.igmp);
+        Self { config, idents: Idents::default(), reassembly: Reassembly::default(), igmp }
     }
 }
 
@@ -214,12 +224,21 @@ impl NetworkEndpoint for Endpoint {
         join_all_systems(cx, address, false);
     }
 
+    fn group_changed(&mut self, cx: &mut NetCx<'_>, group: IpAddr, filter: &SourceFilter) {
+        self.report_group(cx, group, filter);
+    }
+
+    fn interface_down(&mut self, _cx: &mut NetCx<'_>) {
+        self.igmp.clear();
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
-        self.reassembly.next_deadline()
+        [self.reassembly.next_deadline(), self.igmp.poll_timeout()].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, cx: &mut NetCx<'_>) {
         self.expire_fragments(cx);
+        self.send_reports(cx);
     }
 }
 

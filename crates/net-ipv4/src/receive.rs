@@ -5,7 +5,8 @@
 //! header contiguous in `data`, ends at its total length, and has `ip` and `transport` filled.
 
 use crate::{Endpoint, addresses, options};
-use stack_core::{Cast, Destination, DropReason, ErrorKind, IpMeta, NetCx, RxPacket, Verdict};
+use alloc::boxed::Box;
+use stack_core::{Cast, Destination, DropReason, Effect, ErrorKind, IpMeta, NetCx, RxPacket, Verdict};
 use stack_wire::WireError;
 use stack_wire::ip::protocol;
 use stack_wire::ipv4::{Header, Ipv4, MAX_HEADER_LEN, MIN_HEADER_LEN};
@@ -32,6 +33,9 @@ impl Endpoint {
         if header.header_len() > MIN_HEADER_LEN {
             self.check_options(cx, packet)?;
         }
+        if addresses::goes_on_too(cx, packet, destination) {
+            cx.emit(Effect::ForwardGroup(Box::new(packet.clone())));
+        }
         match destination {
             Destination::Remote => Ok(Verdict::Forward),
             Destination::Local(_) if header.is_fragment() => self.collect(cx, packet, &header),
@@ -42,15 +46,15 @@ impl Endpoint {
     /// A whole datagram for us.
     fn deliver(&mut self, cx: &mut NetCx<'_>, packet: &mut RxPacket) -> Verdict {
         pull_up_transport(packet);
-        match packet.ip.protocol {
-            protocol::ICMP => {
-                let copy = cx.for_taps(packet);
-                let verdict = self.receive_icmp(cx, packet);
-                cx.show(copy, verdict);
-                verdict
-            }
-            _ => Verdict::Deliver,
-        }
+        let receive = match packet.ip.protocol {
+            protocol::ICMP => Self::receive_icmp,
+            protocol::IGMP => Self::receive_igmp,
+            _ => return Verdict::Deliver,
+        };
+        let copy = cx.for_taps(packet);
+        let verdict = receive(self, cx, packet);
+        cx.show(copy, verdict);
+        verdict
     }
 
     /// A fragment of a datagram for us: kept, or the last that was missing.

@@ -122,8 +122,18 @@ impl Net {
         let (out, effects) = (&mut self.out, &mut self.effects);
         let mut cx = NetCx { now: self.now, nic, out, wire: &mut wire, effects, host: &mut self.host };
         let result = f(&mut self.endpoint, &mut cx);
-        assert!(wire.is_empty(), "IPv4 leaves routing to the host");
+        assert!(wire.is_empty(), "only IGMP puts packets on the wire itself");
         result
+    }
+
+    /// Calls the endpoint; the packets that it put on the wire.
+    pub(crate) fn on_wire(&mut self, f: impl FnOnce(&mut Endpoint, &mut NetCx<'_>)) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        self.call(|endpoint, cx| {
+            f(endpoint, cx);
+            sent.extend(core::iter::from_fn(|| cx.wire.pop()).map(|packet| packet.to_bytes().to_vec()));
+        });
+        sent
     }
 
     /// A packet as the link would hand it up.

@@ -3,7 +3,8 @@
 //! A packet that never left the host may have any of our addresses as its source, and ::1 at both ends.
 
 use core::net::Ipv6Addr;
-use stack_core::{Cast, Destination, DropReason, Medium, NetCx, RxMeta};
+use stack_core::{Cast, Destination, DropReason, Medium, NetCx, RxMeta, RxPacket};
+use stack_group::leaves_the_link;
 use stack_wire::ipv6::Header;
 
 /// Scopes of groups, RFC 4291 §2.7.
@@ -24,14 +25,20 @@ pub(crate) fn check(cx: &NetCx<'_>, meta: &RxMeta, header: &Header) -> Result<De
         return Err(DropReason::MartianSource);
     }
     match cx.host.destination(cx.nic.id, dst.into()) {
-        Destination::Remote => check_foreign(meta, src, dst),
+        Destination::Remote => check_foreign(cx, meta, src, dst),
         local => Ok(local),
     }
 }
 
 /// What is not for us goes on only if it was sent to us as a router, between addresses that routers know.
-fn check_foreign(meta: &RxMeta, src: Ipv6Addr, dst: Ipv6Addr) -> Result<Destination, DropReason> {
-    if meta.cast != Cast::Unicast || dst.is_multicast() {
+fn check_foreign(
+    cx: &NetCx<'_>,
+    meta: &RxMeta,
+    src: Ipv6Addr,
+    dst: Ipv6Addr,
+) -> Result<Destination, DropReason> {
+    let routed_group = cx.nic.forwarding && meta.cast != Cast::Broadcast && leaves_the_link(dst.into());
+    if !routed_group && (meta.cast != Cast::Unicast || dst.is_multicast()) {
         return Err(DropReason::NotLocal);
     }
     // RFC 4291 §2.5.2. A link-local source (§2.5.6) is the host's to refuse, which answers it if it is a router.
@@ -42,6 +49,12 @@ fn check_foreign(meta: &RxMeta, src: Ipv6Addr, dst: Ipv6Addr) -> Result<Destinat
         return Err(DropReason::MartianDestination);
     }
     Ok(Destination::Remote)
+}
+
+/// Whether a packet to a group that is delivered here may be for members on other interfaces too.
+pub(crate) fn goes_on_too(cx: &NetCx<'_>, packet: &RxPacket, destination: Destination) -> bool {
+    let routed = cx.nic.forwarding && !packet.meta.loopback && leaves_the_link(packet.ip.dst);
+    routed && destination == Destination::Local(Cast::Multicast)
 }
 
 fn is_martian_destination(dst: Ipv6Addr, on_wire: bool) -> bool {

@@ -11,6 +11,7 @@ use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::icmpv6::{Emit, HEADER_LEN, Header, Icmpv6, kind};
 use stack_wire::ip::protocol;
 use stack_wire::ipv6::HEADER_LEN as IP_HEADER_LEN;
+use stack_wire::mld;
 
 /// Where the checksum lies in an ICMPv6 header.
 const CHECKSUM_OFFSET: u16 = 2;
@@ -37,6 +38,7 @@ impl Endpoint {
                 echo(cx, packet, &header)
             }
             of if nd::handles(of) => self.receive_discovery(cx, packet, fragmented),
+            of if mld::is_mld(of) => self.receive_mld(cx, packet),
             _ if header.is_error() && packet.ip.cast == Cast::Unicast => {
                 // The quoted packet is read as one slice; one that never touched a device may lie in pieces.
                 packet.pull_up(usize::from(packet.transport) + HEADER_LEN + icmp_error::MAX_QUOTED);

@@ -7,7 +7,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*      you are here: net-ipv6
 //! contract   stack-core
-//! ground     stack-packet  stack-wire
+//! ground     stack-packet  stack-wire  stack-group
 //! ```
 //!
 //! | question | file |
@@ -25,6 +25,7 @@
 //! | when do we tell somebody of an error? | `send_error.rs` |
 //! | who is on the link, and where are routers? | `nd/` |
 //! | which addresses does an interface form itself? | `slaac/` |
+//! | which groups does an interface listen to, and who is told? | `mld.rs` |
 //!
 //! ```
 //! use net_ipv6::{Ipv6, Ipv6Config};
@@ -39,8 +40,8 @@
 //! An interface says nothing by itself unless asked to: [`Ipv6Config::autoconfigured`] forms a link-local address, looks
 //! for routers and takes the addresses and routes that they advertise.
 //!
-//! Deliberately absent: extension headers in packets of our own; packets whose fragments come in by different interfaces
-//! (each interface has a store of its own); multicast listener reports, so far; optimistic addresses (RFC 4429), secure
+//! Deliberately absent: extension headers in packets of our own, but for the router alert of listener reports; packets whose fragments come in by different interfaces
+//! (each interface has a store of its own); optimistic addresses (RFC 4429), secure
 //! neighbour discovery (RFC 3971), proxy advertisements; jumbograms (RFC 2675).
 #![no_std]
 #![forbid(unsafe_code)]
@@ -55,6 +56,7 @@ mod flow_label;
 mod fragment;
 mod icmp;
 mod icmp_error;
+mod mld;
 mod nd;
 mod reassembly;
 mod receive;
@@ -66,6 +68,7 @@ mod testing;
 
 pub use nd::{AdvertisedPrefix, AdvertisedRoute, NdConfig, RouterConfig};
 pub use slaac::{Identifiers, SlaacConfig};
+pub use stack_group::{GroupConfig, Version};
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -75,7 +78,8 @@ use flow_label::FlowLabels;
 use replies::Replies;
 use stack_core::{
     AddressState, DropReason, Effect, ErrorKind, Instant, InterfaceAddress, LinkAddress, LinkAddressResolver,
-    Medium, NetCx, NetworkEndpoint, NetworkProtocol, NicView, RxPacket, TxBatch, TxPacket, Verdict,
+    Medium, NetCx, NetworkEndpoint, NetworkProtocol, NicView, RxPacket, SourceFilter, TxBatch, TxPacket,
+    Verdict,
 };
 use stack_packet::{Idents, Reassembly};
 use stack_wire::ethernet::EtherType;
@@ -107,6 +111,8 @@ pub struct Ipv6Config {
     pub nd: NdConfig,
     /// Addresses that interfaces form themselves.
     pub slaac: SlaacConfig,
+    /// Multicast listener discovery.
+    pub mld: GroupConfig,
     /// What to advertise as a router, interface by interface; none.
     pub routers: Vec<RouterConfig>,
 }
@@ -124,6 +130,7 @@ impl Default for Ipv6Config {
             reassembly_low: 3 * 1024 * 1024,
             nd: NdConfig::default(),
             slaac: SlaacConfig::default(),
+            mld: GroupConfig::default(),
             routers: Vec::new(),
         }
     }
@@ -197,11 +204,13 @@ struct Endpoint {
     reassembly: Reassembly<reassembly::Key>,
     nd: nd::Discovery,
     slaac: slaac::Slaac,
+    mld: mld::Listener,
 }
 
 impl Endpoint {
     fn new(config: Ipv6Config, advertised: Option<RouterConfig>) -> Self {
         Self {
+            mld: mld::Listener::new(config.mld),
             config,
             idents: Idents::default(),
             labels: FlowLabels::default(),
@@ -272,6 +281,8 @@ impl NetworkEndpoint for Endpoint {
         join_solicited_node(cx, address, true);
         if let (IpAddr::V6(v6), AddressState::Tentative) = (address.address(), address.state) {
             self.probe(cx, v6);
+        } else if let IpAddr::V6(v6) = address.address() {
+            self.told_from(cx, v6);
         }
     }
 
@@ -294,6 +305,11 @@ impl NetworkEndpoint for Endpoint {
     fn interface_down(&mut self, cx: &mut NetCx<'_>) {
         self.remove_formed_addresses(cx);
         self.stop_discovery(cx);
+        self.mld = mld::Listener::new(self.config.mld);
+    }
+
+    fn group_changed(&mut self, cx: &mut NetCx<'_>, group: IpAddr, filter: &SourceFilter) {
+        self.report_group(cx, group, filter);
     }
 
     fn send_redirect(
@@ -307,10 +323,14 @@ impl NetworkEndpoint for Endpoint {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.nd.poll_timeout(), self.next_age(), self.reassembly.next_deadline()].into_iter().flatten().min()
+        let groups = self.mld.memberships.poll_timeout();
+        let all = [self.nd.poll_timeout(), self.next_age(), self.reassembly.next_deadline(), groups];
+        all.into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, cx: &mut NetCx<'_>) {
+        // First, since the host hears of addresses that become free only when this call has returned.
+        self.send_reports(cx);
         self.discovery_timeout(cx);
         self.age_addresses(cx);
         self.expire_fragments(cx);

@@ -7,7 +7,8 @@
 
 use crate::extension::{self, Refusal, Upper};
 use crate::{Endpoint, addresses, send_error};
-use stack_core::{Cast, Destination, DropReason, ErrorKind, IpMeta, NetCx, RxPacket, Verdict};
+use alloc::boxed::Box;
+use stack_core::{Cast, Destination, DropReason, Effect, ErrorKind, IpMeta, NetCx, RxPacket, Verdict};
 use stack_wire::WireError;
 use stack_wire::ip::protocol;
 use stack_wire::ipv6::{HEADER_LEN, Header, Ipv6};
@@ -28,6 +29,9 @@ impl Endpoint {
         let header = read_header(packet)?;
         let destination = addresses::check(cx, &packet.meta, &header)?;
         annotate(packet, &header, destination);
+        if addresses::goes_on_too(cx, packet, destination) {
+            cx.emit(Effect::ForwardGroup(Box::new(packet.clone())));
+        }
         match destination {
             Destination::Remote => Ok(Verdict::Forward),
             Destination::Local(cast) => self.local(cx, packet, &header, cast),

@@ -3,7 +3,7 @@
 
 use crate::{
     CachedRoute, Effect, EndpointId, EndpointIdentity, Error, InterfaceAddress, LinkCapabilities,
-    PortRequest, RouteQuery, TapPoints, Verdict,
+    PortRequest, RouteQuery, SourceFilter, TapPoints, Verdict,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -162,12 +162,19 @@ pub trait TransportServices {
         let _ = (protocol, points);
     }
 
-    /// Joins or leaves a multicast group for a socket.
+    /// A socket wants a multicast group from other sources than before; `None` stands for no membership at all. What it
+    /// wanted `before` must be what it was said to want last.
     ///
     /// # Errors
-    /// [`Error::UnknownNic`], [`Error::InvalidArgument`] if it is no group.
-    fn set_group(&mut self, now: Instant, nic: Option<NicId>, group: IpAddr, join: bool)
-    -> Result<(), Error>;
+    /// [`Error::UnknownNic`], [`Error::InvalidArgument`] if it is no group, [`Error::LimitReached`] if the interface has too
+    /// many, [`Error::BadLocalAddress`] if nobody wanted that before.
+    fn set_group(
+        &mut self,
+        nic: NicId,
+        group: IpAddr,
+        before: Option<&SourceFilter>,
+        after: Option<&SourceFilter>,
+    ) -> Result<(), Error>;
 
     /// Has the sender of an earlier packet, with its headers as they were, told that its port is unreachable, by the next
     /// transmit: a decision that came later than the packet. Beyond 256 that wait, it is not told.

@@ -90,6 +90,24 @@ pub enum NetworkEvent {
         /// How long they hold; zero: no longer.
         lifetime: Duration,
     },
+    /// A packet to a group came in that no multicast route is for: it was not forwarded.
+    NoMulticastRoute {
+        /// The interface.
+        nic: NicId,
+        /// Who sent it.
+        source: IpAddr,
+        /// To whom.
+        group: IpAddr,
+    },
+    /// A packet to a group came in by another interface than its multicast route has: it was not forwarded.
+    WrongMulticastInput {
+        /// The interface.
+        nic: NicId,
+        /// Who sent it.
+        source: IpAddr,
+        /// To whom.
+        group: IpAddr,
+    },
     /// A router says whether DHCPv6 has something to say, other than it said before (RFC 4861 §4.2).
     Dhcp {
         /// The interface.

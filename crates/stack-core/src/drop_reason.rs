@@ -96,6 +96,12 @@ drop_reasons! {
     NdpTableFull = "ndp-table-full",
     /// A router's message that this interface does not listen to.
     NdpIgnored = "ndp-ignored",
+    /// A message of IGMP or MLD is malformed or fails its checks.
+    GroupInvalid = "group-invalid",
+    /// A message of IGMP or MLD that says nothing to a member.
+    GroupIgnored = "group-ignored",
+    /// The packet to a group came in by another interface than its multicast route has.
+    WrongInput = "wrong-input",
     /// Another station uses our address.
     AddressConflict = "address-conflict",
     /// An ICMP message is malformed.
@@ -114,6 +120,8 @@ drop_reasons! {
     SocketBufferFull = "socket-buffer-full",
     /// A connected socket got it from somebody else.
     NotFromPeer = "not-from-peer",
+    /// The socket does not want the group from this source, or not on this interface.
+    SourceFiltered = "source-filtered",
     /// The socket reads no more.
     SocketClosed = "socket-closed",
     /// The listener's queue is full.

@@ -93,6 +93,8 @@ pub enum Effect {
     },
     /// A message for us that the network endpoint has dealt with itself: raw sockets see it all the same.
     LocalInput(Box<RxPacket>),
+    /// A packet to a group that is delivered here may have to go on to other interfaces too (RFC 1812 §5.2.1.3).
+    ForwardGroup(Box<RxPacket>),
     /// Packets that the network endpoint had kept ended after all: fragments whose datagram will never be whole.
     Dropped {
         /// The interface that they came in by.

@@ -1,6 +1,6 @@
 //! The contract of the stack: traits, and only the words that those traits need.
 //!
-//! A protocol crate knows this crate and the ground below it (`stack-packet`, `stack-wire`) and nothing else: no
+//! A protocol crate knows this crate and the ground below it (`stack-packet`, `stack-wire`, `stack-group`) and nothing else: no
 //! sibling, no conductor, no shell. Code here has no behaviour beyond small conversions.
 //!
 //! ```text
@@ -9,7 +9,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*
 //! contract   stack-core                          you are here
-//! ground     stack-packet  stack-wire
+//! ground     stack-packet  stack-wire  stack-group
 //! ```
 //!
 //! | trait | implemented by | file |
@@ -76,6 +76,7 @@ pub use registry::{PathMtuStore, PortRegistry, PortRequest};
 pub use route::{CachedRoute, RouteQuery};
 pub use socket_option::{MtuProbing, OptionName, SocketOption};
 pub use source::{Clock, Rng};
+pub use stack_group::{FilterMode, SourceFilter};
 pub use stack_packet::{
     Cast, Checksum, Hop, Instant, IpMeta, Layer, LinkAddress, NicId, RxBatch, RxMeta, RxPacket, Token,
     TxBatch, TxPacket,

@@ -1,6 +1,6 @@
 //! Network protocols: IPv4, IPv6, ARP, and what others register.
 
-use crate::{DropReason, ErrorKind, InterfaceAddress, NetCx, NicView};
+use crate::{DropReason, ErrorKind, InterfaceAddress, NetCx, NicView, SourceFilter};
 use alloc::boxed::Box;
 use core::any::Any;
 use core::net::IpAddr;
@@ -117,6 +117,13 @@ pub trait NetworkEndpoint: Any + Send {
     /// An address was taken from the interface.
     fn address_removed(&mut self, cx: &mut NetCx<'_>, address: &InterfaceAddress) {
         let _ = (cx, address);
+    }
+
+    /// The interface wants a multicast group from other sources than before: all that its sockets and protocols want,
+    /// merged. [`nothing`](SourceFilter::nothing) says that the group was left. Said once more of each group when the
+    /// interface has come up. What is to be sent because of it waits for [`handle_timeout`](Self::handle_timeout).
+    fn group_changed(&mut self, cx: &mut NetCx<'_>, group: IpAddr, filter: &SourceFilter) {
+        let _ = (cx, group, filter);
     }
 
     /// The interface came up, or it changed while it was up: it forwards now or no longer, it has another link address.

@@ -94,6 +94,14 @@ socket_options! {
     JoinGroup(IpAddr, Option<NicId>),
     /// Stop to (`IP_DROP_MEMBERSHIP`).
     LeaveGroup(IpAddr, Option<NicId>),
+    /// Receive a group from this source, on an interface (`IP_ADD_SOURCE_MEMBERSHIP`, `MCAST_JOIN_SOURCE_GROUP`).
+    JoinSource(IpAddr, IpAddr, Option<NicId>),
+    /// Stop to receive it from this source; of the last one, leave it (`IP_DROP_SOURCE_MEMBERSHIP`).
+    LeaveSource(IpAddr, IpAddr, Option<NicId>),
+    /// Of a group that was joined as a whole, nothing from this source (`IP_BLOCK_SOURCE`).
+    BlockSource(IpAddr, IpAddr, Option<NicId>),
+    /// From it again (`IP_UNBLOCK_SOURCE`).
+    UnblockSource(IpAddr, IpAddr, Option<NicId>),
     /// What closing does with unsent data (`SO_LINGER`).
     Linger(Option<Duration>),
     /// Send small segments at once (`TCP_NODELAY`).

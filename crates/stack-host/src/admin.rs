@@ -97,6 +97,8 @@ impl Host {
                 self.tell_added(now, index, address);
             }
             self.tell_each(now, index, |endpoint, cx| endpoint.interface_up(cx));
+            self.tables.interfaces[index].groups.all_changed();
+            self.tell_groups(now);
             self.settle(now);
         }
         Ok(())
@@ -154,6 +156,7 @@ impl Host {
         let index = self.tables.index(id).filter(|index| *index > 0).ok_or(Error::UnknownNic)?;
         self.disable_nic(now, id)?;
         self.tables.routes.retain(|row| row.nic != id);
+        self.multicast.forget(id);
         self.tables.interfaces.remove(index);
         self.nics.remove(index);
         Ok(())

@@ -5,8 +5,8 @@ use crate::demux::Flow;
 use crate::tables::Advice;
 use core::net::IpAddr;
 use stack_core::{
-    AddressState, DeliveryError, DropReason, Effect, ErrorKind, Instant, NetworkEvent, NicId, TapPoint,
-    TransportServices,
+    AddressState, DeliveryError, DropReason, Effect, ErrorKind, Instant, NetworkEvent, NicId, SourceFilter,
+    TapPoint, TransportServices,
 };
 
 impl Host {
@@ -16,6 +16,7 @@ impl Host {
             for effect in core::mem::take(&mut self.effects) {
                 self.apply(now, effect);
             }
+            self.tell_groups(now);
             self.act_on_neighbors(now);
         }
         self.flush_wires(now);
@@ -69,11 +70,13 @@ impl Host {
             }
             Effect::Dropped { nic, reason, packets } => self.count_drops(nic, reason, packets.into()),
             Effect::Group { nic, group, join } => {
-                if let Ok(interface) = self.tables.interface_mut(nic) {
-                    // Leaving a group that was not joined, or joining one too many, changes nothing.
-                    let _ = interface.set_group(group, join);
-                }
+                let everything = SourceFilter::everything();
+                let (before, after) =
+                    if join { (None, Some(&everything)) } else { (Some(&everything), None) };
+                // Leaving a group that was not joined, or joining one too many, changes nothing.
+                let _ = self.tables.set_group(nic, group, before, after);
             }
+            Effect::ForwardGroup(packet) => self.forward_too(now, *packet),
         }
     }
 

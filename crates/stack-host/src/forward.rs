@@ -18,9 +18,11 @@ impl Host {
         endpoint: usize,
         packet: &mut RxPacket,
     ) -> Result<(), DropReason> {
-        if packet.ip.dst.is_multicast() || !self.tables.interfaces[nic].visible.forwarding {
-            let forwards = self.tables.interfaces[nic].visible.forwarding;
-            return Err(if forwards { DropReason::ForwardingDisabled } else { DropReason::NotLocal });
+        if !self.tables.interfaces[nic].visible.forwarding {
+            return Err(DropReason::NotLocal);
+        }
+        if packet.ip.dst.is_multicast() {
+            return self.forward_group(now, nic, endpoint, packet);
         }
         // RFC 1812 §5.3.4: what came as a link broadcast is not forwarded. RFC 3927 §2.7, R4291-2.5.6-a: nor are link-local
         // addresses.
@@ -78,7 +80,7 @@ impl Host {
         }
     }
 
-    fn send_on(
+    pub(crate) fn send_on(
         &mut self,
         now: Instant,
         egress: usize,
@@ -100,7 +102,7 @@ impl Host {
     }
 }
 
-fn is_link_local(address: IpAddr) -> bool {
+pub(crate) fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),

@@ -3,6 +3,7 @@
 use crate::builder::HostBuilder;
 use crate::counters::{Counters, NicCounters};
 use crate::discovered::Events;
+use crate::multicast::MulticastRoutes;
 use crate::nic::Nic;
 use crate::tables::Tables;
 use crate::timers::Timers;
@@ -41,6 +42,8 @@ pub struct Host {
     pub(crate) out: TxBatch,
     /// Packets to ourselves that wait for their turn.
     pub(crate) effects: Vec<Effect>,
+    /// Where packets to groups are forwarded.
+    pub(crate) multicast: MulticastRoutes,
     /// What has happened to interfaces.
     pub(crate) events: Events,
     pub(crate) wakes: Vec<Waker>,
@@ -76,6 +79,7 @@ impl Host {
             timers,
             out: TxBatch::new(),
             effects: Vec::new(),
+            multicast: MulticastRoutes::default(),
             events: Events::default(),
             wakes: Vec::new(),
             taps: Vec::new(),
@@ -215,15 +219,19 @@ impl Host {
             self.with_slot(protocol, now, |protocol, cx| protocol.handle_timeout(cx, endpoint));
         }
         for nic in 0..self.nics.len() {
-            for endpoint in 0..self.nics[nic].endpoints.len() {
-                if self.nics[nic].endpoints[endpoint].1.poll_timeout().is_some_and(|deadline| deadline <= now)
-                {
-                    self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.handle_timeout(cx));
-                }
-            }
+            self.run_timeouts(nic, now);
         }
         self.tables.neighbors.poll(now);
         self.settle(now);
+    }
+
+    /// Lets the network endpoints of an interface do what is due.
+    pub(crate) fn run_timeouts(&mut self, nic: usize, now: Instant) {
+        for endpoint in 0..self.nics[nic].endpoints.len() {
+            if self.nics[nic].endpoints[endpoint].1.poll_timeout().is_some_and(|deadline| deadline <= now) {
+                self.with_endpoint(nic, endpoint, now, |endpoint, cx| endpoint.handle_timeout(cx));
+            }
+        }
     }
 
     /// The time of the call that begins.

@@ -3,7 +3,7 @@
 //! Strong host model (RFC 1122 §3.3.4.2): a packet is for us if the interface that it came in by has the address;
 //! interfaces that forward accept the addresses of all.
 
-use crate::hash::{Map, map};
+use crate::groups::Groups;
 use crate::source::{self, Policies};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -13,9 +13,6 @@ use stack_core::{
     AddressState, Cast, Destination, Error, InterfaceAddress, IpNet, LinkAddress, LinkCapabilities, Medium,
     NicId, NicView,
 };
-
-/// Groups that an interface joins at most.
-const MAX_GROUPS: usize = 1024;
 
 /// What protocols see of an interface; shared with the calls under way, replaced when it changes.
 #[derive(Clone, Debug)]
@@ -57,7 +54,7 @@ pub(crate) struct Interface {
     pub(crate) subnets: Vec<IpNet>,
     pub(crate) promiscuous: bool,
     pub(crate) spoofing: bool,
-    groups: Map<IpAddr, u32>,
+    pub(crate) groups: Groups,
     /// Largest IPv6 packet, if a router has said so (RFC 4861 §6.3.4).
     pub(crate) mtu_v6: u32,
 }
@@ -73,7 +70,7 @@ impl Interface {
             subnets: Vec::new(),
             promiscuous: false,
             spoofing: false,
-            groups: map(seed),
+            groups: Groups::new(seed),
             mtu_v6: u32::MAX,
         }
     }
@@ -167,9 +164,15 @@ impl Interface {
             return Some(Destination::Local(Cast::Broadcast));
         }
         address.is_multicast().then(|| {
-            let joined = self.is_loopback() || is_all_nodes(address) || self.groups.contains_key(&address);
+            let joined = self.is_loopback() || is_all_nodes(address) || self.groups.contains(address);
             if joined || self.promiscuous { Destination::Local(Cast::Multicast) } else { Destination::Remote }
         })
+    }
+
+    /// Its first address of the family of another.
+    pub(crate) fn first_of(&self, family: IpAddr) -> Option<IpAddr> {
+        let own = self.visible.addresses.iter().map(InterfaceAddress::address);
+        own.into_iter().find(|own| own.is_ipv4() == family.is_ipv4())
     }
 
     /// Whether the address is the limited broadcast address or that of one of its subnets.
@@ -212,26 +215,6 @@ impl Interface {
             .or_else(|| usable().find(same_scope))
             .or_else(|| usable().next())
             .map(InterfaceAddress::address)
-    }
-
-    /// Joins or leaves a group; memberships are counted.
-    pub(crate) fn set_group(&mut self, group: IpAddr, join: bool) -> Result<(), Error> {
-        if !group.is_multicast() {
-            return Err(Error::InvalidArgument);
-        }
-        if join {
-            if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&group) {
-                return Err(Error::LimitReached);
-            }
-            *self.groups.entry(group).or_insert(0) += 1;
-            return Ok(());
-        }
-        let members = self.groups.get_mut(&group).ok_or(Error::BadLocalAddress)?;
-        *members -= 1;
-        if *members == 0 {
-            self.groups.remove(&group);
-        }
-        Ok(())
     }
 }
 

@@ -17,8 +17,8 @@
 //! | which way does it go, and from which address? | `tables.rs`, `route.rs`, `neighbor/`, `pmtu.rs`, `source/` |
 //! | what was found out about a link? | `discovered.rs` |
 //! | who else sees a packet? | `tap.rs` |
-//! | what does an interface accept? | `interface.rs`, `admin.rs` |
-//! | what else did a packet cause? | `effects.rs`, `forward.rs`, `icmp_limit.rs` |
+//! | what does an interface accept? | `interface.rs`, `groups.rs`, `admin.rs` |
+//! | what else did a packet cause? | `effects.rs`, `forward.rs`, `multicast.rs`, `icmp_limit.rs` |
 //! | what does time do? | `timers.rs`, [`Host::poll`] |
 //!
 //! ```
@@ -46,12 +46,14 @@ mod demux;
 mod discovered;
 mod effects;
 mod forward;
+mod groups;
 mod hash;
 mod hooks;
 mod host;
 mod icmp_limit;
 mod interface;
 mod launch;
+mod multicast;
 mod neighbor;
 mod nic;
 mod offload;
@@ -70,6 +72,7 @@ pub use admin::{NicConfig, NicInfo};
 pub use builder::{BuildError, HostBuilder, HostConfig};
 pub use counters::{Counters, Drops, NicCounters, Traffic};
 pub use host::{Host, LOCAL_NIC};
+pub use multicast::{MulticastOutput, MulticastRoute, MulticastRouteInfo};
 pub use neighbor::{Neighbor, NeighborState};
 pub use route::{Route, RouteEntry, RouteOrder};
 pub use source::{Policies, Policy};

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use stack_core::{
     CachedRoute, Cast, Destination, EndpointId, EndpointIdentity, Error, Hop, Instant, LinkAddress,
     LinkAddressCache, NeighborUpdate, NetServices, NicId, NicView, PortRequest, RouteQuery, RxPacket,
-    TapPoint, TapPoints, TransportServices,
+    SourceFilter, TapPoint, TapPoints, TransportServices,
 };
 
 /// Packets whose senders wait to be told that a port is unreachable.
@@ -132,13 +132,14 @@ impl TransportServices for Tables {
         self.taps.set(protocol, points);
     }
 
-    fn set_group(&mut self, _: Instant, nic: Option<NicId>, group: IpAddr, join: bool) -> Result<(), Error> {
-        let query = RouteQuery { nic, local: None, remote: group };
-        let nic = match nic {
-            Some(nic) => nic,
-            None => Tables::route(self, &query, Claim::Own)?.hop.nic,
-        };
-        self.interface_mut(nic)?.set_group(group, join)
+    fn set_group(
+        &mut self,
+        nic: NicId,
+        group: IpAddr,
+        before: Option<&SourceFilter>,
+        after: Option<&SourceFilter>,
+    ) -> Result<(), Error> {
+        self.interface_mut(nic)?.groups.replace(group, before, after)
     }
 
     fn refuse(&mut self, packet: RxPacket) {

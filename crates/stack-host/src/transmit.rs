@@ -33,6 +33,8 @@ impl Host {
             while let Some(packet) = self.out.pop() {
                 self.send(now, packet);
             }
+            // A socket may have joined a group, and its report leaves in the same turn.
+            self.tell_groups(now);
             // A packet may have asked for its neighbour: the question leaves in the same turn.
             self.settle(now);
             let turned = self.turn_around(now, left);
@@ -185,6 +187,7 @@ impl Host {
         if nic != 0 && self.tables.interfaces[nic].destination(packet.ip.dst) != Destination::Remote {
             let mut copy = packet.clone();
             copy.hop = Hop { nic: crate::LOCAL_NIC, ..packet.hop };
+            copy.bound_nic = Some(packet.hop.nic);
             self.launch(now, 0, Box::new(copy));
         }
     }
@@ -194,13 +197,16 @@ impl Host {
         let mut turned = 0;
         while turned < budget {
             let Some(mut sent) = self.nics[0].out.pop() else { break };
+            // What was sent to many comes back by the interface that it was sent on: groups are joined there.
+            let by = sent.bound_nic.filter(|_| sent.ip.cast != Cast::Unicast);
+            let nic = by.and_then(|nic| self.tables.index(nic)).unwrap_or(0);
             let mut packet = sent.to_rx(now);
             self.nics[0].out.recycle(sent);
-            packet.meta.nic = crate::LOCAL_NIC;
+            packet.meta.nic = self.nics[nic].id;
             packet.meta.loopback = true;
             self.counters.local += packet.len();
-            if let Err(reason) = self.receive_packet(now, 0, &mut packet) {
-                self.count_drop(0, packet.meta.token, reason);
+            if let Err(reason) = self.receive_packet(now, nic, &mut packet) {
+                self.count_drop(nic, packet.meta.token, reason);
             }
             self.settle(now);
             turned += 1;

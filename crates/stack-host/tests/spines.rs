@@ -262,7 +262,9 @@ fn groups_are_received_after_joining_and_loop_back_to_members() {
     register(&mut host, 1, identity(None, None, 7)).unwrap();
     receive(&mut host, 1, packet("10.0.0.2", "224.1.2.3", 7, b"before"));
     let join = |host: &mut stack_host::Host, join| {
-        host.transport::<Toy>(T0).unwrap().1.host.set_group(T0, None, ip("224.1.2.3"), join)
+        let everything = SourceFilter::everything();
+        let (before, after) = if join { (None, Some(&everything)) } else { (Some(&everything), None) };
+        host.transport::<Toy>(T0).unwrap().1.host.set_group(NicId(1), ip("224.1.2.3"), before, after)
     };
     join(&mut host, true).unwrap();
     receive(&mut host, 1, packet("10.0.0.2", "224.1.2.3", 7, b"joined"));

@@ -34,6 +34,7 @@ use net_filter as _;
 use net_ipv4 as _;
 use net_ipv6 as _;
 use stack_core as _;
+use stack_group as _;
 use stack_host as _;
 use stack_packet as _;
 use stack_wire as _;

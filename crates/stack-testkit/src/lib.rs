@@ -9,7 +9,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*
 //! contract   stack-core
-//! ground     stack-packet  stack-wire
+//! ground     stack-packet  stack-wire  stack-group
 //! ```
 //!
 //! - [`pkt`]: packetdrill's language, parsed.

@@ -5,7 +5,7 @@
 //! conductor   stack-host
 //! protocols   link-*   net-*   trans-*      <- read and write packets through this crate
 //! contract    stack-core
-//! ground      stack-packet   stack-wire     <- you are here: bytes <-> fields, nothing else
+//! ground      stack-packet   stack-wire   stack-group     <- you are here: bytes <-> fields, nothing else
 //! ```
 //!
 //! Each protocol is a module with the same three things: a `Header` that is the bytes of the wire
@@ -59,13 +59,18 @@ pub mod checksum;
 pub mod display;
 pub mod error;
 pub mod ethernet;
+pub mod exponent;
+pub mod group_record;
 pub mod icmpv4;
 pub mod icmpv6;
+pub mod igmp;
 pub mod ip;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ipv6_ext;
+pub mod mld;
 pub mod ndp;
+pub mod router_alert;
 pub mod seq;
 pub mod tcp;
 pub mod tcp_options;

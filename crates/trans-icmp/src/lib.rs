@@ -4,7 +4,7 @@
 //! conductor  stack-host
 //! protocols  trans-icmp                          you are here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire
+//! ground     stack-packet  stack-wire  stack-group
 //! ```
 //!
 //! A socket owns an identifier, which takes the place of a port. What it writes leaves as echo requests, and it reads

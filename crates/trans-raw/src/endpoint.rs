@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::task::Waker;
 use stack_core::{
     EndpointId, Endpoints, Error, Families, Interest, OptionName, Readiness, Shutdown, SocketOption,
-    TransportCx,
+    SourceFilter, TransportCx,
 };
 
 impl Endpoints for Raw {
@@ -69,7 +69,7 @@ impl Endpoints for Raw {
         if let Ok((ip, _)) = socket.ip_mut() {
             for member in ip.groups.drain(..) {
                 // An interface that is gone has no groups.
-                let _ = cx.host.set_group(cx.now, Some(member.nic), member.group, false);
+                let _ = cx.host.set_group(member.nic, member.group, Some(&SourceFilter::everything()), None);
             }
         }
         self.memory -= socket.receive.clear();

@@ -65,7 +65,13 @@ impl TransportServices for FakeHost {
     fn set_taps(&mut self, _: u8, points: TapPoints) {
         self.taps = points;
     }
-    fn set_group(&mut self, _: Instant, _: Option<NicId>, _: IpAddr, _: bool) -> Result<(), Error> {
+    fn set_group(
+        &mut self,
+        _: NicId,
+        _: IpAddr,
+        _: Option<&SourceFilter>,
+        _: Option<&SourceFilter>,
+    ) -> Result<(), Error> {
         Ok(())
     }
     fn random(&mut self) -> u64 {

@@ -7,7 +7,7 @@ use core::task::Waker;
 use core::time::Duration;
 use stack_core::{
     CachedRoute, Cast, EndpointId, EndpointIdentity, Error, Families, Hop, Instant, NicId, PortRequest,
-    RouteQuery, RxPacket, TransportCx, TransportProtocol, TransportServices, TxBatch,
+    RouteQuery, RxPacket, SourceFilter, TransportCx, TransportProtocol, TransportServices, TxBatch,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -111,7 +111,13 @@ impl TransportServices for Services {
         unreachable!("for datagrams")
     }
 
-    fn set_group(&mut self, _: Instant, _: Option<NicId>, _: IpAddr, _: bool) -> Result<(), Error> {
+    fn set_group(
+        &mut self,
+        _: NicId,
+        _: IpAddr,
+        _: Option<&SourceFilter>,
+        _: Option<&SourceFilter>,
+    ) -> Result<(), Error> {
         Err(Error::NotSupported)
     }
 

@@ -18,6 +18,8 @@ pub struct UdpConfig {
     pub max_sockets: usize,
     /// Groups that a socket may join. Default 20: Linux's `net.ipv4.igmp_max_memberships`.
     pub max_groups: usize,
+    /// Sources that a socket may name of one group. Default 64: Linux's `IP_MAX_MSF` is 10, its `MLD_MAX_MSF` 64.
+    pub max_sources: usize,
     /// Error reports that a socket keeps until somebody reads them; newer ones are lost. Default 16: a traceroute
     /// has that many probes under way.
     pub max_error_reports: usize,
@@ -32,6 +34,7 @@ impl Default for UdpConfig {
             memory_limit: 64 << 20,
             max_sockets: 65_536,
             max_groups: 20,
+            max_sources: 64,
             max_error_reports: 16,
         }
     }

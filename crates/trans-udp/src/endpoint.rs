@@ -1,7 +1,7 @@
 //! The socket calls that all transports have in common.
 
 use crate::address::Peer;
-use crate::socket::{Membership, Socket};
+use crate::socket::Socket;
 use crate::{SendOptions, Udp};
 use core::net::SocketAddr;
 use core::task::Waker;
@@ -60,10 +60,7 @@ impl Endpoints for Udp {
     fn close(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
         let Ok(socket) = self.sockets.open_mut(id) else { return };
         socket.wake_both(cx);
-        for Membership { group, nic, .. } in core::mem::take(&mut socket.groups) {
-            // The interface may be gone, and its groups with it.
-            let _ = cx.host.set_group(cx.now, Some(nic), group, false);
-        }
+        socket.leave_all(cx);
         if let Some(binding) = socket.binding.take() {
             cx.unregister(&binding.identity, id);
             cx.release_port(&binding.request);

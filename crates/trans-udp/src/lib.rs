@@ -4,13 +4,14 @@
 //! conductor  stack-host
 //! protocols  trans-udp                           you are here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire
+//! ground     stack-packet  stack-wire  stack-group
 //! ```
 //!
 //! | question | file |
 //! | --- | --- |
 //! | What does the host see? | `udp.rs` |
 //! | What does a socket offer, and how does it get its identity? | `endpoint.rs`, `bind.rs`, `option.rs` |
+//! | Which groups does a socket want, and from whom? | `groups.rs` |
 //! | What becomes of an inbound datagram, and how is it read? | `receive.rs`, `receive_queue.rs`, `read.rs` |
 //! | What becomes of a written datagram? | `send.rs`, `send_queue.rs`, `transmit.rs` |
 //! | What if somebody is asked about flows that have no socket? | `forwarder.rs` |
@@ -21,7 +22,7 @@
 //! have (`send_to`, `recv_from`, super-packets, error reports) are methods of [`Udp`].
 //!
 //! Left out: UDP-Lite (RFC 3828), datagrams without a checksum as an option of the sender (RFC 1122 §4.1.3.4 allows,
-//! RFC 8085 §3.4 advises against), IP options, source-specific multicast.
+//! RFC 8085 §3.4 advises against), IP options.
 //!
 //! ```
 //! use core::net::SocketAddr;
@@ -52,6 +53,7 @@ mod counters;
 mod endpoint;
 mod error;
 mod forwarder;
+mod groups;
 mod option;
 mod read;
 mod receive;

@@ -3,9 +3,7 @@
 //! What decides how a socket shares its port must be set before it is bound; the rest holds from the next datagram on.
 
 use crate::Udp;
-use crate::socket::Membership;
-use core::net::IpAddr;
-use stack_core::{EndpointId, Error, Families, NicId, OptionName, RouteQuery, SocketOption, TransportCx};
+use stack_core::{EndpointId, Error, Families, OptionName, SocketOption, TransportCx};
 
 impl Udp {
     pub(crate) fn read_option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
@@ -81,61 +79,8 @@ impl Udp {
                 options.flow_label = label
             }
             SocketOption::FlowLabel(_) => return Err(Error::InvalidArgument),
-            SocketOption::JoinGroup(group, nic) => return self.join(cx, id, group, nic),
-            SocketOption::LeaveGroup(group, nic) => return self.leave(cx, id, group, nic),
-            _ => return Err(Error::NotSupported),
+            _ => return self.change_membership(cx, id, option),
         }
         Ok(())
-    }
-
-    /// # Errors
-    /// [`Error::DuplicateAddress`] if the socket is a member, [`Error::LimitReached`], [`Error::InvalidArgument`] if it
-    /// is no group, [`Error::UnknownNic`], [`Error::NoRoute`] if no interface is named and none leads to the group.
-    fn join(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        group: IpAddr,
-        nic: Option<NicId>,
-    ) -> Result<(), Error> {
-        let max_groups = self.config.max_groups;
-        let socket = self.sockets.open_mut(id)?;
-        let group = group.to_canonical();
-        if !group.is_multicast() {
-            return Err(Error::InvalidArgument);
-        }
-        if !socket.families.contains(group) {
-            return Err(Error::AddressFamily);
-        }
-        let named = nic.or(socket.options.nic);
-        if socket.groups.iter().any(|member| member.group == group && member.named == named) {
-            return Err(Error::DuplicateAddress);
-        }
-        if socket.groups.len() >= max_groups {
-            return Err(Error::LimitReached);
-        }
-        let nic = match named {
-            Some(nic) => nic,
-            None => cx.host.route(&RouteQuery { nic: None, local: None, remote: group })?.hop.nic,
-        };
-        cx.host.set_group(cx.now, Some(nic), group, true)?;
-        socket.groups.push(Membership { group, named, nic });
-        Ok(())
-    }
-
-    /// # Errors
-    /// [`Error::BadLocalAddress`] if the socket is no member.
-    fn leave(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        id: EndpointId,
-        group: IpAddr,
-        nic: Option<NicId>,
-    ) -> Result<(), Error> {
-        let socket = self.sockets.open_mut(id)?;
-        let (group, named) = (group.to_canonical(), nic.or(socket.options.nic));
-        let found = socket.groups.iter().position(|member| member.group == group && member.named == named);
-        let Membership { nic, .. } = socket.groups.swap_remove(found.ok_or(Error::BadLocalAddress)?);
-        cx.host.set_group(cx.now, Some(nic), group, false)
     }
 }

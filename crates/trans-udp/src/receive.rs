@@ -41,6 +41,9 @@ impl Udp {
         if !is_from_peer(socket, from) {
             return Err(DropReason::NotFromPeer);
         }
+        if !socket.wants(packet) {
+            return Err(DropReason::SourceFiltered);
+        }
         let payload_len = usize::from(header.length) - udp::HEADER_LEN;
         let copy = receive_queue::should_copy(payload_len, packet.meta.truesize as usize);
         let pinned = if copy { payload_len } else { payload_len.max(packet.meta.truesize as usize) };

@@ -5,6 +5,7 @@
 use crate::address::Peer;
 use crate::error::DeliveryReport;
 use crate::forwarder::{Forwarder, Pending};
+use crate::groups::Membership;
 use crate::receive_queue::ReceiveQueue;
 use crate::send_queue::SendQueue;
 use crate::{UdpConfig, address};
@@ -42,16 +43,6 @@ pub(crate) struct Socket {
     pub(crate) pending: Option<Box<Pending>>,
     /// The last question to the routing table, with its answer.
     route: Option<(RouteQuery, CachedRoute)>,
-}
-
-/// A group that the socket joined.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Membership {
-    pub(crate) group: IpAddr,
-    /// The interface that the application named.
-    pub(crate) named: Option<NicId>,
-    /// The interface that it was: the routing table may choose another one by the time of leaving.
-    pub(crate) nic: NicId,
 }
 
 /// A port that was reserved and an identity that was registered.

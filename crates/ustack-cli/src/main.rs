@@ -5,7 +5,7 @@
 //! | `demo/` | two stacks over a bad simulated line, drawn and recorded |
 //! | `sim/` | flows that share bottlenecks, in virtual time |
 //! | `chart.rs` | how curves are drawn |
-//! | `serve.rs`, `http/`, `iperf/`, `services.rs` | what the host on the device offers |
+//! | `serve.rs`, `http/`, `iperf/`, `services.rs`, `groups.rs` | what the host on the device offers |
 //! | `ping/`, `traceroute/`, `nc.rs`, `get/`; `echoes.rs` | what goes out from our stack |
 //! | `resolve.rs` | names that our stack looks up itself |
 //! | `inspect/` | what a running stack knows: addresses, routes, neighbours |
@@ -21,6 +21,7 @@ mod device;
 mod echoes;
 mod failure;
 mod get;
+mod groups;
 mod host;
 mod http;
 mod inspect;

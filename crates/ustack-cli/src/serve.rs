@@ -4,10 +4,11 @@ use crate::device::{Device, DeviceArgs};
 use crate::failure::{Failure, Outcome, say};
 use crate::limit::Limit;
 use crate::net::Network;
-use crate::{http, inspect, iperf, services, stop};
+use crate::{groups, http, inspect, iperf, services, stop};
 use clap::Args;
 use serde_json::json;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ pub(crate) struct ServeArgs {
     /// Serve the files of this folder over HTTP
     #[arg(long, value_name = "PATH")]
     dir: Option<PathBuf>,
+
+    /// Receive this multicast group on port 7007, and send back to the group what comes; may be repeated
+    #[arg(long, value_name = "GROUP")]
+    join: Vec<IpAddr>,
 
     /// Connections served at once; more are refused
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -57,6 +62,7 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
         let about = http::About { addresses: device.addresses.clone() };
         let limit = Limit::new(args.max_connections as usize);
         start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
+        groups::join(&device.stack, &args.join).await?;
         tokio::spawn(inspect::serve(device.stack.stack().clone(), device.name.clone()));
         announce(&device, &about, args.json)?;
         tokio::select! {

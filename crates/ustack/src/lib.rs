@@ -50,7 +50,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*
 //! contract   stack-core
-//! ground     stack-packet  stack-wire
+//! ground     stack-packet  stack-wire  stack-group
 //! ```
 //!
 //! # Three ways to run an application
@@ -99,6 +99,7 @@ mod interfaces;
 pub mod link;
 mod link_drops;
 mod lock;
+mod multicast;
 pub mod net;
 mod nic;
 mod registry;
@@ -123,10 +124,13 @@ pub use stack_core::{
     AddressState, Clock, DropReason, EcnFeedback, EcnPolicy, Error, Instant, IpNet, LinkAddress, MtuProbing,
     NetworkEvent, NicId, OptionName, Rng, RoutePreference, RouteQuery, SocketOption,
 };
+/// What can be chosen about IGMP and MLD, in `Ipv4Config::igmp` and `Ipv6Config::mld`.
+pub use stack_group::{GroupConfig, Version as GroupVersion};
 /// The single-owner object behind a stack: no link, no clock, no lock, no thread.
 pub use stack_host as host;
 pub use stack_host::{
-    Counters, HostConfig, Neighbor, NicCounters, NicInfo, Policies, Policy, Route, RouteEntry, RouteOrder,
+    Counters, HostConfig, MulticastOutput, MulticastRoute, MulticastRouteInfo, Neighbor, NicCounters,
+    NicInfo, Policies, Policy, Route, RouteEntry, RouteOrder,
 };
 
 #[cfg(feature = "arp")]

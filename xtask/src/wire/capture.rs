@@ -17,7 +17,7 @@ const CHECKS: [&str; 6] =
 fn wrong() -> String {
     format!(
         "_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0 || \
-         icmpv6.checksum.status == 0 || \
+         icmpv6.checksum.status == 0 || igmp.checksum.status == 0 || \
          (tcp.checksum.status == 0 && !(tcp.checksum == 0xffff && (ip.src == {} || ipv6.src == {})))",
         Family::V4.kernels(),
         Family::V6.kernels()
@@ -38,6 +38,15 @@ pub(crate) fn check(lab: &Lab, path: &str) -> Outcome {
         lines.len(),
         lines.iter().take(NAMED).copied().collect::<Vec<_>>().join("\n    ")
     );
+    Ok(())
+}
+
+/// Fails unless the capture has packets of each of these kinds, in tshark's words.
+pub(super) fn contains(lab: &Lab, path: &str, filters: &[&str]) -> Outcome {
+    for filter in filters {
+        let found = tshark(lab, path, &["-Y", filter])?;
+        ensure!(!found.trim().is_empty(), "the capture has no packet that is `{filter}`");
+    }
     Ok(())
 }
 

@@ -22,6 +22,7 @@ pub(crate) enum Need {
 }
 
 pub(crate) const IP: Need = Need::Program("ip", "iproute2");
+pub(crate) const BRIDGE: Need = Need::Program("bridge", "iproute2");
 pub(crate) const PING: Need = Need::Program("ping", "iputils-ping");
 pub(crate) const RADVD: Need = Need::Program("radvd", "radvd");
 pub(crate) const DNSMASQ: Need = Need::Program("dnsmasq", "dnsmasq-base");

@@ -21,6 +21,8 @@ const ATTEMPTS: usize = 3;
 pub(crate) enum Probe {
     /// Send datagrams of these sizes to an echo service and compare the answers
     UdpEcho { address: SocketAddr, sizes: Vec<usize> },
+    /// Join a group and send to an echo service in it, which answers to the group
+    GroupEcho { group: SocketAddr },
     /// Connect, exchange a line, close; again and again
     Connect { address: SocketAddr, count: usize },
     /// Many connections at once, each sending bytes to an echo service and comparing
@@ -36,6 +38,7 @@ impl Probe {
             Self::UdpEcho { address, sizes } => {
                 sizes.into_iter().try_for_each(|size| udp_echo(address, size))
             }
+            Self::GroupEcho { group } => group_echo(group),
             Self::Connect { address, count } => {
                 (0..count).try_for_each(|number| exchange_line(address, number))
             }
@@ -61,6 +64,29 @@ fn udp_echo(address: SocketAddr, size: usize) -> Outcome {
         }
     }
     Err(format!("udp echo of {size} bytes: no answer in {ATTEMPTS} attempts"))
+}
+
+/// Receives on the port that it sends from, since the answer goes to the group there.
+fn group_echo(group: SocketAddr) -> Outcome {
+    let context = |error| format!("echo in {group}: {error}");
+    let socket = UdpSocket::bind((unspecified(group), 0)).map_err(context)?;
+    match group.ip() {
+        IpAddr::V4(group) => socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(group) => socket.join_multicast_v6(&group, 0),
+    }
+    .map_err(context)?;
+    socket.set_read_timeout(Some(TIMEOUT / 5)).map_err(context)?;
+    let sent = pattern(1000, 3);
+    let mut buffer = vec![0; 2000];
+    for _ in 0..ATTEMPTS {
+        socket.send_to(&sent, group).map_err(context)?;
+        if let Ok((count, from)) = socket.recv_from(&mut buffer) {
+            ensure!(buffer[..count] == sent, "echo in {group}: {count} other bytes from {from}");
+            println!("echo in {group}: same bytes back, from {from}");
+            return Ok(());
+        }
+    }
+    Err(format!("echo in {group}: no answer in {ATTEMPTS} attempts"))
 }
 
 /// The address that stands for all of its family.

@@ -98,6 +98,7 @@ impl Endpoint {
         let nic = cx.nic.id;
         cx.emit(Effect::AddressState { nic, address: address.into(), state });
         self.address_is_ready(cx, address);
+        self.told_from(cx, address);
     }
 
     /// Somebody solicits a tentative address: `src` says whether to find its owner, or to have it too. How the packet ends.

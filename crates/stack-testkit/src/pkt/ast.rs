@@ -115,6 +115,8 @@ pub struct IpInfo {
     pub options: Option<Vec<u8>>,
     /// `ext hop 1e0400000000`: IPv6 extension headers in order; the fragment header is not one of these.
     pub extensions: Option<Vec<Extension>>,
+    /// `via 2`: the interface, where it is not the first.
+    pub via: Option<u32>,
     /// What is wrong with an inbound packet on purpose.
     pub defects: Vec<Defect>,
 }
@@ -195,6 +197,8 @@ pub enum Body {
     Arp(Arp),
     /// `nd …`
     Nd(super::nd::Nd),
+    /// `igmp …` and `mld …`
+    Group(super::group::Group),
     /// `ip frag 7:1480@0+ udp (3000)`
     Fragment(Fragment),
     /// `ip proto 253 (20)`

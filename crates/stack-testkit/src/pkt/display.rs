@@ -61,6 +61,7 @@ impl Display for IpInfo {
         items.extend(self.ident.map(|ident| format!("id {ident}")));
         items.extend(self.src.map(|src| format!("src {src}")));
         items.extend(self.dst.map(|dst| format!("dst {dst}")));
+        items.extend(self.via.map(|nic| format!("via {nic}")));
         items.extend(self.cast.map(|cast| match cast {
             Cast::Multicast => "link multicast".to_owned(),
             _ => "link broadcast".to_owned(),
@@ -111,6 +112,7 @@ impl Display for Body {
             Self::Icmp(icmp) => write!(f, "{icmp}"),
             Self::Arp(arp) => write!(f, "{arp}"),
             Self::Nd(nd) => write!(f, "{nd}"),
+            Self::Group(group) => write!(f, "{group}"),
             Self::Other { protocol, payload } => write!(f, "ip proto {protocol} {payload}"),
             Self::Fragment(fragment) => {
                 let Fragment { ident, len, offset, more, whole } = fragment;

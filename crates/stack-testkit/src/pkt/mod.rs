@@ -36,6 +36,8 @@
 //! | `arp who-has 10.0.0.2 tell 10.0.0.1 [from 02:…] [for 02:…] [to 02:…]` | an ARP request; sender, target and frame address |
 //! | `arp reply 10.0.0.1 is-at 02:… tell 10.0.0.2 [to 02:…]` | an ARP reply |
 //! | `nd ra hop 64 life 1800 prefix 2001:db8::/64 onlink auto valid 600 pref 300` | neighbour discovery: `nd.rs` has all of it |
+//! | `igmp query 239.1.1.1 max 1000`, `mld report to_ex ff15::1 from 2001:db8::1` | group management: `group.rs` has all of it |
+//! | `[via 2]` | the packet passes interface 2; without it, interface 1 (`--nics=2`) |
 //! | `ip frag 7:1480@0+ udp (3000)` | 1,480 bytes from offset 0, more to come, of the datagram behind, with identification 7; of either version |
 //! | `ip proto 253 (20)` | a packet of another protocol |
 
@@ -47,6 +49,7 @@ mod define;
 mod display;
 mod error;
 mod extra;
+mod group;
 mod icmp;
 mod nd;
 mod packet;
@@ -57,4 +60,5 @@ pub use ast::*;
 pub use code::{Comparison, Operator, Statement, Term, Value};
 pub(crate) use display::Seconds;
 pub use error::{ErrorKind, ParseError};
+pub use group::{Group, GroupMessage, GroupQuery, GroupRecord};
 pub use nd::{Nd, NdMessage, NdOption};

@@ -2,7 +2,7 @@
 
 use super::ast::*;
 use super::cursor::{Cursor, Parsed};
-use super::{extra, icmp, nd, tcp};
+use super::{extra, group, icmp, nd, tcp};
 use core::net::{IpAddr, Ipv4Addr};
 use stack_packet::Cast;
 use stack_wire::ip::protocol;
@@ -25,6 +25,7 @@ fn packet_here(cursor: &mut Cursor<'_>, inbound: bool) -> Parsed<Packet> {
         "icmp" => icmp::icmp(cursor, inbound)?,
         "arp" => extra::arp(cursor)?,
         "nd" => nd::nd(cursor)?,
+        "igmp" | "mld" => group::group(cursor)?,
         "ip" => extra::ip(cursor)?,
         word @ ("ipv4" | "ipv6" | "gre" | "GREv0" | "mpls" | "psp") => {
             return Err(Cursor::unsupported(at, format!("encapsulation in `{word}`")));
@@ -77,7 +78,7 @@ fn ip_info(cursor: &mut Cursor<'_>) -> Parsed<IpInfo> {
 }
 
 fn ip_item(cursor: &mut Cursor<'_>, ip: &mut IpInfo) -> Parsed<()> {
-    const WHAT: &str = "noecn, ect0, ect1, ect01, ce, tos, flowlabel, ttl, df, nodf, id, src, dst, link, opt, ext, \
+    const WHAT: &str = "noecn, ect0, ect1, ect01, ce, tos, flowlabel, ttl, df, nodf, id, src, dst, via, link, opt, ext, \
                         badsum, nosum, badipsum, version, cut or pad";
     let at = cursor.at();
     match cursor.word(WHAT)? {
@@ -94,6 +95,7 @@ fn ip_item(cursor: &mut Cursor<'_>, ip: &mut IpInfo) -> Parsed<()> {
         "id" => ip.ident = Some(cursor.number::<u16>("an identification of 16 bits")?.into()),
         "src" => ip.src = Some(address(cursor)?),
         "dst" => ip.dst = Some(address(cursor)?),
+        "via" => ip.via = Some(cursor.number("the number of an interface")?),
         "link" => ip.cast = Some(cast(cursor)?),
         "opt" => ip.options = Some(ip_options(cursor)?),
         "ext" => ip.extensions.get_or_insert_default().push(extension(cursor)?),

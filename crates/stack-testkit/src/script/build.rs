@@ -2,12 +2,13 @@
 
 use super::conversation::{Conversation, Frame};
 use super::flow::pattern;
+use super::setup::NIC;
 use super::{INBOUND_SALT, Stop};
 use crate::pkt::{
     Arp, Body, Defect, Ecn, Fragment, Icmp, IcmpContent, IcmpRest, IpInfo, Packet, Payload, Tcp, TcpOption,
 };
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use stack_packet::Cast;
+use stack_packet::{Cast, NicId};
 use stack_wire::checksum::{Sum, pseudo_header};
 use stack_wire::ethernet::{EtherType, MacAddr};
 use stack_wire::ip::protocol;
@@ -29,6 +30,11 @@ impl Conversation {
         if let (Body::Nd(nd), false) = (&packet.body, packet.ip.ttl.is_some()) {
             return self.inbound(&super::nd::addressed(packet, nd, self.local_ip));
         }
+        let addressed = match &packet.body {
+            Body::Group(group) => Some(super::groups::addressed(packet, group)),
+            _ => None,
+        };
+        let packet = addressed.as_ref().unwrap_or(packet);
         let src = packet.ip.src.unwrap_or(self.remote_ip);
         let dst = packet.ip.dst.unwrap_or(self.local_ip);
         let (segment, fragment) = match &packet.body {
@@ -43,7 +49,8 @@ impl Conversation {
         let cast = packet.ip.cast.unwrap_or(Cast::Unicast);
         let ether_type = if dst.is_ipv6() { EtherType::IPV6 } else { EtherType::IPV4 };
         let gso_size = self.mss.filter(|mss| text_len(&packet.body) > usize::from(*mss)).unwrap_or(0);
-        Ok(Frame { ether_type, bytes: bytes.into(), cast, link_src: self.peer_link, gso_size })
+        let nic = packet.ip.via.map_or(NIC, NicId);
+        Ok(Frame { nic, ether_type, bytes: bytes.into(), cast, link_src: self.peer_link, gso_size })
     }
 
     fn segment(&mut self, packet: &Packet, src: IpAddr, dst: IpAddr) -> Result<Segment, Stop> {
@@ -52,6 +59,10 @@ impl Conversation {
             Body::Udp(payload) => Ok(self.udp_datagram(packet, payload, src, dst)),
             Body::Icmp(icmp) => self.icmp_message(icmp, src, dst),
             Body::Nd(nd) => Ok(Segment { protocol: protocol::ICMPV6, bytes: self.nd_message(nd, src, dst)? }),
+            Body::Group(group) => {
+                let (protocol, bytes) = self.group_message(group, src, dst);
+                Ok(Segment { protocol, bytes })
+            }
             Body::Other { protocol, payload } => {
                 Ok(Segment { protocol: *protocol, bytes: bytes_of(payload) })
             }
@@ -254,7 +265,7 @@ impl Conversation {
         let to_all = line.to.is_none_or(|to| to.is_broadcast()) && !reply;
         let cast = packet.ip.cast.unwrap_or(if to_all { Cast::Broadcast } else { Cast::Unicast });
         let link_src = line.sender_link.unwrap_or(self.peer_link);
-        Frame { ether_type: EtherType::ARP, bytes: bytes.into(), cast, link_src, gso_size: 0 }
+        Frame { nic: NIC, ether_type: EtherType::ARP, bytes: bytes.into(), cast, link_src, gso_size: 0 }
     }
 }
 

@@ -53,6 +53,9 @@ impl Comparison {
                 this.field("arp", Body::Arp(wanted.clone()), Body::Arp(found));
             }
             (Body::Nd(wanted), Body::Nd(found)) => this.field("nd", wanted, found.as_wanted(wanted)),
+            (Body::Group(wanted), Body::Group(found)) => {
+                this.field("message", wanted, found.as_wanted(wanted))
+            }
             (wanted, found) => this.field("packet", wanted, found),
         }
         if !decoded.problems.is_empty() {
@@ -101,6 +104,10 @@ impl Comparison {
         self.option("ident", &expected.ident, &actual.ident);
         self.option("src", &expected.src, &actual.src);
         self.option("dst", &expected.dst, &actual.dst);
+        if expected.via != actual.via {
+            let text = |via: Option<u32>| via.unwrap_or(1).to_string();
+            self.row("via", text(expected.via), text(actual.via), true);
+        }
         self.option("ip options", &expected.options, &actual.options);
         self.option("extensions", &expected.extensions, &actual.extensions);
     }

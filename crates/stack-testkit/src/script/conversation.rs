@@ -6,7 +6,7 @@ use crate::decode::{Decoded, Transport};
 use crate::pkt::{Body, IcmpRest, Packet};
 use bytes::Bytes;
 use core::net::IpAddr;
-use stack_core::{Instant, LinkAddress};
+use stack_core::{Instant, LinkAddress, NicId};
 use stack_packet::Cast;
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ const PEER_PORT: u16 = 40_000;
 /// A packet for the stack.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
+    /// Where it comes in.
+    pub(super) nic: NicId,
     pub(super) ether_type: u16,
     pub(super) bytes: Bytes,
     pub(super) cast: Cast,
@@ -27,6 +29,8 @@ pub(super) struct Frame {
 /// A packet of the stack.
 #[derive(Clone, Debug)]
 pub(super) struct Outgoing {
+    /// Where it leaves.
+    pub(super) nic: NicId,
     pub(super) at: Instant,
     pub(super) link_dst: LinkAddress,
     pub(super) bytes: Bytes,

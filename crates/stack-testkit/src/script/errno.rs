@@ -18,7 +18,7 @@ pub(super) fn errno(error: Error) -> &'static str {
         Error::HostUnreachable => "EHOSTUNREACH",
         Error::NoRoute | Error::NetworkUnreachable => "ENETUNREACH",
         Error::ProtocolUnreachable => "ENOPROTOOPT",
-        Error::PortInUse => "EADDRINUSE",
+        Error::PortInUse | Error::DuplicateAddress => "EADDRINUSE",
         Error::BadLocalAddress | Error::NoPortAvailable => "EADDRNOTAVAIL",
         Error::MessageTooLarge => "EMSGSIZE",
         Error::DestinationRequired => "EDESTADDRREQ",

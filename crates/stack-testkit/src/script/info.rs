@@ -11,7 +11,7 @@ pub(super) fn field(host: &Host, now: Instant, endpoint: Option<EndpointId>, nam
     if let Some(value) = constant(name) {
         return Some(f64::from(value));
     }
-    if let Some(value) = super::nd::field(host, name) {
+    if let Some(value) = super::nd::field(host, name).or_else(|| super::groups::field(host, name)) {
         return Some(value);
     }
     let (tcp, id) = (host.transport_ref::<Tcp>()?, endpoint?);

@@ -7,7 +7,7 @@ use super::setup::{NIC, START, Setup};
 use super::{OUTBOUND_SALT, TCP};
 use crate::decode::Decoded;
 use core::net::SocketAddr;
-use stack_core::{EndpointId, Endpoints, Error, Families, Instant, RxPacket, TransportCx};
+use stack_core::{EndpointId, Endpoints, Error, Families, Instant, NicId, RxPacket, TransportCx};
 use stack_host::Host;
 use std::collections::VecDeque;
 
@@ -25,6 +25,8 @@ pub(super) struct Machine {
     /// What sockets without a family of their own are made for.
     pub(super) families: Families,
     ethernet: bool,
+    /// The number of the last interface.
+    nics: u32,
     pub(super) faults: Faults,
     /// Packets that the stack has sent, lost ones included.
     count: usize,
@@ -36,7 +38,17 @@ impl Machine {
         let ethernet = host.nics().any(|nic| nic.id == NIC && nic.link_address.is_some());
         let conversation = Conversation::new(setup);
         let (sent, faults) = (VecDeque::new(), setup.faults);
-        Self { host, now: START, conversation, sent, families: setup.families, ethernet, faults, count: 0 }
+        Self {
+            host,
+            now: START,
+            conversation,
+            sent,
+            families: setup.families,
+            ethernet,
+            nics: setup.nics,
+            faults,
+            count: 0,
+        }
     }
 
     /// A packet from the peer.
@@ -47,7 +59,7 @@ impl Machine {
         if self.ethernet {
             packet.meta.link_src = frame.link_src;
         }
-        self.host.receive(self.now, NIC, &mut vec![packet]);
+        self.host.receive(self.now, frame.nic, &mut vec![packet]);
     }
 
     /// Lets the stack send what it has to send now.
@@ -63,8 +75,13 @@ impl Machine {
     }
 
     fn collect(&mut self) -> bool {
+        let last = self.nics;
+        (NIC.0..=last).fold(false, |moved, nic| self.collect_from(NicId(nic)) | moved)
+    }
+
+    fn collect_from(&mut self, nic: NicId) -> bool {
         let now = self.now;
-        let Some(out) = self.host.out(NIC) else { return false };
+        let Some(out) = self.host.out(nic) else { return false };
         let moved = !out.is_empty();
         while let Some(packet) = out.pop() {
             let (ether_type, link_dst) = (packet.ether_type, packet.link_dst);
@@ -76,7 +93,7 @@ impl Machine {
             if self.faults.loses(self.count, &decoded) {
                 continue;
             }
-            let sent = Outgoing { at: now, link_dst, bytes, decoded };
+            let sent = Outgoing { nic, at: now, link_dst, bytes, decoded };
             self.conversation.outbound_log.push(sent.clone());
             self.sent.push_back(sent);
         }

@@ -35,6 +35,7 @@ mod expect;
 mod fault;
 mod flow;
 mod folder;
+mod groups;
 mod info;
 mod machine;
 mod nd;

@@ -5,7 +5,7 @@ use super::arguments::{first, number};
 use super::{Stop, UDP};
 use crate::pkt::Expr;
 use core::time::Duration;
-use stack_core::{OptionName, SocketOption};
+use stack_core::{NicId, OptionName, SocketOption};
 use trans_tcp::TcpInfo;
 use trans_tcp::congestion::Algorithm;
 
@@ -164,6 +164,29 @@ const OPTIONS: &[(&str, Set, Get)] = &[
         Set::To(|v| Ok(SocketOption::HopLimit(v.byte()?))),
         Get::Value(OptionName::HopLimit),
     ),
+    (
+        "IP_MULTICAST_TTL",
+        Set::To(|v| Ok(SocketOption::MulticastHopLimit(v.byte()?))),
+        Get::Value(OptionName::MulticastHopLimit),
+    ),
+    (
+        "IPV6_MULTICAST_HOPS",
+        Set::To(|v| Ok(SocketOption::MulticastHopLimit(v.byte()?))),
+        Get::Value(OptionName::MulticastHopLimit),
+    ),
+    (
+        "IP_MULTICAST_LOOP",
+        Set::To(|v| Ok(SocketOption::MulticastLoop(v.on()?))),
+        Get::Value(OptionName::MulticastLoop),
+    ),
+    (
+        "IPV6_MULTICAST_LOOP",
+        Set::To(|v| Ok(SocketOption::MulticastLoop(v.on()?))),
+        Get::Value(OptionName::MulticastLoop),
+    ),
+    ("IP_MULTICAST_IF", Set::To(|v| Ok(SocketOption::MulticastNic(v.nic()?))), Get::Missing),
+    ("IPV6_MULTICAST_IF", Set::To(|v| Ok(SocketOption::MulticastNic(v.nic()?))), Get::Missing),
+    ("SO_BINDTODEVICE", Set::To(|v| Ok(SocketOption::BindToNic(v.nic()?))), Get::Missing),
     ("IP_TOS", Set::To(|v| Ok(SocketOption::TrafficClass(v.byte()?))), Get::Value(OptionName::TrafficClass)),
     (
         "IPV6_TCLASS",
@@ -209,6 +232,9 @@ pub(super) fn parse(args: &[Expr]) -> Result<OptionCall, Stop> {
     let [_, _, Expr::Word(name), value, ..] = args else {
         return Err(Stop::Skip("setsockopt without the name of an option and a value".to_owned()));
     };
+    if let Some(setting) = super::groups::membership(name, value) {
+        return setting.map(OptionCall::Set);
+    }
     match find(name)?.0 {
         Set::To(setting) => setting(&Value { name, value }).map(OptionCall::Set),
         Set::Nothing => Ok(OptionCall::Nothing),
@@ -246,15 +272,17 @@ pub(super) fn shown(option: SocketOption) -> Option<Expr> {
         | SocketOption::UrgentInline(on)
         | SocketOption::NoDelay(on)
         | SocketOption::Cork(on)
+        | SocketOption::MulticastLoop(on)
         | SocketOption::QuickAck(on) => on.into(),
         SocketOption::Mark(number)
         | SocketOption::KeepAliveCount(number)
         | SocketOption::WindowClamp(number)
         | SocketOption::NotSentLowat(number)
         | SocketOption::ReceiveLowat(number) => number.into(),
-        SocketOption::HopLimit(byte) | SocketOption::TrafficClass(byte) | SocketOption::SynRetries(byte) => {
-            byte.into()
-        }
+        SocketOption::HopLimit(byte)
+        | SocketOption::MulticastHopLimit(byte)
+        | SocketOption::TrafficClass(byte)
+        | SocketOption::SynRetries(byte) => byte.into(),
         SocketOption::FastOpen(queue) => queue.into(),
         SocketOption::KeepAliveIdle(time)
         | SocketOption::KeepAliveInterval(time)
@@ -311,6 +339,11 @@ impl Value<'_> {
     fn millis(&self) -> Result<Option<Duration>, Stop> {
         let millis = self.size()? as u64;
         Ok((millis > 0).then(|| Duration::from_millis(millis.min(u32::MAX.into()))))
+    }
+
+    /// The number of an interface; 0 for none.
+    fn nic(&self) -> Result<Option<NicId>, Stop> {
+        Ok(Some(self.int()?.clamp(0, u32::MAX.into()) as u32).filter(|nic| *nic > 0).map(NicId))
     }
 
     fn byte(&self) -> Result<u8, Stop> {

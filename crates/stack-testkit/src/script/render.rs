@@ -2,6 +2,7 @@
 
 use super::conversation::{Conversation, Outgoing};
 use super::flow::pattern;
+use super::setup::NIC;
 use super::{INBOUND_SALT, OUTBOUND_SALT};
 use crate::decode::{self, Datagram, Ip, Message, Net, Segment, Transport};
 use crate::pkt::{
@@ -19,7 +20,11 @@ impl Conversation {
     /// the names that `hint` has for them.
     pub(super) fn outbound(&mut self, sent: &Outgoing, hint: Option<&Packet>) -> Packet {
         match &sent.decoded.net {
-            Net::Ip(ip) => self.ip_line(ip, sent.link_dst, hint),
+            Net::Ip(ip) => {
+                let mut line = self.ip_line(ip, sent.link_dst, hint);
+                line.ip.via = (sent.nic != NIC).then_some(sent.nic.0);
+                line
+            }
             Net::Arp(arp) => plain(Body::Arp(self.arp_line(arp, sent.link_dst, hint))),
             Net::Unknown(bytes) => plain(Body::Other { protocol: 255, payload: given(bytes) }),
         }
@@ -30,6 +35,8 @@ impl Conversation {
             (Body::Fragment(self.fragment_line(ip, hint)), None)
         } else if let Some(nd) = super::nd::line(ip, link_dst) {
             (nd.rendered_like(hint), None)
+        } else if let Some(group) = super::groups::line(ip, link_dst) {
+            (group.rendered_like(hint), None)
         } else {
             match &ip.transport {
                 Transport::Tcp(segment) => self.tcp_line(ip, segment, hint),

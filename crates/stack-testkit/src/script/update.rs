@@ -185,6 +185,7 @@ fn masked(actual: &Packet, expected: &Packet) -> Packet {
         ident: wanted.ident.and(found.ident),
         src: wanted.src.and(found.src),
         dst: wanted.dst.and(found.dst),
+        via: found.via,
         cast: None,
         options: wanted.options.as_ref().and(found.options.clone()),
         extensions: wanted.extensions.as_ref().and(found.extensions.clone()),
@@ -197,6 +198,7 @@ fn masked(actual: &Packet, expected: &Packet) -> Packet {
             ..found.clone()
         }),
         (Body::Nd(found), Body::Nd(wanted)) => Body::Nd(found.as_wanted(wanted)),
+        (Body::Group(found), Body::Group(wanted)) => Body::Group(found.as_wanted(wanted)),
         (Body::Arp(found), Body::Arp(wanted)) => {
             Body::Arp(Arp { to: wanted.to.and(found.to), ..found.clone() })
         }

@@ -4,7 +4,7 @@ use super::Membership;
 use super::peer::{Peer, agree};
 use crate::Raw;
 use core::net::{IpAddr, SocketAddr};
-use stack_core::{EndpointId, Error, NicId, RouteQuery, TransportCx};
+use stack_core::{EndpointId, Error, NicId, RouteQuery, SourceFilter, TransportCx};
 
 impl Raw {
     /// Receives packets to this address only from now on, and sends from it.
@@ -77,7 +77,7 @@ impl Raw {
             Some(nic) => nic,
             None => cx.host.route(&RouteQuery { nic: None, local: None, remote: group })?.hop.nic,
         };
-        cx.host.set_group(cx.now, Some(nic), group, true)?;
+        cx.host.set_group(nic, group, None, Some(&SourceFilter::everything()))?;
         ip.groups.push(Membership { group, named, nic });
         Ok(())
     }
@@ -95,6 +95,6 @@ impl Raw {
         let named = nic.or(options.nic);
         let found = ip.groups.iter().position(|member| member.group == group && member.named == named);
         let Membership { nic, .. } = ip.groups.swap_remove(found.ok_or(Error::BadLocalAddress)?);
-        cx.host.set_group(cx.now, Some(nic), group, false)
+        cx.host.set_group(nic, group, Some(&SourceFilter::everything()), None)
     }
 }

@@ -7,7 +7,8 @@ use core::net::IpAddr;
 use core::task::Waker;
 use stack_core::{
     CachedRoute, Cast, DropReason, EndpointId, EndpointIdentity, Error, Hop, Instant, NicId, PortRequest,
-    RouteQuery, RxPacket, TransportCx, TransportProtocol, TransportServices, TxBatch, TxPacket, Unknown,
+    RouteQuery, RxPacket, SourceFilter, TransportCx, TransportProtocol, TransportServices, TxBatch, TxPacket,
+    Unknown,
 };
 
 type Key = (Option<IpAddr>, u16, Option<IpAddr>, u16);
@@ -123,7 +124,13 @@ impl TransportServices for Services {
         unreachable!("for datagrams")
     }
 
-    fn set_group(&mut self, _: Instant, _: Option<NicId>, _: IpAddr, _: bool) -> Result<(), Error> {
+    fn set_group(
+        &mut self,
+        _: NicId,
+        _: IpAddr,
+        _: Option<&SourceFilter>,
+        _: Option<&SourceFilter>,
+    ) -> Result<(), Error> {
         Err(Error::NotSupported)
     }
 

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::task::Waker;
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use stack_core::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trans_udp::{Udp, UdpConfig};
@@ -19,7 +19,8 @@ pub const US_V6: &str = "2001:db8::1";
 pub struct FakeHost {
     pub registered: Vec<(EndpointIdentity, EndpointId)>,
     pub ports: Vec<PortRequest>,
-    pub groups: Vec<(IpAddr, Option<NicId>, bool)>,
+    /// What the one socket of a test wants; the host itself counts.
+    pub groups: HashMap<(IpAddr, NicId), SourceFilter>,
     pub path_mtus: Vec<(IpAddr, u32)>,
     pub queries: Vec<RouteQuery>,
     pub mtu: Option<u32>,
@@ -135,11 +136,21 @@ impl TransportServices for FakeHost {
         self.refused.push(packet);
     }
 
-    fn set_group(&mut self, _: Instant, nic: Option<NicId>, group: IpAddr, join: bool) -> Result<(), Error> {
-        if nic == Some(NicId(9)) {
+    fn set_group(
+        &mut self,
+        nic: NicId,
+        group: IpAddr,
+        before: Option<&SourceFilter>,
+        after: Option<&SourceFilter>,
+    ) -> Result<(), Error> {
+        if nic == NicId(9) {
             return Err(Error::UnknownNic);
         }
-        self.groups.push((group, nic, join));
+        let known = self.groups.remove(&(group, nic));
+        assert_eq!(known.as_ref(), before, "what was wanted last");
+        if let Some(after) = after {
+            self.groups.insert((group, nic), after.clone());
+        }
         Ok(())
     }
 

@@ -23,6 +23,8 @@ pub(crate) mod tcp;
 mod udp;
 #[cfg(feature = "udp")]
 mod udp_forward;
+#[cfg(feature = "udp")]
+mod udp_multicast;
 pub(crate) mod wait;
 
 pub use address::ToSocketAddr;

@@ -6,9 +6,9 @@ use super::{io_result, nonzero};
 use crate::error::{BindError, ConnectError, SocketError};
 use crate::stack::Stack;
 use bytes::Bytes;
-use stack_core::{Error, Interest, SocketOption};
+use stack_core::{Interest, SocketOption};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use trans_udp::Udp;
@@ -264,40 +264,6 @@ impl UdpSocket {
         Ok(self.socket.ttl())
     }
 
-    /// Receives a group, on the interface with this address; unspecified for any.
-    ///
-    /// # Errors
-    /// It is no group, or no interface has the address.
-    pub fn join_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
-        let nic = self.interface_of((*interface).into())?;
-        self.set("join the group", SocketOption::JoinGroup((*group).into(), nic))
-    }
-
-    /// Stops to receive a group.
-    ///
-    /// # Errors
-    /// It was not joined.
-    pub fn leave_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
-        let nic = self.interface_of((*interface).into())?;
-        self.set("leave the group", SocketOption::LeaveGroup((*group).into(), nic))
-    }
-
-    /// Receives a group, on the interface of this number; 0 for any.
-    ///
-    /// # Errors
-    /// It is no group, or there is no such interface.
-    pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.set("join the group", SocketOption::JoinGroup((*group).into(), super::nic_of(interface)))
-    }
-
-    /// Stops to receive a group.
-    ///
-    /// # Errors
-    /// It was not joined.
-    pub fn leave_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.set("leave the group", SocketOption::LeaveGroup((*group).into(), super::nic_of(interface)))
-    }
-
     /// Changes any other setting.
     ///
     /// # Errors
@@ -315,16 +281,8 @@ impl UdpSocket {
         Ok(error.map(|error| SocketError::new("deliver a datagram", error).into()))
     }
 
-    fn set(&self, operation: &'static str, option: SocketOption) -> io::Result<()> {
+    pub(super) fn set(&self, operation: &'static str, option: SocketOption) -> io::Result<()> {
         io_result(operation, self.socket.set_option(option))
-    }
-
-    fn interface_of(&self, address: IpAddr) -> io::Result<Option<stack_core::NicId>> {
-        if address.is_unspecified() {
-            return Ok(None);
-        }
-        let nic = self.socket.stack.check_local_address(None, address);
-        Ok(Some(nic.ok_or(SocketError::new("find the interface", Error::BadLocalAddress))?))
     }
 }
 

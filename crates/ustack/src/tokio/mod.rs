@@ -21,6 +21,8 @@ mod split;
 mod stream;
 #[cfg(feature = "udp")]
 mod udp;
+#[cfg(feature = "udp")]
+mod udp_multicast;
 
 #[cfg(feature = "tcp")]
 pub use forward::{TcpForwarder, TcpRequest};

@@ -16,7 +16,7 @@ use trans_udp::Udp;
 /// A UDP socket. All methods take `&self`; tasks may share it.
 #[derive(Debug)]
 pub struct UdpSocket {
-    inner: Blocking,
+    pub(super) inner: Blocking,
 }
 
 impl UdpSocket {

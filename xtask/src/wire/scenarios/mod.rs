@@ -8,6 +8,7 @@ mod echo;
 mod ecn;
 mod faults;
 mod framework;
+mod groups;
 mod http;
 mod icmp;
 mod iperf;
@@ -22,8 +23,8 @@ use super::Outcome;
 use super::family::Family;
 use super::lab::Lab;
 use super::needs::{
-    CURL, DNSMASQ, ETHTOOL, IPERF3, NC, NSTAT, Need, PING, RADVD, SETPRIV, SHA256SUM, TRACEROUTE, TSHARK,
-    UNSHARE,
+    BRIDGE, CURL, DNSMASQ, ETHTOOL, IPERF3, NC, NSTAT, Need, PING, RADVD, SETPRIV, SHA256SUM, TRACEROUTE,
+    TSHARK, UNSHARE,
 };
 
 /// One thing that has to work on the wire.
@@ -203,6 +204,24 @@ const SCENARIOS: &[Scenario] = &[
         over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: names::advertised,
+    },
+    Scenario {
+        name: "groups",
+        about: "multicast of both families: the kernel sends to our member and we to its, our reports checked by tshark",
+        needs: &[TSHARK],
+        modes: ALL,
+        over_ipv6: &[],
+        limit: Duration::from_secs(60),
+        run: groups::echo,
+    },
+    Scenario {
+        name: "snooping",
+        about: "a bridge of the kernel learns our groups from our answers to its queries: IGMPv2 and 3, MLDv1 and 2",
+        needs: &[BRIDGE, TSHARK],
+        modes: &[Mode::Tap, Mode::TapPlain],
+        over_ipv6: &[],
+        limit: Duration::from_secs(90),
+        run: groups::snooping,
     },
     Scenario {
         name: "traceroute",

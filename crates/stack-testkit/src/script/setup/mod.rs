@@ -7,6 +7,7 @@
 //! `nd.rs` has the settings of neighbour discovery, `command.rs` the commands in backticks and the kernel settings.
 
 mod command;
+mod groups;
 mod nd;
 
 use super::fault::Faults;
@@ -22,7 +23,8 @@ use stack_core::{
     AddressState, Families, Instant, InterfaceAddress, IpNet, Ipv4Net, Ipv6Net, LinkAddress,
     LinkCapabilities, Medium, MtuProbing, NicId,
 };
-use stack_host::{Host, NicConfig, Policies, RouteEntry};
+use stack_group::{GroupConfig, Version};
+use stack_host::{Host, MulticastRoute, NicConfig, Policies, RouteEntry};
 use trans_icmp::Icmp;
 use trans_tcp::{SynCookies, Tcp, TcpConfig};
 use trans_udp::{Udp, UdpConfig};
@@ -73,6 +75,12 @@ pub(super) struct Setup {
     default_route: bool,
     /// All addresses belong together (RFC 6724 §2.1 without its table).
     flat_policies: bool,
+    /// The number of the last interface.
+    pub(super) nics: u32,
+    /// Of all but the first.
+    nic_mtu: u32,
+    routes: Vec<MulticastRoute>,
+    multicast_forwarding: bool,
     arp: ArpConfig,
     udp: UdpConfig,
     tcp: TcpConfig,
@@ -104,11 +112,18 @@ impl Default for Setup {
             state: AddressState::Preferred,
             faults: Faults::default(),
             ipv4: Ipv4Config::default(),
-            ipv6: Ipv6Config::default(),
+            ipv6: Ipv6Config {
+                mld: GroupConfig { reports: false, ..GroupConfig::default() },
+                ..Ipv6Config::default()
+            },
             configured: true,
             extra: Vec::new(),
             default_route: true,
             flat_policies: false,
+            nics: NIC.0,
+            nic_mtu: 1500,
+            routes: Vec::new(),
+            multicast_forwarding: false,
             // Scripts of other protocols don't want announcements in between.
             arp: ArpConfig { announce: false, ..ArpConfig::default() },
             udp: UdpConfig::default(),
@@ -202,12 +217,20 @@ impl Setup {
             "address" if value == "none" => self.configured = false,
             "extra_address" => self.add_extra_address(value)?,
             "default_route" => self.default_route = switch(value)?,
+            "nics" | "nic_mtu" | "mroute" | "multicast_forwarding" => self.set_multicast(name, value)?,
             "address" if value == "tentative" => self.state = AddressState::Tentative,
             _ => match name.split_once('.') {
                 Some(("tcp", name)) => return self.set_tcp(name, value),
                 Some(("nd", name)) => return self.set_nd(name, value),
                 Some(("ip", name)) => return self.set_ip(name, value),
                 Some(("ip6", name)) => return self.set_ip6(name, value),
+                Some(("igmp", name)) => {
+                    let versions = [Version::V1, Version::V2, Version::V3];
+                    groups::set_groups(&mut self.ipv4.igmp, &versions, name, value)?;
+                }
+                Some(("mld", name)) => {
+                    groups::set_groups(&mut self.ipv6.mld, &[Version::V2, Version::V3], name, value)?;
+                }
                 Some(("fault", name)) => self.faults.set(name, value).ok_or(Unknown)?,
                 Some(("arp", "announce")) => self.arp.announce = switch(value)?,
                 Some(("arp", "conflict")) => self.arp.conflict = conflict(value)?,
@@ -357,6 +380,7 @@ impl Setup {
             host.add_route(if ethernet { default.via(self.gateway) } else { default });
         }
         host.set_forwarding(NIC, self.forwarding).expect("the interface is there");
+        self.add_multicast(&mut host);
         host.enable_nic(START, NIC).expect("the interface is there");
         if let Some(hook) = self.faults.hook() {
             host.add_hook(hook);
