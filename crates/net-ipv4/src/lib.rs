@@ -42,7 +42,7 @@
 //! record-route and timestamp options of packets to us, which are passed over, and not sent back in an echo reply
 //! (RFC 1122 §3.2.2.6, a SHOULD: no segment carries options); datagrams whose fragments come in by different
 //! interfaces (each interface has a store of its own); ICMP timestamp and address mask
-//! replies (RFC 1122 §3.2.2.8, §3.2.2.9); sending redirects (R1122-3.2.2.2-a); what the host has already:
+//! replies (RFC 1122 §3.2.2.8, §3.2.2.9); redirects of a host that is no router (R1122-3.2.2.2-a); what the host has already:
 //! routes, neighbours, path MTUs and the ICMP rate limit.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -68,8 +68,8 @@ use alloc::boxed::Box;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use stack_core::{
-    DropReason, Effect, ErrorKind, Instant, InterfaceAddress, NetCx, NetworkEndpoint, NetworkProtocol,
-    NicView, RxPacket, SourceFilter, TxBatch, TxPacket, Verdict,
+    DropReason, Effect, ErrorKind, Instant, InterfaceAddress, LinkAddress, NetCx, NetworkEndpoint,
+    NetworkProtocol, NicView, RxPacket, SourceFilter, TxBatch, TxPacket, Verdict,
 };
 use stack_group::Memberships;
 use stack_packet::{Idents, Reassembly};
@@ -86,6 +86,8 @@ pub struct Ipv4Config {
     /// Answer echo requests to broadcast and multicast addresses; off, since a forged source would have a whole
     /// network answer it (R1122-3.2.2.6-b leaves the choice).
     pub echo_broadcast: bool,
+    /// As a router, tell a host on its own link of the better first hop for what it sent (RFC 1812 §5.2.7.2). On.
+    pub send_redirects: bool,
     /// How long fragments wait for the rest of their datagram, from the first on; 60 s, the lower end of
     /// RFC 1122 §3.3.2 (R1122-3.3.2-b).
     pub reassembly_timeout: Duration,
@@ -103,6 +105,7 @@ impl Default for Ipv4Config {
         Self {
             default_ttl: 64,
             echo_broadcast: false,
+            send_redirects: true,
             reassembly_timeout: Duration::from_secs(60),
             reassembly_high: 4 * 1024 * 1024,
             reassembly_low: 3 * 1024 * 1024,
@@ -210,6 +213,18 @@ impl NetworkEndpoint for Endpoint {
 
     fn send_error(&mut self, cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind) {
         send_error::send_error(cx, packet, kind);
+    }
+
+    fn send_redirect(
+        &mut self,
+        cx: &mut NetCx<'_>,
+        packet: &RxPacket,
+        target: IpAddr,
+        _: Option<LinkAddress>,
+    ) {
+        if let (IpAddr::V4(gateway), true) = (target, self.config.send_redirects) {
+            send_error::send_redirect(cx, packet, gateway);
+        }
     }
 
     fn header_len(&self) -> usize {

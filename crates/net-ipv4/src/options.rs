@@ -18,7 +18,7 @@ pub(crate) fn check(packet: &Ipv4<'_>) -> Result<(), ErrorKind> {
     let mut unfinished = false;
     while let Some((kind, data)) = options.next() {
         let at = options.offset() - data.len() - 2;
-        if matches!(kind, option::LOOSE_SOURCE_ROUTE | option::STRICT_SOURCE_ROUTE) {
+        if is_source_route(kind) {
             source_routes += 1;
             if source_routes > 1 {
                 return Err(problem(at)); // RFC 1122 §3.2.1.8 (c): at most one
@@ -30,6 +30,15 @@ pub(crate) fn check(packet: &Ipv4<'_>) -> Result<(), ErrorKind> {
         return Err(problem(options.offset()));
     }
     if unfinished { Err(ErrorKind::SourceRouteFailed) } else { Ok(()) }
+}
+
+/// Whether the sender has written the way that a packet takes.
+pub(crate) fn has_source_route(packet: &Ipv4<'_>) -> bool {
+    packet.options().any(|(kind, _)| is_source_route(kind))
+}
+
+fn is_source_route(kind: u8) -> bool {
+    matches!(kind, option::LOOSE_SOURCE_ROUTE | option::STRICT_SOURCE_ROUTE)
 }
 
 /// The pointer counts from the option's first octet, starting at 1, so 4 is the first stop; the route is at its

@@ -3,7 +3,7 @@
 //! The "never answer" rules come first and are all here; the host's rate limit comes last, so that only messages that
 //! would go out use it up.
 
-use crate::addresses;
+use crate::{addresses, options};
 use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, Ipv4Addr};
 use stack_core::{Cast, Checksum, Destination, ErrorKind, IpMeta, NetCx, RxPacket};
@@ -21,8 +21,23 @@ const TRAFFIC_CLASS: u8 = 0xc0;
 
 /// Tells the sender of a packet what went wrong with it, unless a rule or the rate limit forbids it.
 pub(crate) fn send_error(cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind) {
-    let allowed = may_answer(cx, packet, kind) && cx.host.allow_icmp(cx.now, packet.ip.src); // R1812-4.3.2.8-a
-    if !allowed {
+    if may_answer(cx, packet, kind) {
+        send(cx, packet, &message(kind));
+    }
+}
+
+/// R792-5-a: tells the sender of a packet that we have sent on by the interface that it came from that `gateway` is the
+/// better first hop, always for the one host (RFC 1812 §5.2.7.2). Not about a packet whose way its sender has written.
+pub(crate) fn send_redirect(cx: &mut NetCx<'_>, packet: &RxPacket, gateway: Ipv4Addr) {
+    let routed = Ipv4::parse_quoted(&packet.data).is_ok_and(|header| options::has_source_route(&header));
+    if !routed && may_answer(cx, packet, ErrorKind::HostUnreachable) {
+        send(cx, packet, &Emit::redirect_host(gateway));
+    }
+}
+
+/// A message about a packet, unless there were too many of late (R1812-4.3.2.8-a).
+fn send(cx: &mut NetCx<'_>, packet: &RxPacket, message: &Emit) {
+    if !cx.host.allow_icmp(cx.now, packet.ip.src) {
         return;
     }
     let quoted = complete(packet, packet.front(MAX_QUOTED));
@@ -37,7 +52,7 @@ pub(crate) fn send_error(cx: &mut NetCx<'_>, packet: &RxPacket, kind: ErrorKind)
     let out = cx.out.slot();
     out.ip = ip;
     if let Some(room) = out.prepend(HEADER_LEN) {
-        message(kind).write(room, sum);
+        message.write(room, sum);
     }
     // The first piece of an empty packet.
     let _ = out.push(quoted);

@@ -74,9 +74,9 @@ fn forwarding_sends_on_what_is_not_ours() {
     assert_eq!(host.counters().forwarded, 1);
 }
 
-// R1122-3.2.2.2-a, R792-5-a
+// R1122-3.2.2.2-a
 #[test]
-fn nobody_is_told_of_a_shorter_way() {
+fn the_host_itself_tells_nobody_of_a_shorter_way() {
     let mut host = router();
     receive(&mut host, 1, packet("10.0.0.2", "10.0.0.3", 7, b"back"));
     let sent: Vec<u8> = sent(&mut host, 1).into_iter().map(|(_, _, protocol, _)| protocol).collect();

@@ -87,6 +87,7 @@ const SWITCHES: &[(&str, &[(&str, &str)])] = &[
     ("ip-forward/not-forwarded", &[("fault.no_icmp", "on")]),
     ("ip-forward/off", &[("forwarding", "on")]),
     ("ip-forward/record-route", &[("forwarding", "off")]),
+    ("ip-forward/redirect", &[("ip.send_redirects", "off"), ("forwarding", "off")]),
     ("ip-forward/too-big", &[("forwarding", "off"), ("mtu", "1500")]),
     ("ip-forward/ttl", &[("forwarding", "off"), ("fault.no_icmp", "on")]),
     ("ip-fragment/by-source", &[("ip.reassembly_high", "0")]),

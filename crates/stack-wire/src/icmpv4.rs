@@ -248,6 +248,11 @@ impl Emit {
         Self { kind: kind::ECHO_REPLY, code: 0, rest: two(ident, seq) }
     }
 
+    /// A better first hop for this destination alone (RFC 1812 §5.2.7.2).
+    pub const fn redirect_host(gateway: Ipv4Addr) -> Self {
+        Self { kind: kind::REDIRECT, code: redirect::HOST, rest: gateway.octets() }
+    }
+
     /// Destination unreachable with a code of [`mod@unreachable`].
     pub const fn unreachable(code: u8) -> Self {
         Self { kind: kind::DESTINATION_UNREACHABLE, code, rest: [0; 4] }

@@ -249,6 +249,7 @@ impl Setup {
     fn set_ip(&mut self, name: &str, value: &str) -> Set<()> {
         match name {
             "default_ttl" => self.ipv4.default_ttl = parse(value)?,
+            "send_redirects" => self.ipv4.send_redirects = switch(value)?,
             "echo_broadcast" => self.ipv4.echo_broadcast = switch(value)?,
             "reassembly_timeout" => self.ipv4.reassembly_timeout = duration(value)?,
             "reassembly_high" => self.ipv4.reassembly_high = parse(value)?,
