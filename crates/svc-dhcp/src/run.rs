@@ -16,6 +16,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How often it is looked at afterwards: it may be lost to another station at any time (RFC 5227 §2.4).
 const WATCH: Duration = Duration::from_secs(10);
 
+/// How long an address is kept that has been given back: the message goes from it, and its neighbour may have to be found.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// What a machine wants done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output<L, T> {
@@ -198,8 +201,7 @@ impl<R: Role> Runner<R> {
             self.send(&message, to)?;
         }
         if let Some(lease) = self.applied.take() {
-            // The message goes from the address that it gives back.
-            tokio::task::yield_now().await;
+            sleep(FAREWELL).await;
             R::withdraw(&self.stack, self.nic, &lease);
         }
         Ok(())

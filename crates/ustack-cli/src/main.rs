@@ -9,7 +9,7 @@
 //! | `ping/`, `traceroute/`, `nc.rs`, `get/`; `echoes.rs` | what goes out from our stack |
 //! | `resolve.rs` | names that our stack looks up itself |
 //! | `inspect/` | what a running stack knows: addresses, routes, neighbours |
-//! | `device/` | how the device comes to be |
+//! | `device/`, `dhcp.rs` | how the device comes to be, and its address |
 //! | `pkt.rs` | packet scripts against a fresh stack |
 //! | `net.rs`, `ours.rs`, `limit.rs` | what services need of a network, and how many are served |
 //! | `failure.rs`, `stop.rs`, `host.rs`, `units.rs` | errors, signals, names of hosts, numbers with units |
@@ -18,6 +18,7 @@
 mod chart;
 mod demo;
 mod device;
+mod dhcp;
 mod echoes;
 mod failure;
 mod get;

@@ -1,6 +1,7 @@
 //! `ustack serve`: a host of its own on a TUN device, with things to talk to.
 
-use crate::device::{Device, DeviceArgs};
+use crate::device::{Device, DeviceArgs, NIC};
+use crate::dhcp::Lease;
 use crate::failure::{Failure, Outcome, say};
 use crate::limit::Limit;
 use crate::net::Network;
@@ -19,13 +20,18 @@ const GOODBYE: Duration = Duration::from_millis(100);
 #[command(after_help = "Examples:\n  \
     sudo ustack serve                                   then, elsewhere: curl http://10.77.0.2/\n  \
     sudo ustack serve --dir . --pcap serve.pcapng       serve this folder, record every packet\n  \
-    sudo ustack serve --tap --address 192.168.9.2/24    Ethernet frames, another subnet\n\n\
+    sudo ustack serve --tap --address 192.168.9.2/24    Ethernet frames, another subnet\n  \
+    sudo ustack serve --packet eth1 --dhcp              on an interface of this machine, its address from DHCP\n\n\
     Services: HTTP on 80 (/, files, /bytes/N, PUT /upload), iperf3 on 5201, echo on 7, discard on 9, chargen on 19.\n\
     It runs until SIGINT (Ctrl-C), SIGTERM or SIGHUP; then the device is gone, unless it existed before.\n\n\
     Exit status: 0 ended by a signal; 1 it could not start, or its device was removed; 2 wrong options.")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     device: DeviceArgs,
+
+    /// Get our IPv4 address from a DHCP server on the link
+    #[arg(long)]
+    dhcp: bool,
 
     /// Serve the files of this folder over HTTP
     #[arg(long, value_name = "PATH")]
@@ -56,23 +62,31 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
         .map_err(|error| Failure::new("start", error, "see the limits of this shell (ulimit -a)"))?;
     let entered = runtime.enter();
     let mut signals = stop::Signals::new()?;
-    let device = Device::open(&args.device)?;
+    let device = Device::open(&if args.dhcp { args.device.without_ipv4()? } else { args.device.clone() })?;
     let stack = device.stack.stack().clone();
     let main = async {
-        let about = http::About { addresses: device.addresses.clone() };
+        let (mut lease, leased) = tokio::select! {
+            lease = lease(&args, &device) => lease?,
+            () = signals.wait() => return Ok(()),
+        };
+        let addresses = leased.into_iter().chain(device.addresses.iter().copied()).collect();
+        let about = http::About { addresses };
         let limit = Limit::new(args.max_connections as usize);
         start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
         groups::join(&device.stack, &args.join).await?;
         tokio::spawn(inspect::serve(device.stack.stack().clone(), device.name.clone()));
         announce(&device, &about, args.json)?;
-        tokio::select! {
+        let ended = tokio::select! {
             () = signals.wait() => {
                 // Clients in the middle of a transfer are told, and need not wait for a host that is gone.
                 device.stack.stack().reset_connections();
                 Ok(())
             }
             failure = device.gone() => Err(failure),
-        }
+            failure = lease.keep() => Err(failure),
+        };
+        lease.release().await;
+        ended
     };
     let ended = stack.run_inline(main);
     drop(entered);
@@ -84,6 +98,15 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
     device.stack.stack().reset_connections();
     std::thread::sleep(GOODBYE);
     device.finish()
+}
+
+/// An address from a server, if that was asked for.
+async fn lease(args: &ServeArgs, device: &Device) -> Outcome<(Lease, Option<IpAddr>)> {
+    if !args.dhcp {
+        return Ok((Lease::none(), None));
+    }
+    let (lease, address) = Lease::acquire(device.stack.stack(), NIC).await?;
+    Ok((lease, Some(address)))
 }
 
 fn folder(dir: &std::path::Path) -> Outcome<http::Root> {
@@ -128,7 +151,7 @@ fn announce(device: &Device, about: &http::About, as_json: bool) -> Outcome {
             "made": device.made,
             "offload": device.offload,
             "mtu": device.mtu,
-            "addresses": device.addresses,
+            "addresses": about.addresses,
             "try": commands,
         }));
     }

@@ -72,16 +72,39 @@ pub(crate) struct DeviceArgs {
     /// Record all packets of the device into a pcapng file
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
+
+    /// No IPv4 address where none is given.
+    #[arg(skip)]
+    no_ipv4: bool,
 }
 
 impl DeviceArgs {
     /// Our addresses: those given, or one of each family; a device too narrow for IPv6 has none of that.
     pub(crate) fn addresses(&self) -> Vec<IpNet> {
         if self.address.is_empty() {
+            let v4 = (!self.no_ipv4).then_some(IpNet::V4(DEFAULT_V4));
             let v6 = (self.mtu >= LEAST_MTU_V6).then_some(IpNet::V6(DEFAULT_V6));
-            return std::iter::once(IpNet::V4(DEFAULT_V4)).chain(v6).collect();
+            return v4.into_iter().chain(v6).collect();
         }
         self.address.clone()
+    }
+
+    /// The same without an IPv4 address of our own, which is to come from elsewhere.
+    ///
+    /// # Errors
+    /// One was given.
+    pub(crate) fn without_ipv4(&self) -> Result<Self, Failure> {
+        match self.address.iter().find(|net| net.addr().is_ipv4()) {
+            Some(net) => {
+                Err(format!("--dhcp and --address {net} contradict each other; leave one of them out").into())
+            }
+            None => Ok(Self { no_ipv4: true, ..self.clone() }),
+        }
+    }
+
+    /// Whether our stack begins with an IPv4 address.
+    pub(crate) fn has_ipv4(&self) -> bool {
+        !self.no_ipv4
     }
 
     /// Whether somebody has asked for these addresses, so that none may be left out.

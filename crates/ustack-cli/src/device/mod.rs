@@ -24,10 +24,14 @@ use stack_core::{EcnPolicy, Families, LinkAddress, LinkEndpoint, Medium, NicId};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
-use ustack::{Arp, Icmp, Ipv4, Ipv6, Ipv6Config, NicConfig, Stack, StackBuilder, Tcp, TcpConfig, Udp};
+use ustack::{
+    Arp, Icmp, Ipv4, Ipv6, Ipv6Config, NicConfig, Rng, Stack, StackBuilder, SystemRng, Tcp, TcpConfig, Udp,
+};
 
 pub(crate) use args::DeviceArgs;
 
+/// The interface on the device.
+pub(crate) const NIC: NicId = NicId(1);
 /// The name of devices that we make: the kernel numbers them.
 const NAME: &str = "ustack%d";
 /// What waits for a slow device before packets are marked, and before they are dropped.
@@ -65,19 +69,20 @@ impl Device {
         let netlink = Netlink::new().map_err(|error| {
             Failure::new("talk to the kernel about devices", error, "see whether netlink is forbidden")
         })?;
+        let station = own_station(args, &ours)?;
         let Attached { link, name, made, offload } = match &args.packet {
-            Some(interface) => attach_interface(args, &ours, interface, &netlink)?,
+            Some(interface) => attach_interface(args, station, interface, &netlink)?,
             None => attach(args, &mut ours, &mut hosts, &netlink)?,
         };
         let mtu = link.capabilities().mtu;
         let capture = args.pcap.as_deref().map(capture).transpose()?;
-        let link = decorate(link, args, &ours, &name, capture.as_ref())?;
+        let link = decorate(link, args, station, &name, capture.as_ref())?;
         let gateways = if args.gateway.is_empty() {
             hosts.iter().map(IpNet::addr).collect()
         } else {
             args.gateway.clone()
         };
-        let mut nic = NicConfig::new(link).id(NicId(1)).name(&name);
+        let mut nic = NicConfig::new(link).id(NIC).name(&name);
         nic = ours.iter().fold(nic, |nic, net| nic.address(*net));
         nic = gateways.into_iter().fold(nic, NicConfig::gateway);
         let ipv6 = if args.autoconf { Ipv6Config::autoconfigured() } else { Ipv6Config::default() };
@@ -163,8 +168,13 @@ fn attach(
 }
 
 /// An interface of the kernel's, as it is.
-fn attach_interface(args: &DeviceArgs, ours: &[IpNet], name: &str, netlink: &Netlink) -> Outcome<Attached> {
-    let config = PacketConfig::interface(name).with_station(own_station(ours)).with_offload(!args.no_offload);
+fn attach_interface(
+    args: &DeviceArgs,
+    station: LinkAddress,
+    name: &str,
+    netlink: &Netlink,
+) -> Outcome<Attached> {
+    let config = PacketConfig::interface(name).with_station(station).with_offload(!args.no_offload);
     let packet = Packet::open(&config).map_err(|error| error.to_string())?;
     warn_if_down(netlink, name);
     let claims = packet.capabilities();
@@ -246,7 +256,7 @@ fn capture(path: &std::path::Path) -> Outcome<Capture> {
 fn decorate(
     link: Box<dyn LinkEndpoint>,
     args: &DeviceArgs,
-    ours: &[IpNet],
+    station: LinkAddress,
     name: &str,
     capture: Option<&Capture>,
 ) -> Outcome<Box<dyn LinkEndpoint>> {
@@ -264,7 +274,7 @@ fn decorate(
     if link.capabilities().medium != Medium::Ethernet {
         return Ok(link);
     }
-    Ok(Box::new(Ethernet::new(link, own_station(ours)).map_err(|error| error.to_string())?))
+    Ok(Box::new(Ethernet::new(link, station).map_err(|error| error.to_string())?))
 }
 
 /// One direction of a line of this rate.
@@ -278,9 +288,13 @@ fn bottleneck(rate: u64) -> ImpairConfig {
     }
 }
 
-/// Our address on an Ethernet.
-fn own_station(ours: &[IpNet]) -> LinkAddress {
-    station(ours.first().map_or(IpAddr::from([0; 4]), IpNet::addr))
+/// Our address on an Ethernet. Where a server is to tell us by it from others, it is one that no other has.
+fn own_station(args: &DeviceArgs, ours: &[IpNet]) -> Outcome<LinkAddress> {
+    if args.has_ipv4() {
+        return Ok(station(ours.first().map_or(IpAddr::from([0; 4]), IpNet::addr)));
+    }
+    let mut random = SystemRng::new().map_err(|error| error.to_string())?;
+    Ok(station(IpAddr::V4((random.next_u64() as u32).into())))
 }
 
 /// A locally administered address that follows from ours, so that it is the same after a restart.

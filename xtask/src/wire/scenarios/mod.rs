@@ -197,6 +197,15 @@ const SCENARIOS: &[Scenario] = &[
         run: names::resolve,
     },
     Scenario {
+        name: "dhcp",
+        about: "an address from dnsmasq, asked about on the link, served on, and given back",
+        needs: &[CURL, DNSMASQ, TSHARK],
+        modes: &[Mode::Tap, Mode::TapPlain],
+        over_ipv6: &[],
+        limit: Duration::from_secs(90),
+        run: names::dhcp,
+    },
+    Scenario {
         name: "advertised-names",
         about: "IPv6: the name server and the domain to search that dnsmasq advertises as router",
         needs: &[DNSMASQ, TSHARK],

@@ -1,4 +1,5 @@
-//! `ustack resolve`, with dnsmasq as name server and as the router that advertises it.
+//! `ustack resolve` and `ustack serve --dhcp`, with dnsmasq as name server, as the router that advertises it, and as the
+//! server of addresses.
 
 use std::fs;
 use std::time::Duration;
@@ -15,6 +16,9 @@ const MANY: u32 = 120;
 const ROUTER: &str = "fd77:7::1/64";
 /// Three solicitations and duplicate address detection.
 const PATIENCE: Duration = Duration::from_secs(25);
+
+/// A lease, and asking on the link whether another station has the address (RFC 5227 §2.1).
+const LEASE: Duration = Duration::from_secs(30);
 
 /// Addresses, aliases of addresses, a name that is not there, and an answer that needs TCP; the packets checked by tshark.
 pub(crate) fn resolve(lab: &Lab) -> Outcome {
@@ -53,6 +57,36 @@ pub(crate) fn advertised(lab: &Lab) -> Outcome {
     let text = lab.spawn(&program, &args, Input::End)?.wait(PATIENCE)?.success()?.text();
     ensure!(text.contains("\"addresses\":[\"fd77:7::99\"]"), "ustack resolve host: `{}`", text.trim());
     ensure!(text.contains("\"servers\":[\"fe80::"), "the router's link-local address: `{}`", text.trim());
+    stop(dnsmasq)?;
+    capture::check(lab, &capture)
+}
+
+/// On a link with a server of DHCP: an address that nobody gave us, services on it, and the lease given back at the end.
+pub(crate) fn dhcp(lab: &Lab) -> Outcome {
+    lab.namespace.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tap"])?;
+    lab.namespace.ip(&["address", "add", "10.66.0.1/24", "dev", DEVICE])?;
+    lab.namespace.ip(&["link", "set", DEVICE, "up"])?;
+    let leases = lab.path("leases");
+    let serving = format!(
+        "interface={DEVICE}\nbind-dynamic\ndhcp-authoritative\ndhcp-leasefile={leases}\n\
+         dhcp-range=10.66.0.50,10.66.0.60,255.255.255.0,2m\n"
+    );
+    let dnsmasq = dnsmasq(lab, &serving)?;
+    let capture = lab.path("dhcp.pcapng");
+    let mut args = vec!["serve", "--tun", DEVICE, "--dhcp", "--json", "--pcap", &capture];
+    args.extend(lab.mode.flags());
+    let program = lab.program()?.to_string_lossy().into_owned();
+    let mut serve = lab.spawn(&program, &args, Input::End)?;
+    let told = serve.wait_for_line("\"addresses\":[\"10.66.0.", LEASE)?;
+    let leased = fs::read_to_string(&leases).map_err(|error| format!("{leases}: {error}"))?;
+    let address = leased.split_whitespace().nth(2).ok_or_else(|| format!("no lease in `{leased}`"))?;
+    ensure!(told.contains(address), "leased {address}, and said `{told}`");
+    let page = lab.check("curl", &["-sS", "--fail", &format!("http://{address}/")], PATIENCE)?.text();
+    ensure!(page.contains(address), "the page of {address}: {page}");
+    serve.signal("TERM")?;
+    serve.wait(PATIENCE)?.success()?;
+    let left = fs::read_to_string(&leases).map_err(|error| format!("{leases}: {error}"))?;
+    ensure!(!left.contains(address), "the lease was not given back: `{left}`");
     stop(dnsmasq)?;
     capture::check(lab, &capture)
 }
