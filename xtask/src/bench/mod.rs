@@ -4,6 +4,7 @@
 //! from the kernel's side, beside reference peers, in interleaved rounds; only
 //! its ratios travel from machine to machine.
 
+mod families;
 mod instructions;
 mod machine;
 mod peers;
@@ -23,6 +24,7 @@ use crate::workspace::{Workspace, cargo, forget_our_package};
     cargo xtask bench criterion                         every bench of the package benches\n  \
     cargo xtask bench criterion -- checksum             those whose name contains checksum\n  \
     cargo xtask bench instructions                      for a packet, over IPv4 and IPv6 (valgrind)\n  \
+    sudo cargo xtask bench families                     both families of the program, interleaved\n  \
     sudo cargo xtask bench wire                         five rounds over all peers\n  \
     sudo cargo xtask bench wire --quick                 is all well?\n  \
     sudo cargo xtask bench wire --rounds 9 --peers null-vnet,ustack-loop --tests send1,recv1\n  \
@@ -40,6 +42,8 @@ enum What {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// `ustack serve` over IPv4 and over IPv6, by iperf3 and by connections
+    Families(families::Args),
     /// Instructions for a packet over IPv4 and over IPv6, counted by callgrind
     Instructions,
     /// The whole stack over TUN, beside the null responder and the kernel
@@ -72,6 +76,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), String> {
             let mut command = workspace.cargo(&["bench", "--package", "benches"]);
             checked(command.arg("--").args(args))
         }
+        What::Families(args) => families::run(workspace, args),
         What::Instructions => instructions::run(workspace),
         What::Wire(args) => rounds::run(workspace, args),
         What::Table { files } => {

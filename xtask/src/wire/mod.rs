@@ -8,7 +8,7 @@
 //! own namespace.
 
 mod capture;
-mod family;
+pub(crate) mod family;
 mod lab;
 pub(crate) mod namespace;
 pub(crate) mod needs;
