@@ -22,6 +22,8 @@ pub(crate) fn echo(lab: &Lab) -> Outcome {
     let path = lab.path("serve.pcapng");
     let serve = serve::start_with(lab, &[&ADDRESSES[..], &JOIN].concat(), Some(path.clone()))?;
     lab.namespace.ip(&["route", "add", "239.0.0.0/8", "dev", DEVICE, "src", lab.family.kernels()])?;
+    // An address that can be sent from at once: its link-local one on a pair of our making is still being probed.
+    lab.namespace.ip(&["address", "replace", "fd77::1/64", "dev", DEVICE, "nodad"])?;
     for group in [format!("{GROUP_V4}:7007"), format!("[{GROUP_V6}]:7007")] {
         lab.probe(&["group-echo", &group])?.wait(Duration::from_secs(20))?.success()?;
     }
