@@ -65,17 +65,20 @@ pub enum RouteOrder {
 pub(crate) struct RouteTable {
     rows: Vec<RouteEntry>,
     order: RouteOrder,
+    /// Gateways of rows that did not answer and have not been heard of since.
+    failed: Vec<(NicId, IpAddr)>,
 }
 
 impl RouteTable {
     pub(crate) fn new(order: RouteOrder) -> Self {
-        Self { rows: Vec::new(), order }
+        Self { rows: Vec::new(), order, failed: Vec::new() }
     }
 
     /// Other rows instead of those that were set by hand.
     pub(crate) fn replace(&mut self, rows: Vec<RouteEntry>) {
         self.rows.retain(|row| row.discovered);
         self.rows.extend(rows);
+        self.failed.clear();
         self.sort();
     }
 
@@ -95,9 +98,24 @@ impl RouteTable {
         self.rows.retain(|row| !same(row));
     }
 
-    /// Whether a router is the gateway of a route that it told of.
-    pub(crate) fn is_router(&self, nic: NicId, address: IpAddr) -> bool {
-        self.rows.iter().any(|row| row.discovered && row.nic == nic && row.gateway == Some(address))
+    /// A neighbour did not answer. Returns whether it is the gateway of a row.
+    pub(crate) fn neighbor_failed(&mut self, nic: NicId, address: IpAddr) -> bool {
+        let rows = &self.rows;
+        let leads = |nic, gateway| rows.iter().any(|row| (row.nic, row.gateway) == (nic, Some(gateway)));
+        self.failed.retain(|&(of, gateway)| (of, gateway) != (nic, address) && leads(of, gateway));
+        let is_gateway = leads(nic, address);
+        self.failed.extend(is_gateway.then_some((nic, address)));
+        is_gateway
+    }
+
+    /// Whether a gateway did not answer when it was asked last.
+    pub(crate) fn has_failed(&self, nic: NicId, gateway: IpAddr) -> bool {
+        self.failed.contains(&(nic, gateway))
+    }
+
+    /// Gateways that were heard of are gateways again.
+    pub(crate) fn forget_failed(&mut self, heard_of: impl Fn(NicId, IpAddr) -> bool) {
+        self.failed.retain(|&(nic, gateway)| !heard_of(nic, gateway));
     }
 
     pub(crate) fn add(&mut self, row: RouteEntry) {

@@ -113,6 +113,7 @@ impl Tables {
         self.now = self.now.max(now);
         if self.now >= self.look_again_at {
             self.look_again_at = self.now + LOOK_AGAIN;
+            self.routes.forget_failed(|nic, gateway| self.neighbors.is_probably_reachable(nic, gateway));
             self.invalidate_routes();
         }
         self.now
@@ -215,12 +216,16 @@ impl Tables {
         })
     }
 
-    /// The first row that leads there, not by a router that does not answer if another one may (RFC 4191 §3.2). If none
-    /// does, they take turns (R4861-6.3.6-a).
+    /// The first row that leads there, not by a router that does not answer if another one may (RFC 4191 §3.2,
+    /// R1122-3.3.1.4-a). If none does, they take turns (R4861-6.3.6-a). What was set by hand is for its destinations: only
+    /// another row for the same ones stands in for it.
     fn explicit_way(&self, remote: IpAddr, viable: &mut impl FnMut(&Way) -> bool) -> Option<Way> {
-        let ways = self.routes.matching(remote).filter_map(|row| self.way_of(row)).filter(viable).peekable();
-        let mut suspects = Vec::new();
+        let ways = self.routes.matching(remote).filter_map(|row| self.way_of(row)).filter(viable);
+        let mut suspects: Vec<Way> = Vec::new();
         for way in ways {
+            if suspects.first().is_some_and(|first| !first.discovered && first.prefix != way.prefix) {
+                break;
+            }
             if !self.is_suspect(&way) {
                 return Some(way);
             }
@@ -230,18 +235,23 @@ impl Tables {
         Some(suspects.swap_remove(turn))
     }
 
+    /// Routers that told of themselves are many, and one that is not known yet may never answer; one that was set by hand
+    /// is believed in until it has not answered.
     fn is_suspect(&self, way: &Way) -> bool {
         let interface = &self.interfaces[way.index];
         let resolves = interface.visible.capabilities.medium == Medium::Ethernet;
-        let silent = |router| !self.neighbors.is_probably_reachable(interface.id(), router);
-        way.discovered && resolves && way.gateway.is_some_and(silent)
+        let silent = |router| {
+            (way.discovered || self.routes.has_failed(interface.id(), router))
+                && !self.neighbors.is_probably_reachable(interface.id(), router)
+        };
+        resolves && way.gateway.is_some_and(silent)
     }
 
     /// A neighbour did not answer: whoever went by it looks for another way.
     pub(crate) fn neighbor_failed(&mut self, nic: NicId, address: IpAddr) {
-        let is_router = self.routes.is_router(nic, address);
-        self.router_turn = self.router_turn.wrapping_add(usize::from(is_router));
-        if self.forget_redirects(nic, Some(address)) || is_router {
+        let is_gateway = self.routes.neighbor_failed(nic, address);
+        self.router_turn = self.router_turn.wrapping_add(usize::from(is_gateway));
+        if self.forget_redirects(nic, Some(address)) || is_gateway {
             self.invalidate_routes();
         }
     }

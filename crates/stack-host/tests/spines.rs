@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::*;
 use core::time::Duration;
 use stack_core::*;
-use stack_host::{HostConfig, NicConfig, RouteEntry};
+use stack_host::{Host, HostConfig, NicConfig, RouteEntry};
 use std::sync::{Arc, Mutex};
 
 #[test]
@@ -49,7 +49,7 @@ fn local_traffic_is_bounded_per_call() {
     assert_eq!(host.counters().delivered, 100);
 }
 
-fn router() -> stack_host::Host {
+fn router() -> Host {
     let mut host = host();
     host.add_nic(T0, NicId(2), NicConfig::new("nic2", LinkCapabilities::plain(Medium::Ip, 1500))).unwrap();
     host.add_address(T0, NicId(2), net("10.0.1.1/24")).unwrap();
@@ -207,6 +207,33 @@ fn an_unresolved_neighbour_holds_packets_and_then_fails() {
     assert_eq!(host.counters().drops.of(DropReason::NeighborUnreachable), 1);
 }
 
+// R1122-3.3.1.4-a
+#[test]
+fn a_gateway_that_does_not_answer_is_passed_over_for_another_until_it_is_heard_of() {
+    let mut host = host_with(HostConfig::default(), LinkCapabilities::plain(Medium::Ethernet, 1500));
+    let (first, second, inner) = (ip("10.0.0.8"), ip("10.0.0.9"), ip("10.0.0.7"));
+    let all = RouteEntry::new(net("0.0.0.0/0"), NicId(1));
+    let some = RouteEntry::new(net("172.16.0.0/12"), NicId(1));
+    host.set_route_table(vec![all.via(first), all.via(second), some.via(inner)]);
+    let next_hop = |host: &mut Host, now, remote| {
+        let query = RouteQuery { nic: None, local: None, remote: ip(remote) };
+        host.find_route(now, &query).unwrap().next_hop()
+    };
+    assert_eq!(next_hop(&mut host, T0, "192.0.2.1"), first);
+    for remote in ["192.0.2.1", "172.16.0.1"] {
+        send(&mut host, None, remote, b"lost");
+    }
+    let mut now = T0;
+    while let Some(next) = host.next_deadline().filter(|next| *next < Instant::from_secs(4)) {
+        host.poll(next);
+        now = next;
+    }
+    assert_eq!(next_hop(&mut host, now, "192.0.2.1"), second);
+    assert_eq!(next_hop(&mut host, now, "172.16.0.1"), inner, "what is for some goes nowhere else");
+    host.add_link_address(now, NicId(1), first, LinkAddress([2, 0, 0, 0, 0, 8]));
+    assert_eq!(next_hop(&mut host, now, "192.0.2.1"), first);
+}
+
 // R4861-7.2.2-c, R1812-4.3.3.1-a
 #[test]
 fn the_sender_of_a_forwarded_packet_hears_of_a_next_hop_that_does_not_answer() {
@@ -227,7 +254,7 @@ fn the_sender_of_a_forwarded_packet_hears_of_a_next_hop_that_does_not_answer() {
 
 #[test]
 fn addresses_of_a_disabled_interface_are_announced_when_it_is_enabled() {
-    let builder = stack_host::Host::builder().network(net_ipv4::Ipv4::new(Default::default()));
+    let builder = Host::builder().network(net_ipv4::Ipv4::new(Default::default()));
     let mut host = builder.network(net_arp::Arp::default()).rng(Box::new(Seeded(1))).build().unwrap();
     let link_address = Some(LinkAddress([2, 0, 0, 0, 0, 1]));
     let config = NicConfig::new("eth", LinkCapabilities::plain(Medium::Ethernet, 1500));
@@ -261,7 +288,7 @@ fn groups_are_received_after_joining_and_loop_back_to_members() {
     let mut host = host();
     register(&mut host, 1, identity(None, None, 7)).unwrap();
     receive(&mut host, 1, packet("10.0.0.2", "224.1.2.3", 7, b"before"));
-    let join = |host: &mut stack_host::Host, join| {
+    let join = |host: &mut Host, join| {
         let everything = SourceFilter::everything();
         let (before, after) = if join { (None, Some(&everything)) } else { (Some(&everything), None) };
         host.transport::<Toy>(T0).unwrap().1.host.set_group(NicId(1), ip("224.1.2.3"), before, after)
