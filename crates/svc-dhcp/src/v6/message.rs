@@ -100,6 +100,17 @@ impl Level {
     }
 }
 
+/// Whether an option is as long as it has to be (RFC 8415 §21.8, §21.13, §21.14). Of these the codec reads what there
+/// should be, and goes on behind that, whatever its length says.
+fn has_right_length(code: OptionCode, len: usize) -> bool {
+    match code {
+        OptionCode::Preference => len == 1,
+        OptionCode::RapidCommit => len == 0,
+        OptionCode::StatusCode => len >= 2,
+        _ => true,
+    }
+}
+
 /// The options that we look at, where they belong, and no others: the codec trusts some lengths that a peer writes, and
 /// options inside of options as deep as they go.
 fn known(mut options: &[u8], level: Level) -> Vec<u8> {
@@ -108,7 +119,7 @@ fn known(mut options: &[u8], level: Level) -> Vec<u8> {
         let Some((value, rest)) = rest.split_at_checked(u16::from_be_bytes([l0, l1]).into()) else { break };
         options = rest;
         let code = OptionCode::from(u16::from_be_bytes([c0, c1]));
-        if !level.has(code) {
+        if !level.has(code) || !has_right_length(code, value.len()) {
             continue;
         }
         let value = match level.inside(code) {

@@ -330,6 +330,20 @@ fn options_as_deep_as_a_peer_likes_are_cut_off() {
     assert_eq!(read.opts().iter().count(), 1);
 }
 
+/// A length that is wrong for its option takes this option along and nothing else.
+#[test]
+fn options_of_a_wrong_length_are_not_read() {
+    let preference: [u8; 5] = [0, 7, 0, 1, 9];
+    for wrong in
+        [&[0, 13, 0, 0][..], &[0, 13, 0, 1, 0], &[0, 7, 0, 0], &[0, 7, 0, 2, 1, 1], &[0, 14, 0, 1, 0]]
+    {
+        let bytes = [&[2, 1, 2, 3][..], wrong, &preference].concat();
+        let message = super::message::decode(&bytes).unwrap();
+        let read: Vec<&DhcpOption> = message.opts().iter().collect();
+        assert_eq!(read, [&DhcpOption::Preference(9)], "{wrong:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_options_are_survived(
