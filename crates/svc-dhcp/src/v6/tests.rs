@@ -338,7 +338,7 @@ fn options_of_a_wrong_length_are_not_read() {
         [&[0, 13, 0, 0][..], &[0, 13, 0, 1, 0], &[0, 7, 0, 0], &[0, 7, 0, 2, 1, 1], &[0, 14, 0, 1, 0]]
     {
         let bytes = [&[2, 1, 2, 3][..], wrong, &preference].concat();
-        let message = super::message::decode(&bytes).unwrap();
+        let message = message::decode(&bytes).unwrap();
         let read: Vec<&DhcpOption> = message.opts().iter().collect();
         assert_eq!(read, [&DhcpOption::Preference(9)], "{wrong:?}");
     }
