@@ -89,6 +89,16 @@ pub enum NicError {
         /// The subnets, with commas between them.
         subnets: String,
     },
+    /// The thread that was to read its link could not be started.
+    #[error(
+        "cannot start a thread for {nic}: {kind}; check the limits on threads and open files (ulimit -u, ulimit -n), or leave `own_thread` out"
+    )]
+    Thread {
+        /// The interface.
+        nic: NicId,
+        /// Why not.
+        kind: ErrorKind,
+    },
     /// The host refused for another reason.
     #[error("the interface can't be created: {0}")]
     Other(#[source] Error),

@@ -1,7 +1,7 @@
 //! Interfaces of a running stack: making and removing them, their addresses, and what they accept.
 
-use crate::driver::Port;
 use crate::driver::gate::Gate;
+use crate::driver::{Port, reader};
 use crate::error::NicError;
 use crate::lock::lock;
 use crate::nic::NicConfig;
@@ -143,9 +143,19 @@ impl Stack {
         let (receive, transmit) = config.link.split();
         let (gate, enabled) = (Arc::new(Gate::new(transmit)), Arc::new(AtomicBool::new(enabled)));
         drops.push(Arc::clone(&gate) as Arc<dyn LinkDrops>);
+        let (receive, reader) = if config.own_thread && !wants_outcomes {
+            let started = reader::start(self.shared(), id, receive, &gate, &enabled);
+            let (rest, reader) = started.map_err(|error| {
+                self.with_host(|host, now| host.remove_nic(now, id).ok());
+                NicError::Thread { nic: id, kind: error.kind() }
+            })?;
+            (rest, Some(reader))
+        } else {
+            (receive, None)
+        };
         let port = Port::new(id, receive, Arc::clone(&gate), Arc::clone(&enabled), wants_outcomes);
         self.shared().peek(|core| {
-            core.outlets.push(Outlet { nic: id, gate, enabled });
+            core.outlets.push(Outlet { nic: id, gate, enabled, reader });
             core.ledger.open(id, drops);
         });
         lock(&self.shared().new_ports).push(port);
@@ -169,7 +179,10 @@ impl Stack {
             } else {
                 core.host.disable_nic(now, nic)?
             }
-            link.inspect(|link| link.enabled.store(on, Ordering::Relaxed));
+            if let Some(link) = link {
+                link.enabled.store(on, Ordering::SeqCst);
+                link.reader.iter().for_each(|reader| reader.notify());
+            }
             Ok(())
         })?;
         // An interface that comes up may have to announce its addresses.

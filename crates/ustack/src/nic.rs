@@ -19,6 +19,7 @@ pub struct NicConfig {
     pub(crate) promiscuous: bool,
     pub(crate) spoofing: bool,
     pub(crate) forwarding: bool,
+    pub(crate) own_thread: bool,
 }
 
 impl NicConfig {
@@ -35,6 +36,7 @@ impl NicConfig {
             promiscuous: false,
             spoofing: false,
             forwarding: false,
+            own_thread: false,
         }
     }
 
@@ -100,6 +102,15 @@ impl NicConfig {
     #[must_use]
     pub fn forwarding(mut self, on: bool) -> Self {
         self.forwarding = on;
+        self
+    }
+
+    /// Have a thread of its own read the link, beside the driver: for a router between busy interfaces on a machine with
+    /// processors to spare, so that one direction need not wait for the other. The host is one all the same, and locked for
+    /// each batch. A link that wants to hear what became of its packets (`link::pcap`) is read by the driver anyway.
+    #[must_use]
+    pub fn own_thread(mut self, on: bool) -> Self {
+        self.own_thread = on;
         self
     }
 

@@ -57,11 +57,15 @@ pub(crate) struct Outlet {
     pub(crate) nic: NicId,
     pub(crate) gate: Arc<Gate>,
     pub(crate) enabled: Arc<AtomicBool>,
+    /// Calls the thread that reads it, if it has one of its own.
+    pub(crate) reader: Option<Arc<Notifier>>,
 }
 
 thread_local! {
     /// The stack that this thread drives right now, between receive and transmit; 0 for none.
     static DRIVEN: Cell<usize> = const { Cell::new(0) };
+    /// The stack that this thread was started for; 0 for none.
+    static SERVED: Cell<usize> = const { Cell::new(0) };
     static SCRATCH: RefCell<Vec<Afterwards>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -94,14 +98,19 @@ impl Shared {
 
     /// Locks the host for a call, and then does what the call caused.
     pub(crate) fn with<R>(&self, call: impl FnOnce(&mut Host, Instant) -> R) -> R {
+        self.with_core(|core, now| call(&mut core.host, now))
+    }
+
+    /// The same with what lies around the host.
+    pub(crate) fn with_core<R>(&self, call: impl FnOnce(&mut Core, Instant) -> R) -> R {
         let now = self.clock.now();
         if DRIVEN.get() == self.identity() {
-            return call(&mut lock(&self.core).host, now);
+            return call(&mut lock(&self.core), now);
         }
         let mut after = Afterwards::take();
         let result = {
             let mut core = lock(&self.core);
-            let result = call(&mut core.host, now);
+            let result = call(&mut core, now);
             core.flush(now, &mut after);
             result
         };
@@ -119,6 +128,16 @@ impl Shared {
         }
         let _restore = Restore(DRIVEN.replace(self.identity()));
         call()
+    }
+
+    /// Says that this thread was started for this stack, and ends with it.
+    pub(crate) fn be_served_by_this_thread(&self) {
+        SERVED.set(self.identity());
+    }
+
+    /// Whether it was.
+    pub(crate) fn is_served_by_this_thread(&self) -> bool {
+        SERVED.get() == self.identity()
     }
 
     /// The device of an interface is gone: the interface goes down, its routes with it. An interface that was removed

@@ -329,11 +329,12 @@ impl Drop for Inner {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.notifier.notify();
         self.shared.claim.call();
-        let thread = lock(&self.thread).take();
-        // The last handle may go on the driver's own thread, with a task that it wakes.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            // The thread has no panic of its own to tell.
-            let _ = thread.join();
+        match lock(&self.thread).take() {
+            // The last handle may go on a thread of the stack's own, with a task that it wakes: that one ends by itself. The
+            // driver's has no panic of its own to tell.
+            Some(thread) if !self.shared.is_served_by_this_thread() => drop(thread.join()),
+            Some(_) => {}
+            None => lock(&self.shared.driver).close(&self.shared),
         }
     }
 }

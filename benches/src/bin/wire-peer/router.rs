@@ -23,7 +23,7 @@ pub(crate) fn run(here: Tun, device: &str, namespace: &str, offload: bool) -> Re
     move_into_link_name_space(other.as_fd(), Some(LinkNameSpaceType::Network))?;
     let there = Tun::create(TunConfig::tun().with_name(device).with_offload(offload))?;
     let nic = |link, id, address: &str| -> Result<NicConfig, Box<dyn Error>> {
-        Ok(NicConfig::new(link).id(NicId(id)).address(address.parse()?).forwarding(true))
+        Ok(NicConfig::new(link).id(NicId(id)).address(address.parse()?).forwarding(true).own_thread(true))
     };
     let stack = Stack::builder()
         .default_protocols()

@@ -5,7 +5,7 @@
 //!
 //! A [turn](Driver::turn): read the devices, before the lock; under the lock receive and timers, then, for inline
 //! applications, let them run, then transmit; write the devices through their [gates](gate), after the lock; wake each
-//! task once. When a turn finds nothing to do, the driver [sleeps](Driver::sleep) in `poll(2)`. It never spins.
+//! task once. An interface may have a [`reader`] of its own beside the driver. When a turn finds nothing to do, the driver [sleeps](Driver::sleep) in `poll(2)`. It never spins.
 
 pub(crate) mod caller;
 mod claim;
@@ -13,12 +13,15 @@ pub(crate) mod gate;
 mod habit;
 pub(crate) mod inline;
 pub(crate) mod notify;
+pub(crate) mod reader;
 pub(crate) mod thread;
 mod turn;
 
 pub(crate) use claim::{Claim, ClaimState};
 pub(crate) use turn::Role;
 
+use crate::lock::lock;
+use crate::shared::Shared;
 use gate::Gate;
 use notify::Watch;
 use stack_core::{DropReason, LinkError, LinkReceive, NicId, RxBatch, Token};
@@ -48,6 +51,14 @@ pub(crate) struct Port {
     /// The device takes no more, and we wait for room.
     blocked: bool,
     gone: Option<LinkError>,
+}
+
+impl Driver {
+    /// Lets all links go, and with them the threads that read them.
+    pub(crate) fn close(&mut self, shared: &Shared) {
+        self.ports.clear();
+        lock(&shared.new_ports).clear();
+    }
 }
 
 impl Port {

@@ -14,10 +14,12 @@ pub(crate) fn start(shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
 }
 
 fn run(shared: &Shared) {
+    shared.be_served_by_this_thread();
     while !shared.is_stopping() {
         drive(shared);
         shared.claim.stand_by(shared);
     }
+    lock(&shared.driver).close(shared);
 }
 
 fn drive(shared: &Shared) {

@@ -69,9 +69,14 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
 
 /// Driver threads of this process.
 pub(crate) fn driver_threads() -> usize {
+    threads(|name| name == "ustack-driver")
+}
+
+/// Threads of this process with such a name.
+pub(crate) fn threads(is: impl Fn(&str) -> bool) -> usize {
     std::fs::read_dir("/proc/self/task")
         .unwrap()
         .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
-        .filter(|name| name.trim() == "ustack-driver")
+        .filter(|name| is(name.trim()))
         .count()
 }
