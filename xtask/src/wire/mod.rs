@@ -39,8 +39,10 @@ pub(crate) type Outcome<T = ()> = Result<T, String>;
 
 /// The package of the program under test.
 const CLI: &str = "ustack-cli";
-/// The scenario that runs an example of the facade, by the name of both.
-const EXAMPLE: &str = "masquerade";
+/// The example of the facade that scenarios run.
+const EXAMPLE: &str = "router";
+/// The scenarios that need it.
+const ROUTING: [&str; 2] = ["forwarding", "masquerade"];
 
 /// Returns an error with a formatted message unless the condition holds.
 macro_rules! ensure {
@@ -173,8 +175,8 @@ fn build(workspace: &Workspace, cases: &[Case]) -> Outcome<Option<PathBuf>> {
         return Ok(None);
     }
     checked(&mut workspace.cargo(&["build", "--release", "--package", CLI]))?;
-    if cases.iter().any(|case| case.scenario.name == EXAMPLE) {
-        let features = ["--example", EXAMPLE, "--features", "filter,tun"];
+    if cases.iter().any(|case| ROUTING.contains(&case.scenario.name)) {
+        let features = ["--example", EXAMPLE, "--features", "ethernet,filter,packet,tun"];
         checked(workspace.cargo(&["build", "--release", "--package", "ustack"]).args(features))?;
     }
     Ok(Some(workspace.target.join("release/ustack")))

@@ -359,8 +359,17 @@ const SCENARIOS: &[Scenario] = &[
         run: beyond::traceroute,
     },
     Scenario {
+        name: "forwarding",
+        about: "between two kernels: ping, fragments, iperf3 both ways, traceroute by three methods",
+        needs: &[PING, IPERF3, TRACEROUTE],
+        modes: &[Mode::Tun, Mode::Tap, Mode::Veth],
+        over_ipv6: &[Mode::Tun, Mode::Tap, Mode::Veth],
+        limit: Duration::from_secs(90),
+        run: router::forward,
+    },
+    Scenario {
         name: "masquerade",
-        about: "between two kernels, one hidden: ping, fragments, iperf3 both ways, traceroute by three methods",
+        about: "the same with one of them hidden behind the router",
         needs: &[PING, IPERF3, TRACEROUTE],
         modes: &[Mode::Tun],
         over_ipv6: &[Mode::Tun],

@@ -1,7 +1,7 @@
-//! Our stack as a router between two kernels, in a namespace each, that hides one from the other: the example
-//! `masquerade` of the facade.
+//! Our stack as a router between two kernels, in a namespace each: the example `router` of the facade.
 //!
-//! The kernel outside has no way back to the addresses inside, so whatever comes back was translated.
+//! Where it hides one from the other, the kernel outside has no way back to the addresses inside, so whatever comes back
+//! was translated.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use crate::wire::family::Family;
 use crate::wire::lab::Lab;
 use crate::wire::namespace::Namespace;
 use crate::wire::process::Input;
+use crate::wire::scenarios::Mode;
 use crate::wire::{Outcome, ensure};
 
 const PROMPTLY: Duration = Duration::from_secs(5);
@@ -23,9 +24,11 @@ struct Plan {
     /// On the device of the kernel outside, and beyond it.
     server: &'static str,
     beyond: &'static str,
+    /// The router on that side.
+    outside: &'static str,
     prefix: &'static str,
-    /// What has to be unreachable outside.
-    hidden: &'static str,
+    /// The networks of the clients, which outside may have to be unreachable.
+    within: &'static str,
 }
 
 const V4: Plan = Plan {
@@ -33,28 +36,49 @@ const V4: Plan = Plan {
     inside: "10.77.0.1",
     server: "192.0.2.2",
     beyond: "198.51.100.2",
+    outside: "192.0.2.1",
     prefix: "/24",
-    hidden: "10.0.0.0/8",
+    within: "10.0.0.0/8",
 };
 const V6: Plan = Plan {
     client: "fd77::2",
     inside: "fd77::1",
     server: "2001:db8::2",
     beyond: "2001:db8:5::2",
+    outside: "2001:db8::1",
     prefix: "/64",
-    hidden: "fd00::/8",
+    within: "fd00::/8",
 };
 
-/// Pings whole and in fragments, transfers both ways, and the hops of a route, by three methods.
+/// With the addresses of its own, the client is found.
+pub(crate) fn forward(lab: &Lab) -> Outcome {
+    cross(lab, false)
+}
+
+/// Hidden, it is the router that others see.
 pub(crate) fn masquerade(lab: &Lab) -> Outcome {
+    cross(lab, true)
+}
+
+/// Pings whole and in fragments, transfers both ways, and the hops of a route, by three methods.
+fn cross(lab: &Lab, hides: bool) -> Outcome {
     let plan = match lab.family {
         Family::V4 => V4,
         Family::V6 => V6,
     };
-    let router = lab.program()?.with_file_name("examples").join("masquerade");
-    let mut router = lab.spawn(&router.to_string_lossy(), &[], Input::End)?;
+    let kind = match lab.mode {
+        Mode::Alone | Mode::Tun | Mode::TunPlain => "tun",
+        Mode::Tap | Mode::TapPlain => "tap",
+        Mode::Veth | Mode::VethPlain => "packet",
+    };
+    if lab.mode.is_veth() {
+        pair(lab)?;
+    }
+    let program = lab.program()?.with_file_name("examples").join("router");
+    let args = [&[kind][..], if hides { &["hide"] } else { &[] }].concat();
+    let mut router = lab.spawn(&program.to_string_lossy(), &args, Input::End)?;
     router.wait_for_line("ready", PROMPTLY)?;
-    let client = attach(lab, &plan)?;
+    let client = attach(lab, &plan, hides)?;
     let _far = beyond(lab, &plan)?;
 
     for size in ["56", "4000"] {
@@ -85,14 +109,26 @@ fn listens(lab: &Lab) -> bool {
     sockets.is_ok_and(|text| !text.trim().is_empty())
 }
 
+/// Interfaces that are there: ours are the ends that the kernel does not use.
+fn pair(lab: &Lab) -> Outcome {
+    for (theirs, ours) in [("inside0", "inside1"), ("outside0", "outside1")] {
+        lab.namespace.ip(&["link", "add", theirs, "type", "veth", "peer", "name", ours])?;
+        lab.namespace.sysctl(&format!("net.ipv6.conf.{ours}.disable_ipv6=1"))?;
+        lab.namespace.ip(&["link", "set", ours, "up"])?;
+    }
+    Ok(())
+}
+
 /// Puts the inner device into a namespace of its own, and gives both kernels their addresses.
-fn attach(lab: &Lab, plan: &Plan) -> Outcome<Namespace> {
+fn attach(lab: &Lab, plan: &Plan, hides: bool) -> Outcome<Namespace> {
     let client = Namespace::new()?;
     lab.namespace.ip(&["link", "set", "inside0", "netns", client.name()])?;
     address(&client, "inside0", plan.client, plan)?;
     address(&lab.namespace, "outside0", plan.server, plan)?;
     client.ip(&[lab.family.flag(), "route", "add", "default", "via", plan.inside])?;
-    lab.namespace.ip(&[lab.family.flag(), "route", "add", "unreachable", plan.hidden])?;
+    let back: &[&str] =
+        if hides { &["unreachable", plan.within] } else { &[plan.within, "via", plan.outside] };
+    lab.namespace.ip(&[&[lab.family.flag(), "route", "add"], back].concat())?;
     Ok(client)
 }
 
