@@ -1,4 +1,4 @@
-//! Proof that ground, contract, protocols and conductor need no std.
+//! Proof that ground, contract, parts, protocols and conductor need no std.
 //!
 //! `cargo xtask deps` builds this crate as a static library under the profile
 //! `nostd`, which sets `panic = "abort"`. That turns on a panic handler and a
@@ -34,6 +34,7 @@ use net_filter as _;
 use net_ipv4 as _;
 use net_ipv6 as _;
 use stack_core as _;
+use stack_datagram as _;
 use stack_group as _;
 use stack_host as _;
 use stack_packet as _;

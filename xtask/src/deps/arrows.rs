@@ -14,7 +14,7 @@ use crate::workspace::{Kind, Package, Workspace, strings};
 const TESTKIT: &str = "stack-testkit";
 const SHELL: &str = "shell";
 /// Layers whose crates are `no_std`, apart from those that `std` names.
-const NO_STD_LAYERS: [&str; 4] = ["ground", "contract", "protocols", "conductor"];
+const NO_STD_LAYERS: [&str; 5] = ["ground", "contract", "parts", "protocols", "conductor"];
 
 /// One line for each thing that is wrong, with the fix.
 pub(crate) fn problems(workspace: &Workspace) -> Vec<String> {

@@ -1,0 +1,58 @@
+//! What the settings of a socket mean for a packet: which way it may go, and what its header says.
+
+use crate::{IpOptions, Peer, agree};
+use core::net::IpAddr;
+use stack_core::{CachedRoute, Cast, Error, IpMeta, NicId, RouteQuery};
+
+impl IpOptions {
+    /// The question to the routing table for a destination. `bound` is the only interface that the socket uses, if there is
+    /// one, `source` the address that it sends from.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] without an address, and if its zone is another interface.
+    pub fn query(
+        &self,
+        bound: Option<NicId>,
+        peer: Peer,
+        source: Option<IpAddr>,
+    ) -> Result<RouteQuery, Error> {
+        if peer.ip.is_unspecified() {
+            return Err(Error::InvalidArgument);
+        }
+        let mut nic = agree(bound, peer.zone)?;
+        if nic.is_none() && peer.ip.is_multicast() {
+            nic = self.multicast_nic;
+        }
+        Ok(RouteQuery { nic, local: source, remote: peer.ip })
+    }
+
+    /// A route, if the socket may send there.
+    ///
+    /// # Errors
+    /// [`Error::BroadcastDisabled`].
+    pub fn check(&self, route: CachedRoute) -> Result<CachedRoute, Error> {
+        let refused = route.cast == Cast::Broadcast && !self.broadcast;
+        if refused { Err(Error::BroadcastDisabled) } else { Ok(route) }
+    }
+
+    /// The interface that a packet must leave by, because a wish or a zone chose it; `None` leaves that to the host.
+    pub fn bound_nic(&self, bound: Option<NicId>, peer: Peer, route: &CachedRoute) -> Option<NicId> {
+        let multicast_nic = self.multicast_nic.filter(|_| route.cast == Cast::Multicast);
+        bound.or(peer.zone).or(multicast_nic)
+    }
+
+    /// What is said about a packet to `dst` in its IP header.
+    pub fn ip(&self, route: &CachedRoute, dst: IpAddr, protocol: u8) -> IpMeta {
+        let multicast = route.cast == Cast::Multicast;
+        IpMeta {
+            src: route.local,
+            dst,
+            protocol,
+            hop_limit: if multicast { self.multicast_hop_limit } else { self.hop_limit },
+            traffic_class: self.traffic_class,
+            dont_fragment: self.dont_fragment,
+            flow_label: self.flow_label,
+            cast: route.cast,
+        }
+    }
+}
