@@ -5,7 +5,7 @@ use crate::interface::{Interface, Visible};
 use crate::neighbor::Neighbor;
 use crate::nic::Nic;
 use crate::route::{Route, RouteEntry};
-use crate::tables::Claim;
+use crate::ways::Claim;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::IpAddr;

@@ -38,7 +38,7 @@ impl Tables {
     /// A route is gone that a router had told of.
     pub(crate) fn lose(&mut self, route: &DiscoveredRoute) {
         self.routes.lose(route);
-        self.forget_redirects(route.nic, route.router);
+        self.redirects.forget(route.nic, route.router);
         self.invalidate_routes();
     }
 

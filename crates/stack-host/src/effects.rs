@@ -2,7 +2,7 @@
 
 use crate::Host;
 use crate::demux::Flow;
-use crate::tables::Advice;
+use crate::redirects::Advice;
 use core::net::IpAddr;
 use stack_core::{
     AddressState, DeliveryError, DropReason, Effect, ErrorKind, Instant, NetworkEvent, NicId, SourceFilter,

@@ -4,7 +4,7 @@
 //! limit's change is mended incrementally by the network protocol.
 
 use crate::Host;
-use crate::tables::Claim;
+use crate::ways::Claim;
 use alloc::boxed::Box;
 use core::net::IpAddr;
 use stack_core::{Cast, DropReason, ErrorKind, Instant, RouteQuery, RxPacket, TxPacket};

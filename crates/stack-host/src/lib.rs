@@ -60,6 +60,7 @@ mod offload;
 mod pmtu;
 mod ports;
 mod receive;
+mod redirects;
 mod route;
 mod services;
 mod source;
@@ -67,6 +68,7 @@ mod tables;
 mod tap;
 mod timers;
 mod transmit;
+mod ways;
 
 pub use admin::{NicConfig, NicInfo};
 pub use builder::{BuildError, HostBuilder, HostConfig};

@@ -1,6 +1,7 @@
 //! The tables as protocols see them: the services of the contract.
 
-use crate::tables::{Claim, Tables};
+use crate::tables::Tables;
+use crate::ways::Claim;
 use core::net::IpAddr;
 use stack_core::{
     CachedRoute, Cast, Destination, EndpointId, EndpointIdentity, Error, Hop, Instant, LinkAddress,

@@ -10,7 +10,7 @@
 //! by its budget; whoever is told that there is more comes back.
 
 use crate::Host;
-use crate::tables::Claim;
+use crate::ways::Claim;
 use alloc::boxed::Box;
 use stack_core::{
     Cast, DeliveryError, Destination, DropReason, Error, ErrorKind, ErrorOrigin, Hop, Instant, Layer,

@@ -21,7 +21,7 @@ const GOODBYE: Duration = Duration::from_millis(100);
     sudo ustack serve                                   then, elsewhere: curl http://10.77.0.2/\n  \
     sudo ustack serve --dir . --pcap serve.pcapng       serve this folder, record every packet\n  \
     sudo ustack serve --tap --address 192.168.9.2/24    Ethernet frames, another subnet\n  \
-    sudo ustack serve --packet eth1 --dhcp              on an interface of this machine, its address from DHCP\n\n\
+    sudo ustack serve --packet eth1 --dhcp              an interface that exists, DHCP's address\n\n\
     Services: HTTP on 80 (/, files, /bytes/N, PUT /upload), iperf3 on 5201, echo on 7, discard on 9, chargen on 19.\n\
     It runs until SIGINT (Ctrl-C), SIGTERM or SIGHUP; then the device is gone, unless it existed before.\n\n\
     Exit status: 0 ended by a signal; 1 it could not start, or its device was removed; 2 wrong options.")]

@@ -5,7 +5,8 @@
 
 use super::{Policies, common_prefix, scope};
 use crate::Host;
-use crate::tables::{Claim, Tables};
+use crate::tables::Tables;
+use crate::ways::Claim;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::net::{IpAddr, Ipv6Addr};
