@@ -80,8 +80,7 @@ fn route(local: IpAddr, cast: Cast) -> CachedRoute {
 /// Runs a call with a context; returns also how many were woken.
 fn with<R>(host: &mut FakeHost, call: impl FnOnce(&mut TransportCx<'_>) -> R) -> (R, usize) {
     let (mut wakes, mut armed) = (Vec::new(), Vec::new());
-    let mut cx =
-        TransportCx { now: Instant::ZERO, protocol: 17, wakes: &mut wakes, armed: &mut armed, host };
+    let mut cx = TransportCx { now: Instant::ZERO, protocol: 17, wakes: &mut wakes, armed: &mut armed, host };
     let result = call(&mut cx);
     (result, wakes.len())
 }

@@ -32,9 +32,6 @@ impl Default for RawConfig {
     }
 }
 
-/// No buffer is smaller, in bytes: a frame of an ordinary MTU with what it costs to keep it.
-pub(crate) const MIN_BUFFER: usize = 4096;
-
 /// Counts of packets and frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RawCounters {

@@ -2,16 +2,16 @@
 //! of IPv4 that only sends, each packet with its header ([`IPPROTO_RAW`](crate::IPPROTO_RAW)).
 
 use crate::Raw;
-use crate::ip::peer::{Peer, unspecified};
 use crate::packet::SendFrame;
 use crate::raw::IPPROTO_RAW;
-use crate::socket::{Kind, Received, Socket};
+use crate::socket::{Kind, Received};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::task::Waker;
 use stack_core::{
     EndpointId, Endpoints, Error, Families, Interest, OptionName, Readiness, Shutdown, SocketOption,
     SourceFilter, TransportCx,
 };
+use stack_datagram::{Peer, unspecified};
 
 impl Endpoints for Raw {
     fn create(&mut self, cx: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
@@ -55,60 +55,43 @@ impl Endpoints for Raw {
 
     /// `Read` makes reads end after what is queued; `Write` makes writes fail. Nothing is sent.
     fn shutdown(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, how: Shutdown) -> Result<(), Error> {
-        let socket = self.sockets.open_mut(id)?;
-        socket.read_closed |= matches!(how, Shutdown::Read | Shutdown::Both);
-        socket.write_closed |= matches!(how, Shutdown::Write | Shutdown::Both);
-        socket.wake_both(cx);
+        self.sockets.open_mut(id)?.base.shutdown(cx, how);
         Ok(())
     }
 
     /// What was written is still sent.
     fn close(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
         let Ok(socket) = self.sockets.open_mut(id) else { return };
-        socket.wake_both(cx);
         if let Ok((ip, _)) = socket.ip_mut() {
             for member in ip.groups.drain(..) {
                 // An interface that is gone has no groups.
                 let _ = cx.host.set_group(member.nic, member.group, Some(&SourceFilter::everything()), None);
             }
         }
-        self.memory -= socket.receive.clear();
-        if socket.send.is_empty() {
-            self.sockets.remove(id);
-        } else {
-            socket.closed = true;
-        }
+        self.sockets.close(cx, id, &mut self.memory);
         self.ip_sockets.retain(|other| *other != id);
         self.packet_sockets.retain(|other| *other != id);
         self.update_taps(cx);
     }
 
     fn readiness(&self, id: EndpointId) -> Readiness {
-        let gone = Readiness { read_closed: true, write_closed: true, ..Readiness::default() };
-        self.sockets.open(id).map_or(gone, Socket::readiness)
+        self.sockets.readiness(id)
     }
 
     fn register(&mut self, id: EndpointId, interest: Interest, waker: &Waker) {
-        let Ok(socket) = self.sockets.open_mut(id) else { return };
-        let place = match interest {
-            Interest::Readable => &mut socket.readable,
-            Interest::Writable => &mut socket.writable,
-        };
-        match place {
-            Some(old) => old.clone_from(waker),
-            None => *place = Some(waker.clone()),
-        }
+        self.sockets.register(id, interest, waker);
     }
 
     fn local_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
         let Kind::Ip(ip) = &self.sockets.open(id)?.kind else { return Err(Error::NotSupported) };
-        let any = Peer { ip: unspecified(ip.families), zone: None };
-        Ok(ip.local.unwrap_or(any).to_application())
+        let any = Peer { ip: unspecified(ip.families), port: 0, zone: None };
+        Ok(ip.local.unwrap_or(any).to_application_of_hosts(ip.families))
     }
 
     fn remote_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
         let Kind::Ip(ip) = &self.sockets.open(id)?.kind else { return Err(Error::NotSupported) };
-        ip.peer.map(Peer::to_application).ok_or(Error::NotConnected)
+        let peer = ip.peer.ok_or(Error::NotConnected)?;
+        Ok(peer.to_application_of_hosts(ip.families))
     }
 
     fn set_option(

@@ -4,6 +4,7 @@
 //! ```text
 //! conductor  stack-host
 //! protocols  trans-raw                           you are here
+//! parts      stack-datagram
 //! contract   stack-core
 //! ground     stack-packet  stack-wire
 //! ```
@@ -18,9 +19,9 @@
 //! | question | file |
 //! | --- | --- |
 //! | What does the host see? | `raw.rs`, `transmit.rs` |
-//! | What do all sockets have? | `socket.rs`, `queue.rs`, `table.rs`, `endpoint.rs`, `option.rs` |
+//! | What do all sockets have? | `socket.rs`, `endpoint.rs`, `option.rs`; what they share with those of other transports: `stack-datagram` |
 //! | What does a raw IP socket receive and send? | `ip/receive.rs`, `ip/filter.rs`, `ip/send.rs`, `ip/header.rs`, `ip/checksum.rs` |
-//! | How does it get its addresses? | `ip/bind.rs`, `ip/peer.rs` |
+//! | How does it get its addresses? | `ip/bind.rs` |
 //! | What does a packet socket receive and send? | `packet/receive.rs`, `packet/send.rs` |
 //!
 //! Left out: IPv6 packets with a header of the application's (RFC 3542 §3 has none); errors about what raw sockets sent,
@@ -52,10 +53,8 @@ mod endpoint;
 mod ip;
 mod option;
 mod packet;
-mod queue;
 mod raw;
 mod socket;
-mod table;
 mod transmit;
 
 pub use config::{RawConfig, RawCounters};

@@ -1,19 +1,17 @@
 //! The protocol as the host sees it: it has no packets of its own and looks at those of all others.
 //!
-//! Invariants: `memory` is the sum of what all receive queues are charged; a socket with something to send stands in
-//! `round` exactly once (its `scheduled` flag); `ip_sockets` and `packet_sockets` name those that can receive, and the
-//! places where the host shows packets follow from them.
+//! Invariants: `memory` is the sum of what all receive queues are charged; `ip_sockets` and `packet_sockets` name those
+//! that can receive, and the places where the host shows packets follow from them.
 
 use crate::packet::PacketSocket;
 use crate::socket::{Kind, Received, Socket};
-use crate::table::Table;
 use crate::{RawConfig, RawCounters};
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use stack_core::{
     DeliveryError, DropReason, EndpointId, Endpoints, Error, NicView, RxPacket, TapPoint, TapPoints,
     TappedPacket, TransportCx, TransportProtocol, TxBatch, Unknown,
 };
+use stack_datagram::{Memory, Queue, Sockets};
 
 /// The protocol number under which raw access is registered, and of sockets that only send, each packet with a header of
 /// its own (`IPPROTO_RAW`). Reserved: no packet has it.
@@ -24,26 +22,23 @@ pub const IPPROTO_RAW: u8 = 255;
 pub struct Raw {
     pub(crate) config: RawConfig,
     pub(crate) counters: RawCounters,
-    pub(crate) sockets: Table,
+    pub(crate) sockets: Sockets<Socket>,
     pub(crate) ip_sockets: Vec<EndpointId>,
     pub(crate) packet_sockets: Vec<EndpointId>,
-    /// Who has something to send, in the order of their turns.
-    pub(crate) round: VecDeque<EndpointId>,
     /// Bytes that all receive queues pin.
-    pub(crate) memory: usize,
+    pub(crate) memory: Memory,
 }
 
 impl Raw {
     /// Raw access without a socket.
     pub fn new(config: RawConfig) -> Self {
         Self {
+            memory: Memory::new(config.memory_limit),
             config,
             counters: RawCounters::default(),
-            sockets: Table::default(),
+            sockets: Sockets::default(),
             ip_sockets: Vec::new(),
             packet_sockets: Vec::new(),
-            round: VecDeque::new(),
-            memory: 0,
         }
     }
 
@@ -54,12 +49,12 @@ impl Raw {
 
     /// Sockets that exist, those included that are closed but have something to send.
     pub fn socket_count(&self) -> usize {
-        self.sockets.len()
+        self.sockets.count()
     }
 
     /// Bytes of memory that received copies pin, all sockets together.
     pub fn queued_bytes(&self) -> usize {
-        self.memory
+        self.memory.used()
     }
 
     /// Copies that a socket missed because it had no room for them (`SO_RXQ_OVFL`).
@@ -72,11 +67,7 @@ impl Raw {
 
     /// Takes the oldest copy.
     pub(crate) fn take(&mut self, id: EndpointId) -> Result<Received, Error> {
-        let socket = self.sockets.open_mut(id)?;
-        let nothing = if socket.read_closed { Error::ClosedForReceive } else { Error::WouldBlock };
-        let (received, charge) = socket.receive.pop().ok_or(nothing)?;
-        self.memory -= charge;
-        Ok(received)
+        self.sockets.open_mut(id)?.base.take(&mut self.memory)
     }
 
     /// Queues a copy that pins `pinned` bytes, if there is room.
@@ -88,17 +79,14 @@ impl Raw {
         pinned: usize,
     ) {
         let Ok(socket) = self.sockets.open_mut(id) else { return };
-        let charge = crate::queue::Queue::<Received>::charge(pinned);
-        let fits = self.memory.saturating_add(charge) <= self.config.memory_limit;
-        if !fits || !socket.receive.has_room(charge) {
+        let charge = Queue::<Received>::charge(pinned);
+        if socket.base.check_receive(&self.memory, charge).is_err() {
             socket.dropped += 1;
             self.counters.receive_buffer_errors += 1;
             return;
         }
-        self.memory += charge;
         self.counters.delivered += 1;
-        socket.receive.push(received, charge);
-        cx.wake(&mut socket.readable);
+        socket.base.receive(cx, &mut self.memory, received, charge);
     }
 
     /// Tells the host where to show packets, after a socket has come, changed or gone.

@@ -1,29 +1,20 @@
-//! What one socket is: of which kind, its options, its two queues and who waits for them.
+//! What one socket is: of which kind, its options, and what all sockets have.
 
 use crate::RawConfig;
 use crate::ip::{IpSocket, RawMessage};
 use crate::packet::{Frame, PacketSocket};
-use crate::queue::Queue;
 use crate::transmit::Outgoing;
-use core::task::Waker;
-use stack_core::{Error, NicId, Readiness, TransportCx};
+use stack_core::{Error, Readiness};
+use stack_datagram::{DatagramSocket, IpOptions, SocketBase};
 
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) kind: Kind,
-    pub(crate) options: Options,
-    pub(crate) receive: Queue<Received>,
-    pub(crate) send: Queue<Outgoing>,
+    /// Of these, a packet socket has the interface and the mark.
+    pub(crate) options: IpOptions,
+    pub(crate) base: SocketBase<Received, Outgoing>,
     /// Copies for which there was no room.
     pub(crate) dropped: u64,
-    /// The socket stands in the round of those with something to send.
-    pub(crate) scheduled: bool,
-    pub(crate) read_closed: bool,
-    pub(crate) write_closed: bool,
-    /// The handle was given up; only what is unsent keeps the socket.
-    pub(crate) closed: bool,
-    pub(crate) readable: Option<Waker>,
-    pub(crate) writable: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -39,35 +30,17 @@ pub(crate) enum Received {
     Frame(Frame),
 }
 
-/// What either kind can be told.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) nic: Option<NicId>,
-    pub(crate) mark: u32,
-}
-
 impl Socket {
     pub(crate) fn new(kind: Kind, config: &RawConfig) -> Self {
-        Self {
-            kind,
-            options: Options::default(),
-            receive: Queue::new(config.receive_buffer),
-            send: Queue::new(config.send_buffer),
-            dropped: 0,
-            scheduled: false,
-            read_closed: false,
-            write_closed: false,
-            closed: false,
-            readable: None,
-            writable: None,
-        }
+        let base = SocketBase::new(config.receive_buffer, config.send_buffer);
+        Self { kind, options: IpOptions::default(), base, dropped: 0 }
     }
 
     /// As a raw IP socket.
     ///
     /// # Errors
     /// [`Error::NotSupported`] for a packet socket.
-    pub(crate) fn ip_mut(&mut self) -> Result<(&mut IpSocket, &mut Options), Error> {
+    pub(crate) fn ip_mut(&mut self) -> Result<(&mut IpSocket, &mut IpOptions), Error> {
         match &mut self.kind {
             Kind::Ip(ip) => Ok((ip, &mut self.options)),
             Kind::Packet(_) => Err(Error::NotSupported),
@@ -78,26 +51,27 @@ impl Socket {
     ///
     /// # Errors
     /// [`Error::NotSupported`] for a raw IP socket.
-    pub(crate) fn packet_mut(&mut self) -> Result<(&mut PacketSocket, &mut Options), Error> {
+    pub(crate) fn packet_mut(&mut self) -> Result<(&mut PacketSocket, &mut IpOptions), Error> {
         match &mut self.kind {
             Kind::Packet(packet) => Ok((packet, &mut self.options)),
             Kind::Ip(_) => Err(Error::NotSupported),
         }
     }
+}
 
-    pub(crate) fn readiness(&self) -> Readiness {
-        Readiness {
-            readable: !self.receive.is_empty() || self.read_closed,
-            writable: self.send.is_below_limit() || self.write_closed,
-            read_closed: self.read_closed,
-            write_closed: self.write_closed,
-            urgent: false,
-            error: false,
-        }
+impl DatagramSocket for Socket {
+    type Received = Received;
+    type Outgoing = Outgoing;
+
+    fn base(&self) -> &SocketBase<Received, Outgoing> {
+        &self.base
     }
 
-    pub(crate) fn wake_both(&mut self, cx: &mut TransportCx<'_>) {
-        cx.wake(&mut self.readable);
-        cx.wake(&mut self.writable);
+    fn base_mut(&mut self) -> &mut SocketBase<Received, Outgoing> {
+        &mut self.base
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.base.readiness()
     }
 }

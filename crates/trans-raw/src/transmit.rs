@@ -5,6 +5,7 @@ use bytes::Bytes;
 use stack_core::{
     Checksum, EndpointId, Error, Hop, IpMeta, Layer, LinkAddress, NicId, TransportCx, TxBatch, TxPacket,
 };
+use stack_datagram::Queue;
 
 /// Transport headers are looked at by hooks, who find them in the headers of a packet: so many bytes are copied there.
 const HEADERS: usize = 60;
@@ -60,58 +61,26 @@ impl Outgoing {
 impl Raw {
     /// Queues what a socket has written; its room was checked.
     pub(crate) fn enqueue(&mut self, id: EndpointId, outgoing: Outgoing) {
-        let Some(socket) = self.sockets.find_mut(id) else { return };
-        let charge = crate::queue::Queue::<Outgoing>::charge(outgoing.bytes.len());
-        socket.send.push(outgoing, charge);
-        self.schedule(id);
+        let charge = Queue::<Outgoing>::charge(outgoing.bytes.len());
+        self.sockets.enqueue(id, outgoing, charge);
     }
 
     /// Whether a socket may write at all now.
     pub(crate) fn check_send(&mut self, id: EndpointId) -> Result<(), Error> {
-        let socket = self.sockets.open_mut(id)?;
-        if socket.write_closed {
-            return Err(Error::ClosedForSend);
-        }
-        if !socket.send.is_below_limit() {
+        let base = &mut self.sockets.open_mut(id)?.base;
+        base.check_write()?;
+        if !base.send.is_below_limit() {
             self.counters.send_buffer_errors += 1;
             return Err(Error::WouldBlock);
         }
         Ok(())
     }
 
-    /// Gives a socket with something to send a turn.
-    fn schedule(&mut self, id: EndpointId) {
-        let Some(socket) = self.sockets.find_mut(id) else { return };
-        if !socket.scheduled && !socket.send.is_empty() {
-            socket.scheduled = true;
-            self.round.push_back(id);
-        }
-    }
-
     pub(crate) fn transmit(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: usize) -> bool {
-        for _ in 0..budget {
-            let Some(id) = self.round.pop_front() else { break };
-            let Some(outgoing) = self.next_of(cx, id) else { continue };
-            self.schedule(id);
-            match outgoing.build(out.slot()) {
-                Some(()) => self.counters.sent += 1,
-                None => out.cancel(),
-            }
-        }
-        !self.round.is_empty()
-    }
-
-    /// The next packet of a socket whose turn it is. A closed socket goes with its last one.
-    fn next_of(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) -> Option<Outgoing> {
-        let socket = self.sockets.find_mut(id)?;
-        socket.scheduled = false;
-        let outgoing = socket.send.pop().map(|(outgoing, _)| outgoing);
-        if socket.send.is_below_limit() {
-            cx.wake(&mut socket.writable);
-        }
-        if socket.closed && socket.send.is_empty() {
-            self.sockets.remove(id);
-        }
-        outgoing
+        let Self { sockets, counters, .. } = self;
+        sockets.transmit(cx, budget, |outgoing| match outgoing.build(out.slot()) {
+            Some(()) => counters.sent += 1,
+            None => out.cancel(),
+        })
     }
 }

@@ -1,10 +1,10 @@
 //! How a raw IP socket gets its addresses, and its groups. Nothing is reserved: several sockets may have the same.
 
 use super::Membership;
-use super::peer::{Peer, agree};
 use crate::Raw;
 use core::net::{IpAddr, SocketAddr};
 use stack_core::{EndpointId, Error, NicId, RouteQuery, SourceFilter, TransportCx};
+use stack_datagram::{Peer, agree};
 
 impl Raw {
     /// Receives packets to this address only from now on, and sends from it.
@@ -15,7 +15,7 @@ impl Raw {
         local: SocketAddr,
     ) -> Result<(), Error> {
         let (ip, options) = self.sockets.open_mut(id)?.ip_mut()?;
-        let local = Peer::from_application(ip.families, local)?;
+        let local = Peer::without_port(ip.families, local)?;
         let nic = agree(options.nic, local.zone)?;
         let any = local.ip.is_unspecified();
         if !any && !local.ip.is_multicast() && cx.host.owner(nic, local.ip).is_none() {
@@ -33,7 +33,7 @@ impl Raw {
         remote: SocketAddr,
     ) -> Result<(), Error> {
         let (ip, options) = self.sockets.open_mut(id)?.ip_mut()?;
-        let peer = Peer::from_application(ip.families, remote)?;
+        let peer = Peer::without_port(ip.families, remote)?;
         ip.route_to(cx, options, peer)?;
         ip.peer = Some(peer);
         Ok(())

@@ -4,7 +4,6 @@ mod bind;
 mod checksum;
 mod filter;
 mod header;
-pub(crate) mod peer;
 mod receive;
 mod send;
 
@@ -16,8 +15,8 @@ use crate::raw::IPPROTO_RAW;
 use crate::socket::{Kind, Socket};
 use alloc::vec::Vec;
 use core::net::IpAddr;
-use peer::Peer;
 use stack_core::{EndpointId, Error, Families, NicId, TransportCx};
+use stack_datagram::Peer;
 use stack_wire::ip::protocol;
 
 /// Where the checksum of an ICMPv6 message lies: it is computed and verified always (RFC 3542 §3.1).
@@ -35,15 +34,6 @@ pub(crate) struct IpSocket {
     pub(crate) header_included: bool,
     pub(crate) checksum_offset: Option<u16>,
     pub(crate) filter: IcmpFilter,
-    pub(crate) broadcast: bool,
-    pub(crate) multicast_nic: Option<NicId>,
-    /// 0 stands for the network protocol's default.
-    pub(crate) hop_limit: u8,
-    pub(crate) multicast_hop_limit: u8,
-    pub(crate) multicast_loop: bool,
-    pub(crate) traffic_class: u8,
-    pub(crate) flow_label: Option<u32>,
-    pub(crate) dont_fragment: bool,
     pub(crate) groups: Vec<Membership>,
 }
 
@@ -67,15 +57,6 @@ impl IpSocket {
             header_included: protocol == IPPROTO_RAW,
             checksum_offset: None,
             filter: IcmpFilter::PASS_ALL,
-            broadcast: false,
-            multicast_nic: None,
-            hop_limit: 0,
-            // RFC 1112 §6.1: without a wish of the application, multicast stays on the link.
-            multicast_hop_limit: 1,
-            multicast_loop: true,
-            traffic_class: 0,
-            flow_label: None,
-            dont_fragment: false,
             groups: Vec::new(),
         }
     }

@@ -1,14 +1,13 @@
 //! What a raw IP socket receives: a copy of each whole datagram for us with its protocol number, over IPv4 from the IP
 //! header on, over IPv6 without it (RFC 3542 §3). Another protocol gets the datagram as well, unchanged.
 
-use super::peer::Peer;
 use super::{IpSocket, checksum};
 use crate::Raw;
-use crate::queue::keep;
 use crate::socket::{Kind, Received, Socket};
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use stack_core::{Cast, EndpointId, Error, Families, Instant, NicId, RxPacket, TransportCx};
+use stack_datagram::{Peer, SocketBase, keep};
 
 /// A packet that a raw IP socket received.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,7 +52,9 @@ impl Raw {
         let mut concerned = false;
         for index in 0..self.ip_sockets.len() {
             let Some(id) = self.ip_sockets.get(index).copied() else { break };
-            let Ok(Socket { kind: Kind::Ip(ip), options, read_closed: false, .. }) = self.sockets.open(id)
+            let Ok(Socket {
+                kind: Kind::Ip(ip), options, base: SocketBase { read_closed: false, .. }, ..
+            }) = self.sockets.open(id)
             else {
                 continue;
             };
@@ -71,7 +72,7 @@ impl Raw {
             }
             let skip = if ip.families == Families::V4 { 0 } else { usize::from(packet.transport) };
             let (bytes, pinned) = keep(packet, skip);
-            self.queue(cx, id, Received::Message(message(packet, bytes)), pinned);
+            self.queue(cx, id, Received::Message(message(packet, ip.families, bytes)), pinned);
         }
         concerned
     }
@@ -95,10 +96,11 @@ impl IpSocket {
     }
 }
 
-fn message(packet: &RxPacket, bytes: Bytes) -> RawMessage {
+fn message(packet: &RxPacket, families: Families, bytes: Bytes) -> RawMessage {
+    let from = Peer { ip: packet.ip.src, port: 0, zone: Some(packet.meta.nic) };
     RawMessage {
         bytes,
-        from: Peer { ip: packet.ip.src, zone: Some(packet.meta.nic) }.to_application(),
+        from: from.to_application_of_hosts(families),
         local: packet.ip.dst,
         cast: packet.ip.cast,
         nic: packet.meta.nic,

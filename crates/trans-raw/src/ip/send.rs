@@ -3,14 +3,13 @@
 //! All is decided at the call - destination, source, route, whether it fits - so that every failure is the caller's to
 //! know. A header that is included decides about itself; the destination of the call decides about the way.
 
-use super::peer::{Peer, agree};
 use super::{IpSocket, checksum, header};
 use crate::Raw;
-use crate::socket::Options;
 use crate::transmit::{Outgoing, Way};
 use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, SocketAddr};
-use stack_core::{CachedRoute, Cast, EndpointId, Error, Families, IpMeta, RouteQuery, TransportCx};
+use stack_core::{CachedRoute, EndpointId, Error, Families, IpMeta, NicId, TransportCx};
+use stack_datagram::{IpOptions, Peer};
 
 /// Largest payload of an IPv4 packet without options, in bytes.
 const MAX_PAYLOAD_V4: usize = 65_515;
@@ -38,18 +37,16 @@ impl Raw {
         self.check_send(id)?;
         let (ip, options) = self.sockets.open_mut(id)?.ip_mut()?;
         let peer = match to {
-            Some(to) => Peer::from_application(ip.families, to)?,
+            Some(to) => Peer::without_port(ip.families, to)?,
             None => ip.peer.ok_or(Error::DestinationRequired)?,
         };
         let route = ip.route_to(cx, options, peer)?;
         let (bytes, way) = if ip.header_included {
-            ip.packet(cx, &route, peer, bytes)?
+            ip.packet(cx, options, &route, peer, bytes)?
         } else {
-            ip.segment(&route, peer, bytes)?
+            ip.segment(options, &route, peer, bytes)?
         };
-        let multicast_nic = ip.multicast_nic.filter(|_| route.cast == Cast::Multicast);
-        // Where a wish or a zone chose the interface, the packet must not leave by another one.
-        let bound_nic = ip.bound_nic(options).or(peer.zone).or(multicast_nic);
+        let bound_nic = options.bound_nic(ip.bound_nic(options), peer, &route);
         let (len, mark) = (bytes.len(), options.mark);
         self.enqueue(id, Outgoing { bytes, way, bound_nic, mark });
         Ok(len)
@@ -58,7 +55,7 @@ impl Raw {
 
 impl IpSocket {
     /// The only interface that the socket uses, by its option or by the zone of its address.
-    fn bound_nic(&self, options: &Options) -> Option<stack_core::NicId> {
+    fn bound_nic(&self, options: &IpOptions) -> Option<NicId> {
         options.nic.or(self.local.and_then(|local| local.zone))
     }
 
@@ -66,28 +63,24 @@ impl IpSocket {
     pub(crate) fn route_to(
         &self,
         cx: &mut TransportCx<'_>,
-        options: &Options,
+        options: &IpOptions,
         peer: Peer,
     ) -> Result<CachedRoute, Error> {
-        if peer.ip.is_unspecified() {
-            return Err(Error::InvalidArgument);
-        }
-        let mut nic = agree(self.bound_nic(options), peer.zone)?;
-        if nic.is_none() && peer.ip.is_multicast() {
-            nic = self.multicast_nic;
-        }
         let local = self.local.map(|local| local.ip).filter(|local| !local.is_multicast());
-        let route = cx.host.route(&RouteQuery { nic, local, remote: peer.ip })?;
-        if route.cast == Cast::Broadcast && !self.broadcast {
-            return Err(Error::BroadcastDisabled);
-        }
-        Ok(route)
+        let query = options.query(self.bound_nic(options), peer, local)?;
+        options.check(cx.host.route(&query)?)
     }
 
-    fn segment(&self, route: &CachedRoute, peer: Peer, bytes: &[u8]) -> Result<(Bytes, Way), Error> {
+    fn segment(
+        &self,
+        options: &IpOptions,
+        route: &CachedRoute,
+        peer: Peer,
+        bytes: &[u8],
+    ) -> Result<(Bytes, Way), Error> {
         let (most, header_len) =
             if self.families == Families::V4 { (MAX_PAYLOAD_V4, 20) } else { (MAX_PAYLOAD_V6, 40) };
-        let fits = !self.dont_fragment || bytes.len() + header_len <= route.mtu as usize;
+        let fits = !options.dont_fragment || bytes.len() + header_len <= route.mtu as usize;
         if bytes.len() > most || !fits {
             return Err(Error::MessageTooLarge);
         }
@@ -96,24 +89,15 @@ impl IpSocket {
             checksum::write(&mut bytes, offset, (route.local, peer.ip), self.protocol)
                 .ok_or(Error::InvalidArgument)?;
         }
-        let multicast = route.cast == Cast::Multicast;
-        let ip = IpMeta {
-            src: route.local,
-            dst: peer.ip,
-            protocol: self.protocol,
-            hop_limit: if multicast { self.multicast_hop_limit } else { self.hop_limit },
-            traffic_class: self.traffic_class,
-            dont_fragment: self.dont_fragment,
-            flow_label: self.flow_label,
-            cast: route.cast,
-        };
-        let way = Way::Segment { ip, hop: route.hop, multicast_loop: self.multicast_loop };
+        let ip = options.ip(route, peer.ip, self.protocol);
+        let way = Way::Segment { ip, hop: route.hop, multicast_loop: options.multicast_loop };
         Ok((bytes.freeze(), way))
     }
 
     fn packet(
         &self,
         cx: &mut TransportCx<'_>,
+        options: &IpOptions,
         route: &CachedRoute,
         peer: Peer,
         bytes: &[u8],
@@ -138,7 +122,7 @@ impl IpSocket {
         let way = Way::Packet {
             ip,
             hop: route.hop,
-            multicast_loop: self.multicast_loop,
+            multicast_loop: options.multicast_loop,
             header_len: written.header_len,
             later_fragment: written.later_fragment,
         };

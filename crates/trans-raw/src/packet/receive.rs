@@ -3,12 +3,12 @@
 
 use super::{EtherTypes, PacketMode, PacketSocket, has_header};
 use crate::Raw;
-use crate::queue::keep;
 use crate::socket::{Kind, Received, Socket};
 use bytes::{BufMut, Bytes, BytesMut};
 use stack_core::{
     Cast, Checksum, EndpointId, Error, Instant, LinkAddress, NicId, NicView, RxPacket, TransportCx, TxPacket,
 };
+use stack_datagram::{SocketBase, keep};
 use stack_wire::ethernet::HEADER_LEN;
 
 /// For whom a frame was (`sll_pkttype`).
@@ -109,8 +109,12 @@ impl Raw {
     ) {
         for index in 0..self.packet_sockets.len() {
             let Some(id) = self.packet_sockets.get(index).copied() else { break };
-            let Ok(Socket { kind: Kind::Packet(packet), options, read_closed: false, .. }) =
-                self.sockets.open(id)
+            let Ok(Socket {
+                kind: Kind::Packet(packet),
+                options,
+                base: SocketBase { read_closed: false, .. },
+                ..
+            }) = self.sockets.open(id)
             else {
                 continue;
             };
