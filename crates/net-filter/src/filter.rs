@@ -17,7 +17,7 @@ use crate::translate::translate;
 use crate::tuple::{End, Side};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use stack_core::{Hook, HookCx, HookVerdict, NicId, RxPacket, TxPacket};
+use stack_core::{Hook, HookCx, HookVerdict, Layer, NicId, RxPacket, TxPacket};
 
 /// Bytes of an ICMP error within which all that is translated lies.
 const ERROR: usize = 1280;
@@ -311,7 +311,12 @@ impl Filter {
 
     fn at_output(&mut self, cx: &mut HookCx<'_>, packet: &mut TxPacket) -> Result<(), Refused> {
         let (len, ip) = (packet.total(), packet.ip);
-        let layout = packet.look(|front| Layout::of_segment(&ip, front, len));
+        let written = packet.layer == Layer::Network;
+        let layout = packet.look(|front| match written {
+            true => Layout::of_packet(front, len),
+            false => Some(Layout::of_segment(&ip, front, len)),
+        });
+        let Some(layout) = layout else { return Ok(()) };
         let tracked = self.first(cx, Place::Output, &layout, len, packet.mark)?;
         packet.policy = tracked.to_mark();
         if let Some(address) = self.rewrite(packet, &layout, tracked, Side::Destination) {

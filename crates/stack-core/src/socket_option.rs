@@ -85,7 +85,7 @@ socket_options! {
     /// Flow label of outbound IPv6 packets, 20 bits (RFC 6437); `None`, the default, lets the network layer compute one
     /// for each flow (Linux: `IPV6_AUTOFLOWLABEL` and `IPV6_FLOWINFO_SEND`).
     FlowLabel(Option<u32>),
-    /// What is written begins with the IPv4 header (`IP_HDRINCL`).
+    /// What is written begins with the network header (`IP_HDRINCL`, `IPV6_HDRINCL`).
     HeaderIncluded(bool),
     /// Where the checksum lies in what a raw IPv6 socket writes and reads, in bytes: it is computed and verified; `None` for
     /// neither (`IPV6_CHECKSUM`, RFC 3542 §3.1).

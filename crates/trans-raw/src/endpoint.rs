@@ -1,5 +1,5 @@
 //! The socket calls that all transports have in common. Ports of addresses mean nothing; a socket that is made here is one
-//! of IPv4 that only sends, each packet with its header ([`IPPROTO_RAW`](crate::IPPROTO_RAW)).
+//! that only sends, each packet with its header ([`IPPROTO_RAW`](crate::IPPROTO_RAW)).
 
 use crate::Raw;
 use crate::packet::SendFrame;

@@ -20,12 +20,11 @@
 //! | --- | --- |
 //! | What does the host see? | `raw.rs`, `transmit.rs` |
 //! | What do all sockets have? | `socket.rs`, `endpoint.rs`, `option.rs`; what they share with those of other transports: `stack-datagram` |
-//! | What does a raw IP socket receive and send? | `ip/receive.rs`, `ip/filter.rs`, `ip/send.rs`, `ip/header.rs`, `ip/checksum.rs` |
+//! | What does a raw IP socket receive and send? | `ip/receive.rs`, `ip/filter.rs`, `ip/send.rs`, `ip/header/`, `ip/checksum.rs` |
 //! | How does it get its addresses? | `ip/bind.rs` |
 //! | What does a packet socket receive and send? | `packet/receive.rs`, `packet/send.rs` |
 //!
-//! Left out: IPv6 packets with a header of the application's (RFC 3542 §3 has none); errors about what raw sockets sent,
-//! which come to raw ICMP sockets as messages; memory that is shared with the application (`PACKET_RX_RING`). A packet
+//! Left out: errors about what raw sockets sent, which come to raw ICMP sockets as messages; memory that is shared with the application (`PACKET_RX_RING`). A packet
 //! socket that takes all EtherTypes sees what it sends itself, as outgoing.
 //!
 //! ```

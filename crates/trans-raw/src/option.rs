@@ -40,7 +40,7 @@ impl Raw {
             SocketOption::Mark(_) => return socket.options.set(option),
             SocketOption::JoinGroup(group, nic) => return self.join(cx, id, group, nic),
             SocketOption::LeaveGroup(group, nic) => return self.leave(cx, id, group, nic),
-            SocketOption::HeaderIncluded(on) => return socket.ip_mut()?.0.set_header_included(on),
+            SocketOption::HeaderIncluded(on) => socket.ip_mut()?.0.header_included = on,
             SocketOption::ChecksumOffset(offset) => return socket.ip_mut()?.0.set_checksum_offset(offset),
             option => return socket.ip_mut()?.1.set(option),
         }
@@ -49,14 +49,6 @@ impl Raw {
 }
 
 impl IpSocket {
-    fn set_header_included(&mut self, on: bool) -> Result<(), Error> {
-        if self.families != Families::V4 {
-            return Err(Error::NotSupported);
-        }
-        self.header_included = on;
-        Ok(())
-    }
-
     /// RFC 3542 §3.1: of ICMPv6 the place is known, and words begin at even offsets.
     fn set_checksum_offset(&mut self, offset: Option<u16>) -> Result<(), Error> {
         if self.families != Families::V6 || self.is_icmpv6() {

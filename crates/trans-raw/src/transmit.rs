@@ -6,8 +6,10 @@ use stack_core::{
     Checksum, EndpointId, Error, Hop, IpMeta, Layer, LinkAddress, NicId, TransportCx, TxBatch, TxPacket,
 };
 use stack_datagram::Queue;
+use stack_wire::ethernet::EtherType;
 
-/// Transport headers are looked at by hooks, who find them in the headers of a packet: so many bytes are copied there.
+/// Headers are looked at by hooks and links, who find them at the front of a packet: so many bytes are copied there, for
+/// each of network and transport. Those of IPv4 and TCP have no more.
 const HEADERS: usize = 60;
 
 /// One packet or frame to be.
@@ -24,8 +26,8 @@ pub(crate) struct Outgoing {
 pub(crate) enum Way {
     /// A transport segment.
     Segment { ip: IpMeta, hop: Hop, multicast_loop: bool },
-    /// A packet with its IPv4 header of this many bytes.
-    Packet { ip: IpMeta, hop: Hop, multicast_loop: bool, header_len: u8, later_fragment: bool },
+    /// A packet with its network header, and where its transport header begins, if it has one.
+    Packet { ip: IpMeta, hop: Hop, multicast_loop: bool, transport: Option<u16> },
     /// What a frame carries.
     Frame { dst: LinkAddress, src: LinkAddress, ether_type: u16 },
 }
@@ -42,12 +44,12 @@ impl Outgoing {
                 (packet.ip, packet.hop, packet.multicast_loop) = (ip, hop, multicast_loop);
                 packet.pull_up(len.min(HEADERS))
             }
-            Way::Packet { ip, hop, multicast_loop, header_len, later_fragment } => {
+            Way::Packet { ip, hop, multicast_loop, transport } => {
                 (packet.ip, packet.hop, packet.multicast_loop) = (ip, hop, multicast_loop);
                 packet.layer = Layer::Network;
-                packet.ether_type = stack_wire::ethernet::EtherType::IPV4;
-                packet.network_len = if later_fragment { 0 } else { u16::from(header_len) };
-                packet.pull_up(len.min(usize::from(header_len) + HEADERS))
+                packet.ether_type = if ip.dst.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
+                packet.network_len = transport.unwrap_or(0);
+                packet.pull_up(len.min(2 * HEADERS))
             }
             Way::Frame { dst, src, ether_type } => {
                 packet.layer = Layer::Link;

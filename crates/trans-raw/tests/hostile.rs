@@ -118,6 +118,7 @@ proptest! {
                 raw.create_ip(cx, Families::V6, 58),
                 raw.create_ip(cx, Families::V6, 17),
                 raw.create_ip(cx, Families::V4, 255),
+                raw.create_ip(cx, Families::V6, 255),
                 raw.create_packet(cx, PacketMode::Raw, EtherTypes::All),
                 raw.create_packet(cx, PacketMode::Cooked, EtherTypes::One(0x0800)),
             ];
@@ -143,12 +144,12 @@ proptest! {
         }
         for bytes in &writes {
             with(&mut host, |cx| {
-                for id in &sockets[..4] {
+                for id in &sockets[..5] {
                     for v6 in [false, true] {
                         let _ = raw.send_to(cx, *id, bytes, Some(SocketAddr::new(address(v6), 0)));
                     }
                 }
-                for id in &sockets[4..] {
+                for id in &sockets[5..] {
                     for nic in [NicId(0), NicId(1), NicId(2)] {
                         let _ = raw.send_frame(cx, *id, bytes, &SendFrame { nic: Some(nic), ..SendFrame::default() });
                     }

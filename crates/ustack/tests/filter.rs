@@ -2,6 +2,7 @@
 
 mod common;
 
+use etherparse::PacketBuilder;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::thread::JoinHandle;
@@ -9,8 +10,8 @@ use std::time::Duration;
 use ustack::contract::ErrorOrigin;
 use ustack::filter::{Action, Filter, FilterConfig, Place, Rule, States};
 use ustack::link::channel::{ChannelConfig, ChannelLink, pair};
-use ustack::net::{Echo, IcmpSocket, TcpListener, TcpStream, UdpSocket};
-use ustack::{Counters, DropReason, IpNet, NicConfig, NicId, RouteEntry, Stack};
+use ustack::net::{Echo, IcmpSocket, RawSocket, TcpListener, TcpStream, UdpSocket};
+use ustack::{Counters, DropReason, IPPROTO_RAW, IpNet, NicConfig, NicId, RouteEntry, Stack};
 
 const INSIDE: NicId = NicId(1);
 const OUTSIDE: NicId = NicId(2);
@@ -334,6 +335,39 @@ fn only_what_was_asked_for_comes_in() {
     assert_eq!(inside.recv_from(&mut [0; 16]).unwrap().0, 6);
     assert_eq!(net.filter(|filter| filter.rules(Place::Forward)[0].hits()), 1);
     assert_eq!(net.router.counters().drops.of(DropReason::Policy), 1);
+}
+
+#[test]
+fn what_leaves_is_looked_at_whoever_wrote_its_header() {
+    for plan in [V4, V6] {
+        let no_questions = Rule::new(Action::Drop).protocol(17).destination_ports(53..=53);
+        let elsewhere = Rule::new(Action::Dnat { to: ip(plan.client), port: Some(7) }).protocol(17);
+        let net = net(FilterConfig::default(), [(Place::Output, no_questions), (Place::Output, elsewhere)]);
+        let client = UdpSocket::bind(&net.client, at(plan.client, 7)).unwrap();
+        client.set_read_timeout(Some(WAIT)).unwrap();
+        let open = if plan.prefix == 24 { RawSocket::v4 } else { RawSocket::v6 };
+        let socket = open(&net.router, IPPROTO_RAW).unwrap();
+        for (port, text) in [(53, b"question"), (54, b"answered")] {
+            let packet = datagram(ip(plan.inside), ip(plan.server), port, text);
+            socket.send_to(&packet, at(plan.server, 0)).unwrap();
+        }
+        let mut buffer = [0; 16];
+        assert_eq!(client.recv_from(&mut buffer).unwrap(), (8, at(plan.inside, 4096)));
+        assert_eq!(&buffer[..8], b"answered");
+        assert_eq!(net.router.counters().drops.of(DropReason::Policy), 1);
+    }
+}
+
+/// A UDP datagram from port 4096 with its network header, complete.
+fn datagram(src: IpAddr, dst: IpAddr, port: u16, text: &[u8; 8]) -> Vec<u8> {
+    let udp = match (src, dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => PacketBuilder::ipv4(src.octets(), dst.octets(), 9),
+        (IpAddr::V6(src), IpAddr::V6(dst)) => PacketBuilder::ipv6(src.octets(), dst.octets(), 9),
+        _ => unreachable!("of one family"),
+    };
+    let mut packet = Vec::new();
+    udp.udp(4096, port).write(&mut packet, text).unwrap();
+    packet
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use common::two_stacks;
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use ustack::contract::{Cast, Medium};
 use ustack::link::channel::{ChannelConfig, pair};
@@ -153,11 +153,42 @@ fn a_header_that_is_included_is_sent_as_it_is_but_for_what_must_be_right() {
     let too_large = udp_by_hand([0; 4], &[0; 1473]);
     assert_eq!(socket.send_to(&too_large, to("10.0.0.2")).unwrap_err().kind(), ErrorKind::InvalidInput);
     assert!(socket.send_to(b"no header", to("10.0.0.2")).is_err());
-    assert!(RawSocket::v6(&a, IPPROTO_RAW).is_err());
     let own = v4(&a, UDP);
     own.set_header_included(true).unwrap();
     own.send_to(&udp_by_hand([0; 4], b"option"), to("10.0.0.2")).unwrap();
     assert_eq!(receiver.recv_from(&mut [0; 9]).unwrap().0, 6);
+}
+
+/// A UDP datagram without a checksum, which no host takes over IPv6 (RFC 8200 §8.1), behind options and in a packet without
+/// a length.
+fn six_by_hand(src: &str, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 5, 0, 0, 60, 9];
+    for address in [src, "fd00::2"] {
+        packet.extend_from_slice(&address.parse::<Ipv6Addr>().unwrap().octets());
+    }
+    packet.extend_from_slice(&[UDP, 0, 1, 4, 0, 0, 0, 0, 0x10, 0, 0x20, 0]);
+    packet.extend_from_slice(&(8 + payload.len() as u16).to_be_bytes());
+    packet.extend_from_slice(&[0, 0]);
+    packet.extend_from_slice(payload);
+    packet
+}
+
+#[test]
+fn an_ipv6_header_that_is_included_is_sent_as_it_is_but_for_its_length() {
+    let (a, b) = stacks();
+    let (seen, own) = (v6(&b, UDP), v6(&a, UDP));
+    let socket = v6(&a, IPPROTO_RAW);
+    own.set_header_included(true).unwrap();
+    for (socket, src) in [(&socket, "fd00::77"), (&own, "fd00::78")] {
+        assert_eq!(socket.send_to(&six_by_hand(src, b"header"), to("fd00::2")).unwrap(), 62);
+        let packet = seen.recv().unwrap();
+        assert_eq!((packet.hop_limit, packet.from.ip()), (9, src.parse::<IpAddr>().unwrap()));
+        assert_eq!(&packet.bytes[8..], b"header");
+    }
+    let too_large = six_by_hand("fd00::1", &[0; 1445]);
+    assert_eq!(socket.send_to(&too_large, to("fd00::2")).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(socket.send_to(&too_large[..1500], to("fd00::2")).unwrap(), 1500);
+    assert!(socket.send_to(&udp_by_hand([0; 4], b"four"), to("fd00::2")).is_err());
 }
 
 #[test]
@@ -301,13 +332,15 @@ fn a_packet_socket_captures_arp_both_ways() {
     ping(&a, "10.0.0.2");
     let is_arp = |frame: &Frame| frame.ether_type == ARP;
     let mut arp = std::iter::from_fn(|| Some(all.recv().unwrap())).filter(is_arp);
-    let request = arp.find(|frame| frame.bytes[14 + 24..14 + 28] == [10, 0, 0, 2]).unwrap();
-    assert_eq!((request.packet_type, request.source), (PacketType::Outgoing, A));
+    // Both announce their addresses before.
+    let asks = |frame: &Frame| frame.bytes[14 + 24..14 + 28] == [10, 0, 0, 2] && frame.source == A;
+    let request = arp.find(asks).unwrap();
+    assert_eq!(request.packet_type, PacketType::Outgoing);
     assert_eq!(request.bytes[..14], [&[0xff; 6][..], &A.0, &[8, 6]].concat());
     let reply = arp.find(|frame| frame.packet_type == PacketType::Host).unwrap();
     assert_eq!(reply.bytes[..22], [&A.0[..], &B.0, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 2]].concat());
-    let cooked = replies.recv().unwrap();
-    let cooked = if cooked.packet_type == PacketType::Host { cooked } else { replies.recv().unwrap() };
+    let mut cooked = std::iter::from_fn(|| Some(replies.recv().unwrap()));
+    let cooked = cooked.find(|frame| frame.packet_type == PacketType::Host).unwrap();
     assert_eq!((&cooked.bytes[..], cooked.source, cooked.destination), (&reply.bytes[14..], B, A));
     for _ in 0..2 {
         assert_ne!(inbound.recv().unwrap().packet_type, PacketType::Outgoing);

@@ -77,22 +77,17 @@ impl IpSocket {
 
 impl Raw {
     /// A new raw IP socket of one family and protocol number. With [`IPPROTO_RAW`] it only sends, and each packet brings its
-    /// IPv4 header (`socket(AF_INET, SOCK_RAW, protocol)`).
+    /// network header (`socket(AF_INET, SOCK_RAW, protocol)`).
     ///
     /// # Errors
-    /// [`Error::AddressFamily`] for both families in one, and for [`IPPROTO_RAW`] over IPv6; [`Error::LimitReached`].
+    /// [`Error::AddressFamily`] for both families in one; [`Error::LimitReached`].
     pub fn create_ip(
         &mut self,
         cx: &mut TransportCx<'_>,
         families: Families,
         protocol: u8,
     ) -> Result<EndpointId, Error> {
-        let possible = match families {
-            Families::V4 => true,
-            Families::V6 => protocol != IPPROTO_RAW,
-            Families::Dual => false,
-        };
-        if !possible {
+        if families == Families::Dual {
             return Err(Error::AddressFamily);
         }
         let socket = Socket::new(Kind::Ip(IpSocket::new(families, protocol)), &self.config);

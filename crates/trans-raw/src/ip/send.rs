@@ -1,4 +1,4 @@
-//! What becomes of what a raw IP socket writes: a transport segment, or, with its header included, an IPv4 packet.
+//! What becomes of what a raw IP socket writes: a transport segment, or, with its header included, a packet.
 //!
 //! All is decided at the call - destination, source, route, whether it fits - so that every failure is the caller's to
 //! know. A header that is included decides about itself; the destination of the call decides about the way.
@@ -7,7 +7,7 @@ use super::{IpSocket, checksum, header};
 use crate::Raw;
 use crate::transmit::{Outgoing, Way};
 use bytes::{Bytes, BytesMut};
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use stack_core::{CachedRoute, EndpointId, Error, Families, IpMeta, NicId, TransportCx};
 use stack_datagram::{IpOptions, Peer};
 
@@ -18,9 +18,12 @@ const MAX_PAYLOAD_V6: usize = 65_535;
 
 impl Raw {
     /// Queues one packet, to `to` (its port does not matter) or to the connected peer, and says how many bytes were
-    /// written. With [`HeaderIncluded`](stack_core::SocketOption::HeaderIncluded) the bytes begin with an IPv4 header, of which total length and
-    /// checksum are filled in always, source and identification where they are zero. The checksum of ICMPv6 messages, and
-    /// where [`ChecksumOffset`](stack_core::SocketOption::ChecksumOffset) says, is filled in.
+    /// written.
+    ///
+    /// With [`HeaderIncluded`](stack_core::SocketOption::HeaderIncluded) the bytes begin with a network header. Of IPv4 we
+    /// fill in total length and checksum always, source and identification where they are zero; of IPv6 the payload length.
+    /// Without it we fill in the checksum of ICMPv6 messages, and of others where
+    /// [`ChecksumOffset`](stack_core::SocketOption::ChecksumOffset) says.
     ///
     /// # Errors
     /// [`Error::WouldBlock`] while the send buffer is full; [`Error::DestinationRequired`]; [`Error::MessageTooLarge`]
@@ -102,29 +105,26 @@ impl IpSocket {
         peer: Peer,
         bytes: &[u8],
     ) -> Result<(Bytes, Way), Error> {
-        let IpAddr::V4(src) = route.local else { return Err(Error::AddressFamily) };
         let mut bytes = BytesMut::from(bytes);
-        let ident = cx.host.random() as u16;
-        let written = header::complete(&mut bytes, src, ident)?;
+        let written = header::complete(&mut bytes, route.local, || cx.host.random() as u16)?;
         if bytes.len() > route.link_mtu as usize {
             return Err(Error::MessageTooLarge);
         }
         let ip = IpMeta {
-            src: written.src.into(),
+            src: written.src,
             dst: peer.ip,
             protocol: written.protocol,
-            hop_limit: written.ttl,
-            traffic_class: written.tos,
+            hop_limit: written.hop_limit,
+            traffic_class: written.traffic_class,
             dont_fragment: written.dont_fragment,
-            flow_label: None,
+            flow_label: written.flow_label,
             cast: route.cast,
         };
         let way = Way::Packet {
             ip,
             hop: route.hop,
             multicast_loop: options.multicast_loop,
-            header_len: written.header_len,
-            later_fragment: written.later_fragment,
+            transport: written.transport,
         };
         Ok((bytes.freeze(), way))
     }

@@ -42,10 +42,11 @@ impl RawSocket {
         Ok(Self { socket: open(stack, |raw, cx| raw.create_ip(cx, Families::V4, protocol))? })
     }
 
-    /// Over IPv6: packets are received from their transport header on. Checksums of ICMPv6 are filled in and verified.
+    /// Over IPv6: packets are received from their transport header on. Checksums of ICMPv6 are filled in and verified. With
+    /// [`IPPROTO_RAW`](crate::IPPROTO_RAW) it only sends, each packet with its header.
     ///
     /// # Errors
-    /// As [`v4`](Self::v4); [`IPPROTO_RAW`](crate::IPPROTO_RAW) is for IPv4 only.
+    /// As [`v4`](Self::v4).
     pub fn v6(stack: &Stack, protocol: u8) -> io::Result<Self> {
         Ok(Self { socket: open(stack, |raw, cx| raw.create_ip(cx, Families::V6, protocol))? })
     }
@@ -120,10 +121,10 @@ impl RawSocket {
         Ok(())
     }
 
-    /// Whether what is sent begins with an IPv4 header (`IP_HDRINCL`).
+    /// Whether what is sent begins with its network header (`IP_HDRINCL`, `IPV6_HDRINCL`). What is received is not changed.
     ///
     /// # Errors
-    /// It is a socket of IPv6.
+    /// None; the signature is that of the other options.
     pub fn set_header_included(&self, on: bool) -> io::Result<()> {
         self.set_option(SocketOption::HeaderIncluded(on))
     }

@@ -25,7 +25,7 @@ impl RawSocket {
     /// Over IPv6: packets are received from their transport header on.
     ///
     /// # Errors
-    /// As [`v4`](Self::v4); [`IPPROTO_RAW`](crate::IPPROTO_RAW) is for IPv4 only.
+    /// As [`v4`](Self::v4).
     pub fn v6(stack: &Stack, protocol: u8) -> io::Result<Self> {
         Ok(Self { inner: BlockingRaw::v6(stack, protocol)? })
     }

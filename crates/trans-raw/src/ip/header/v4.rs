@@ -1,28 +1,17 @@
-//! IPv4 headers that applications write (`IP_HDRINCL`). As on Linux (raw(7)), we fill in the total length and the
-//! checksum always, the source address and the identification where they are zero; all else is the application's.
+//! IPv4. As on Linux (raw(7)), we fill in the total length and the checksum always, the source address and the
+//! identification where they are zero; all else is the application's.
 
+use super::Written;
 use core::net::Ipv4Addr;
 use stack_core::Error;
 use stack_wire::checksum::ipv4_header;
 use stack_wire::ipv4::{Header, MIN_HEADER_LEN};
 
-/// What is read of a header, once it is complete.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Written {
-    pub(crate) header_len: u8,
-    pub(crate) src: Ipv4Addr,
-    pub(crate) protocol: u8,
-    pub(crate) ttl: u8,
-    pub(crate) tos: u8,
-    pub(crate) dont_fragment: bool,
-    pub(crate) later_fragment: bool,
-}
-
-/// Completes the header at the front of `packet`.
-///
-/// # Errors
-/// [`Error::InvalidArgument`] if there is none, [`Error::MessageTooLarge`] beyond 65,535 bytes.
-pub(crate) fn complete(packet: &mut [u8], src: Ipv4Addr, ident: u16) -> Result<Written, Error> {
+pub(super) fn complete(
+    packet: &mut [u8],
+    src: Ipv4Addr,
+    ident: impl FnOnce() -> u16,
+) -> Result<Written, Error> {
     let total_len = u16::try_from(packet.len()).map_err(|_| Error::MessageTooLarge)?;
     let header = Header::from_bytes_mut(packet).ok_or(Error::InvalidArgument)?;
     let header_len = header.header_len();
@@ -35,16 +24,16 @@ pub(crate) fn complete(packet: &mut [u8], src: Ipv4Addr, ident: u16) -> Result<W
         header.src = src.octets();
     }
     if header.ident() == 0 {
-        header.ident.set(ident);
+        header.ident.set(ident());
     }
     let written = Written {
-        header_len: header_len as u8,
-        src: header.src(),
+        src: header.src().into(),
         protocol: header.protocol(),
-        ttl: header.ttl(),
-        tos: header.tos(),
+        hop_limit: header.ttl(),
+        traffic_class: header.tos(),
+        flow_label: None,
         dont_fragment: header.dont_fragment(),
-        later_fragment: header.fragment_offset() > 0,
+        transport: (header.fragment_offset() == 0).then_some(header_len as u16),
     };
     let sum = ipv4_header(packet.get(..header_len).ok_or(Error::InvalidArgument)?);
     Header::from_bytes_mut(packet).ok_or(Error::InvalidArgument)?.checksum.set(sum);
@@ -74,10 +63,16 @@ mod tests {
         let mut packet = header(5, 30);
         (packet[1], packet[6], packet[8], packet[9]) = (0x28, 0x40, 3, 89);
         packet[16..20].copy_from_slice(&[10, 0, 0, 2]);
-        let written = complete(&mut packet, US, 0x1234).unwrap();
-        let (src, protocol, ttl, tos) = (US, 89, 3, 0x28);
-        let want =
-            Written { header_len: 20, src, protocol, ttl, tos, dont_fragment: true, later_fragment: false };
+        let written = complete(&mut packet, US, || 0x1234).unwrap();
+        let want = Written {
+            src: US.into(),
+            protocol: 89,
+            hop_limit: 3,
+            traffic_class: 0x28,
+            flow_label: None,
+            dont_fragment: true,
+            transport: Some(20),
+        };
         assert_eq!(written, want);
         let view = Ipv4::parse(&packet).unwrap();
         assert!(view.verify_checksum());
@@ -85,8 +80,8 @@ mod tests {
         packet[4..6].copy_from_slice(&[0, 7]);
         packet[12..16].copy_from_slice(&[192, 0, 2, 9]);
         packet[7] = 1;
-        let written = complete(&mut packet, US, 0x1234).unwrap();
-        assert_eq!((written.src, written.later_fragment), (Ipv4Addr::new(192, 0, 2, 9), true));
+        let written = complete(&mut packet, US, || 0x1234).unwrap();
+        assert_eq!((written.src, written.transport), (Ipv4Addr::new(192, 0, 2, 9).into(), None));
         assert_eq!(Ipv4::parse(&packet).unwrap().ident(), 7);
     }
 
@@ -102,14 +97,14 @@ mod tests {
             ("version 6", six, Error::InvalidArgument),
             ("64 KiB", header(5, 65_536), Error::MessageTooLarge),
         ] {
-            assert_eq!(complete(&mut packet, US, 1), Err(error), "{situation}");
+            assert_eq!(complete(&mut packet, US, || 1), Err(error), "{situation}");
         }
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_refused_or_become_a_packet(mut bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            if complete(&mut bytes, US, 1).is_ok() {
+            if complete(&mut bytes, US, || 1).is_ok() {
                 let view = Ipv4::parse(&bytes).unwrap();
                 prop_assert!(view.verify_checksum() && usize::from(view.total_len()) == bytes.len());
             }
