@@ -18,6 +18,15 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Any address, and no port, as a socket of these families shows it.
+    pub fn unspecified(families: Families) -> Self {
+        let ip = match families {
+            Families::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Families::V6 | Families::Dual => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        Self { ip, port: 0, zone: None }
+    }
+
     /// What an application means, for a socket of these families.
     ///
     /// # Errors
@@ -73,14 +82,6 @@ impl Peer {
     pub fn is_link_local(self) -> bool {
         let IpAddr::V6(v6) = self.ip else { return false };
         v6.is_unicast_link_local() || (v6.is_multicast() && v6.octets()[1] & 0x0f == 2)
-    }
-}
-
-/// "Any address" as a socket of these families shows it.
-pub fn unspecified(families: Families) -> IpAddr {
-    match families {
-        Families::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Families::V6 | Families::Dual => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     }
 }
 

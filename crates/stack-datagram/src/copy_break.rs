@@ -10,7 +10,7 @@ const COPY_BREAK: usize = 256;
 const MAX_WASTE: usize = 4;
 
 /// Whether a payload is to be copied out of a packet that pins `truesize` bytes.
-pub fn should_copy(len: usize, truesize: usize) -> bool {
+fn should_copy(len: usize, truesize: usize) -> bool {
     len <= COPY_BREAK || truesize / MAX_WASTE > len
 }
 
@@ -20,7 +20,7 @@ pub fn pinned(len: usize, truesize: usize) -> usize {
 }
 
 /// Takes the `len` bytes behind the transport header out of a packet, in one piece: by reference where they are contiguous
-/// and [not to be copied](should_copy).
+/// and the copy would not cost less.
 pub fn take_payload(packet: &mut RxPacket, header_len: usize, len: usize) -> Bytes {
     let copy = should_copy(len, packet.meta.truesize as usize);
     let mut pieces = packet.take_payload(header_len);

@@ -19,7 +19,7 @@
 //! | How does a socket get its port and its identity? | `identity.rs` |
 //! | What can be set, and what does it mean for a packet? | `options.rs`, `packet.rs` |
 //! | Which way was it the last time? | `route.rs` |
-//! | What do errors on the way mean? | `error.rs` |
+//! | What do errors on the way mean, and who is told? | `error.rs`, `reports.rs` |
 //!
 //! A transport keeps its sockets in [`Sockets`]; each has a [`SocketBase`] beside what only this transport knows, and
 //! hands it out as a [`DatagramSocket`]. What a transport is called for it does itself, with these parts.
@@ -70,20 +70,23 @@ mod options;
 mod packet;
 mod payload;
 mod queue;
+mod reports;
 mod round;
 mod route;
 mod sockets;
 #[cfg(test)]
 mod tests;
 
-pub use address::{Peer, agree, unspecified};
+pub use address::{Peer, agree};
 pub use base::SocketBase;
-pub use copy_break::{keep, pinned, should_copy, take_payload};
-pub use error::{MAX_QUOTE, as_error, lower_plateau};
+pub use copy_break::{keep, pinned, take_payload};
+pub use error::{as_error, lower_plateau, quote};
 pub use identity::{change_identity, give_back, take_port};
 pub use memory::Memory;
 pub use options::IpOptions;
+pub use packet::Envelope;
 pub use payload::IntoPayload;
 pub use queue::{MIN_BUFFER, Queue};
+pub use reports::Reports;
 pub use route::RouteCache;
 pub use sockets::{DatagramSocket, Sockets};

@@ -2,7 +2,34 @@
 
 use crate::{IpOptions, Peer, agree};
 use core::net::IpAddr;
-use stack_core::{CachedRoute, Cast, Error, IpMeta, NicId, RouteQuery};
+use stack_core::{CachedRoute, Cast, Error, Hop, IpMeta, NicId, RouteQuery, TxPacket};
+
+/// What is said about a packet beside its bytes: its IP header and its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Envelope {
+    /// The IP header.
+    pub ip: IpMeta,
+    /// The next hop.
+    pub hop: Hop,
+    /// The interface that it must leave by; `None` leaves that to the host.
+    pub bound_nic: Option<NicId>,
+    /// Mark for policies.
+    pub mark: u32,
+    /// It comes back to our own members of the group that it is for.
+    pub multicast_loop: bool,
+}
+
+impl Envelope {
+    /// Says it about this packet.
+    pub fn write(&self, packet: &mut TxPacket) {
+        let Self { ip, hop, bound_nic, mark, multicast_loop } = *self;
+        packet.ip = ip;
+        packet.hop = hop;
+        packet.bound_nic = bound_nic;
+        packet.mark = mark;
+        packet.multicast_loop = multicast_loop;
+    }
+}
 
 impl IpOptions {
     /// The question to the routing table for a destination. `bound` is the only interface that the socket uses, if there is
@@ -53,6 +80,17 @@ impl IpOptions {
             dont_fragment: self.dont_fragment,
             flow_label: self.flow_label,
             cast: route.cast,
+        }
+    }
+
+    /// All that is said about a packet to `peer` by this route.
+    pub fn envelope(&self, bound: Option<NicId>, peer: Peer, route: &CachedRoute, protocol: u8) -> Envelope {
+        Envelope {
+            ip: self.ip(route, peer.ip, protocol),
+            hop: route.hop,
+            bound_nic: self.bound_nic(bound, peer, route),
+            mark: self.mark,
+            multicast_loop: self.multicast_loop,
         }
     }
 }

@@ -229,4 +229,8 @@ fn settings_decide_about_the_way_and_the_header() {
     assert_eq!(options.check(all), Err(Error::BroadcastDisabled));
     options.broadcast = true;
     assert_eq!(options.check(all), Ok(all));
+
+    let mut packet = TxPacket::default();
+    options.envelope(None, to, &many, 17).write(&mut packet);
+    assert_eq!((packet.ip.hop_limit, packet.bound_nic, packet.multicast_loop), (1, Some(NicId(2)), true));
 }

@@ -8,6 +8,7 @@
 //! shell      ustack
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*
+//! parts      stack-datagram
 //! contract   stack-core
 //! ground     stack-packet  stack-wire  stack-group
 //! ```

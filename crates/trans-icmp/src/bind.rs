@@ -1,14 +1,13 @@
 //! How a socket gets its identity: bind, connect, disconnect, and the change of its interface.
 //!
-//! What fails leaves the socket as it was, except that it may have got an identifier. The identifier is the local port, replies have the remote
-//! port 0. It is not shared: two programs that get each other's replies are of use to nobody.
+//! What fails leaves the socket as it was, except that it may have got an identifier. The identifier is the local port,
+//! replies have the remote port 0. It is not shared: two programs that get each other's replies are of use to nobody.
 
-use crate::socket::{Binding, Peer, Socket, unspecified};
+use crate::socket::{Binding, Socket};
 use crate::{Family, Icmp};
 use core::net::IpAddr;
-use stack_core::{
-    CachedRoute, Cast, EndpointId, EndpointIdentity, Error, NicId, PortRequest, RouteQuery, TransportCx,
-};
+use stack_core::{CachedRoute, EndpointId, EndpointIdentity, Error, NicId, PortRequest, TransportCx};
+use stack_datagram::{Peer, agree, change_identity, take_port};
 
 impl<F: Family> Icmp<F> {
     pub(crate) fn bind_socket(
@@ -16,7 +15,6 @@ impl<F: Family> Icmp<F> {
         cx: &mut TransportCx<'_>,
         id: EndpointId,
         local: Peer,
-        ident: u16,
     ) -> Result<(), Error> {
         let socket = self.sockets.open_mut(id)?;
         if socket.binding.is_some() {
@@ -30,12 +28,13 @@ impl<F: Family> Icmp<F> {
         let wish = PortRequest {
             families: F::FAMILIES,
             local: address,
-            port: ident,
+            port: local.port,
             remote: None,
             nic,
             shared: false,
         };
-        socket.binding = Some(take_ident(cx, id, wish)?);
+        let (request, identity) = take_port(cx, id, wish)?;
+        socket.binding = Some(Binding { identity, unconnected: identity, request });
         Ok(())
     }
 
@@ -44,7 +43,7 @@ impl<F: Family> Icmp<F> {
         if self.sockets.open(id)?.binding.is_some() {
             return Ok(());
         }
-        self.bind_socket(cx, id, Peer { ip: unspecified::<F>(), zone: None }, 0)
+        self.bind_socket(cx, id, Peer::unspecified(F::FAMILIES))
     }
 
     pub(crate) fn connect_socket(
@@ -64,7 +63,7 @@ impl<F: Family> Icmp<F> {
             EndpointIdentity { nic, local: Some(route.local), remote: Some(peer.ip), ..binding.unconnected };
         binding.change(cx, id, identity)?;
         socket.peer = Some(peer);
-        socket.error = None;
+        socket.base.error = None;
         Ok(())
     }
 
@@ -79,8 +78,7 @@ impl<F: Family> Icmp<F> {
         };
         binding.change(cx, id, binding.unconnected)?;
         socket.peer = None;
-        socket.read_closed = false;
-        socket.write_closed = false;
+        socket.base.reopen();
         Ok(())
     }
 
@@ -114,18 +112,8 @@ impl Socket {
         peer: Peer,
         source: Option<IpAddr>,
     ) -> Result<CachedRoute, Error> {
-        if peer.ip.is_unspecified() {
-            return Err(Error::InvalidArgument);
-        }
-        let mut nic = agree(self.bound_nic(), peer.zone)?;
-        if nic.is_none() && peer.ip.is_multicast() {
-            nic = self.options.multicast_nic;
-        }
-        let route = self.route(cx, RouteQuery { nic, local: source, remote: peer.ip })?;
-        if route.cast == Cast::Broadcast && !self.options.broadcast {
-            return Err(Error::BroadcastDisabled);
-        }
-        Ok(route)
+        let query = self.options.query(self.bound_nic(), peer, source)?;
+        self.options.check(self.route.find(cx, query)?)
     }
 }
 
@@ -137,46 +125,8 @@ impl Binding {
         id: EndpointId,
         identity: EndpointIdentity,
     ) -> Result<(), Error> {
-        if identity != self.identity {
-            cx.register(&identity, id).map_err(in_use)?;
-            cx.unregister(&self.identity, id);
-            self.identity = identity;
-        }
+        change_identity(cx, id, self.identity, identity)?;
+        self.identity = identity;
         Ok(())
     }
-}
-
-/// Reserves an identifier and registers the identity that goes with it.
-fn take_ident(cx: &mut TransportCx<'_>, id: EndpointId, wish: PortRequest) -> Result<Binding, Error> {
-    let request = PortRequest { port: cx.reserve_port(&wish)?, ..wish };
-    let identity = EndpointIdentity {
-        nic: request.nic,
-        families: request.families,
-        local: request.local,
-        local_port: request.port,
-        remote: None,
-        remote_port: 0,
-        shared: false,
-    };
-    if let Err(error) = cx.register(&identity, id) {
-        cx.release_port(&request);
-        return Err(in_use(error));
-    }
-    Ok(Binding { identity, unconnected: identity, request })
-}
-
-/// The interface that two wishes agree on.
-///
-/// # Errors
-/// [`Error::InvalidArgument`] if they don't.
-fn agree(one: Option<NicId>, other: Option<NicId>) -> Result<Option<NicId>, Error> {
-    match (one, other) {
-        (Some(one), Some(other)) if one != other => Err(Error::InvalidArgument),
-        _ => Ok(one.or(other)),
-    }
-}
-
-/// Two sockets with one identity are two sockets with one identifier, to an application.
-fn in_use(error: Error) -> Error {
-    if error == Error::DuplicateAddress { Error::PortInUse } else { error }
 }

@@ -33,9 +33,6 @@ impl Default for IcmpConfig {
     }
 }
 
-/// No buffer is smaller, in bytes: an echo of an ordinary MTU with what it costs to keep it.
-pub(crate) const MIN_BUFFER: usize = 4096;
-
 /// Counts of messages; in brackets the names of Linux's `/proc/net/snmp`, where it has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IcmpCounters {

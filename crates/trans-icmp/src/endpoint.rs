@@ -5,7 +5,7 @@
 //! are identifiers where they are ours, and 0 where they are not.
 
 use crate::icmp::HEADER_LEN;
-use crate::socket::{Peer, Socket, unspecified};
+use crate::socket::{Binding, Socket};
 use crate::{Family, Icmp};
 use core::net::SocketAddr;
 use core::task::Waker;
@@ -13,6 +13,7 @@ use stack_core::{
     EndpointId, Endpoints, Error, Families, Interest, OptionName, Readiness, Shutdown, SocketOption,
     TransportCx,
 };
+use stack_datagram::{Peer, give_back};
 
 impl<F: Family> Endpoints for Icmp<F> {
     fn create(&mut self, _: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
@@ -23,11 +24,11 @@ impl<F: Family> Endpoints for Icmp<F> {
     }
 
     fn bind(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, local: SocketAddr) -> Result<(), Error> {
-        self.bind_socket(cx, id, Peer::from_application::<F>(local)?, local.port())
+        self.bind_socket(cx, id, Peer::from_application(F::FAMILIES, local)?)
     }
 
     fn connect(&mut self, cx: &mut TransportCx<'_>, id: EndpointId, remote: SocketAddr) -> Result<(), Error> {
-        self.connect_socket(cx, id, Peer::from_application::<F>(remote)?)
+        self.connect_socket(cx, id, Peer::without_port(F::FAMILIES, remote)?)
     }
 
     fn read(
@@ -36,7 +37,7 @@ impl<F: Family> Endpoints for Icmp<F> {
         id: EndpointId,
         buffer: &mut [u8],
     ) -> Result<(usize, SocketAddr), Error> {
-        let received = self.take(id)?;
+        let received = self.sockets.open_mut(id)?.base.take(&mut self.memory)?;
         let message = received.header.iter().chain(&received.reply.payload);
         let len = buffer.iter_mut().zip(message).map(|(to, from)| *to = *from).count();
         Ok((len, received.reply.from))
@@ -65,55 +66,40 @@ impl<F: Family> Endpoints for Icmp<F> {
         if socket.peer.is_none() {
             return Err(Error::NotConnected);
         }
-        socket.read_closed |= matches!(how, Shutdown::Read | Shutdown::Both);
-        socket.write_closed |= matches!(how, Shutdown::Write | Shutdown::Both);
-        socket.wake_both(cx);
+        socket.base.shutdown(cx, how);
         Ok(())
     }
 
     /// Requests that were written are still sent.
     fn close(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
         let Ok(socket) = self.sockets.open_mut(id) else { return };
-        socket.wake_both(cx);
         if let Some(binding) = socket.binding.take() {
-            cx.unregister(&binding.identity, id);
-            cx.release_port(&binding.request);
+            give_back(cx, id, &binding.request, &binding.identity);
         }
-        self.memory -= socket.receive.clear();
-        if socket.send.is_empty() {
-            self.sockets.remove(id);
-        } else {
-            socket.closed = true;
-        }
+        self.sockets.close(cx, id, &mut self.memory);
     }
 
     fn readiness(&self, id: EndpointId) -> Readiness {
-        let gone = Readiness { read_closed: true, write_closed: true, ..Readiness::default() };
-        self.sockets.open(id).map_or(gone, Socket::readiness)
+        self.sockets.readiness(id)
     }
 
     fn register(&mut self, id: EndpointId, interest: Interest, waker: &Waker) {
-        let Ok(socket) = self.sockets.open_mut(id) else { return };
-        let place = match interest {
-            Interest::Readable => &mut socket.readable,
-            Interest::Writable => &mut socket.writable,
-        };
-        match place {
-            Some(old) => old.clone_from(waker),
-            None => *place = Some(waker.clone()),
-        }
+        self.sockets.register(id, interest, waker);
     }
 
     fn local_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
-        let any = unspecified::<F>();
-        let Some(binding) = &self.sockets.open(id)?.binding else { return Ok(SocketAddr::new(any, 0)) };
-        let local = Peer { ip: binding.identity.local.unwrap_or(any), zone: binding.identity.nic };
-        Ok(local.to_application(binding.identity.local_port))
+        let any = Peer::unspecified(F::FAMILIES);
+        let local = self.sockets.open(id)?.binding.map_or(any, |Binding { identity, .. }| Peer {
+            ip: identity.local.unwrap_or(any.ip),
+            port: identity.local_port,
+            zone: identity.nic,
+        });
+        Ok(local.to_application_of_hosts(F::FAMILIES))
     }
 
     fn remote_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
         let peer = self.sockets.open(id)?.peer.ok_or(Error::NotConnected)?;
-        Ok(peer.to_application(0))
+        Ok(peer.to_application_of_hosts(F::FAMILIES))
     }
 
     fn set_option(
@@ -130,6 +116,6 @@ impl<F: Family> Endpoints for Icmp<F> {
     }
 
     fn take_error(&mut self, id: EndpointId) -> Option<Error> {
-        self.sockets.open_mut(id).ok()?.error.take()
+        self.sockets.open_mut(id).ok()?.base.error.take()
     }
 }

@@ -5,16 +5,12 @@
 //! A path MTU is believed if the socket has sent a larger packet; anything below what every link must carry is raised
 //! to that, and where a router gives none, the next lower plateau is taken (RFC 1191 §7.1).
 
-use crate::socket::{Peer, Socket};
+use crate::socket::Socket;
 use crate::{Family, Icmp};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use stack_core::{DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, Instant, NicId, TransportCx};
-
-/// Data bytes of a quoted request that a report keeps; longer quotes would pin their packet's memory.
-const MAX_QUOTE: usize = 128;
-/// RFC 1191 §7.1, table 7-1, without its largest.
-const PLATEAUS: [u32; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+use stack_datagram::{Peer, as_error, lower_plateau, quote};
 
 /// What became of an echo request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +44,7 @@ impl<F: Family> Icmp<F> {
         let mut told = socket.peer.is_some();
         if let ErrorKind::PacketTooBig { mtu } = error.kind {
             told &= socket.options.dont_fragment;
-            socket.forget_route();
+            socket.route.forget();
             // Our own stack knows its links already.
             if let (Some(mtu), ErrorOrigin::Icmp { .. }) =
                 (believable_mtu::<F>(mtu, socket.largest_sent), error.origin)
@@ -57,22 +53,20 @@ impl<F: Family> Icmp<F> {
             }
         }
         self.counters.in_error_reports += 1;
-        if socket.options.receive_errors && socket.reports.len() < self.config.max_error_reports {
-            let payload = Bytes::copy_from_slice(payload.get(..MAX_QUOTE).unwrap_or(payload));
-            socket.reports.push_back(EchoReport {
-                kind: error.kind,
-                origin: error.origin,
-                nic: error.nic,
-                to: Peer { ip: error.remote, zone: error.nic }.to_application(0),
-                sequence: u16::from_be_bytes([s0, s1]),
-                payload,
-                received_at: cx.now,
-            });
-        }
+        let to = Peer { ip: error.remote, port: 0, zone: error.nic };
+        socket.reports.add(self.config.max_error_reports, || EchoReport {
+            kind: error.kind,
+            origin: error.origin,
+            nic: error.nic,
+            to: to.to_application_of_hosts(F::FAMILIES),
+            sequence: u16::from_be_bytes([s0, s1]),
+            payload: quote(payload),
+            received_at: cx.now,
+        });
         if told {
-            socket.error = Some(as_error(error.kind));
+            socket.base.error = Some(as_error(error.kind));
         }
-        socket.wake_both(cx);
+        socket.base.wake_both(cx);
     }
 
     /// Takes the oldest report about a request that was not answered. Sockets have them unless
@@ -82,7 +76,7 @@ impl<F: Family> Icmp<F> {
     /// # Errors
     /// [`Error::WouldBlock`] if there is none, [`Error::UnknownEndpoint`].
     pub fn recv_report(&mut self, id: EndpointId) -> Result<EchoReport, Error> {
-        self.sockets.open_mut(id)?.reports.pop_front().ok_or(Error::WouldBlock)
+        self.sockets.open_mut(id)?.reports.take()
     }
 }
 
@@ -92,27 +86,11 @@ fn is_about(socket: &Socket, ident: u16, error: &DeliveryError) -> bool {
         && socket.peer.is_none_or(|peer| peer.ip == error.remote)
 }
 
-/// What a socket call says.
-fn as_error(kind: ErrorKind) -> Error {
-    match kind {
-        ErrorKind::PortUnreachable => Error::ConnectionRefused,
-        ErrorKind::ProtocolUnreachable | ErrorKind::ParameterProblem { .. } => Error::ProtocolUnreachable,
-        ErrorKind::NetUnreachable => Error::NetworkUnreachable,
-        ErrorKind::PacketTooBig { .. } => Error::MessageTooLarge,
-        ErrorKind::HostUnreachable
-        | ErrorKind::SourceRouteFailed
-        | ErrorKind::Prohibited
-        | ErrorKind::HopLimitExceeded
-        | ErrorKind::ReassemblyTimeout => Error::HostUnreachable,
-    }
-}
-
 /// The path MTU to remember; `None` if nothing larger was sent, so that the message can't be true.
 fn believable_mtu<F: Family>(mtu: u32, largest_sent: u32) -> Option<u32> {
     if mtu == 0 {
         // RFC 1191 §5: a router that does not know of path MTU discovery.
-        let plateau = PLATEAUS.into_iter().find(|&plateau| plateau < largest_sent)?;
-        return Some(plateau.max(F::MIN_MTU));
+        return lower_plateau(largest_sent).map(|plateau| plateau.max(F::MIN_MTU));
     }
     (mtu < largest_sent).then_some(mtu.max(F::MIN_MTU))
 }

@@ -1,16 +1,15 @@
 //! The protocol as the host sees it. Register one for each family.
 //!
-//! Invariants: `memory` is the sum of what all receive queues are charged; a socket with something to send stands in
-//! `round` exactly once (its `scheduled` flag).
+//! Invariant: `memory` is the sum of what all receive queues are charged.
 
-use crate::table::Table;
+use crate::socket::Socket;
 use crate::{Family, IcmpConfig, IcmpCounters, V4, V6};
-use alloc::collections::VecDeque;
 use core::marker::PhantomData;
 use stack_core::{
     DeliveryError, DropReason, EndpointId, Endpoints, RxPacket, TransportCx, TransportProtocol, TxBatch,
     Unknown,
 };
+use stack_datagram::{Memory, Sockets};
 
 /// Bytes of an echo's header, the same in both families: type, code, checksum, identifier, sequence number.
 pub(crate) const HEADER_LEN: usize = 8;
@@ -20,11 +19,9 @@ pub(crate) const HEADER_LEN: usize = 8;
 pub struct Icmp<F: Family> {
     pub(crate) config: IcmpConfig,
     pub(crate) counters: IcmpCounters,
-    pub(crate) sockets: Table,
-    /// Who has something to send, in the order of their turns.
-    pub(crate) round: VecDeque<EndpointId>,
+    pub(crate) sockets: Sockets<Socket>,
     /// Bytes that all receive queues pin.
-    pub(crate) memory: usize,
+    pub(crate) memory: Memory,
     family: PhantomData<F>,
 }
 
@@ -46,11 +43,10 @@ impl<F: Family> Icmp<F> {
     /// ICMP without a socket.
     pub fn new(config: IcmpConfig) -> Self {
         Self {
+            memory: Memory::new(config.memory_limit),
             config,
             counters: IcmpCounters::default(),
-            sockets: Table::default(),
-            round: VecDeque::new(),
-            memory: 0,
+            sockets: Sockets::default(),
             family: PhantomData,
         }
     }
@@ -62,12 +58,12 @@ impl<F: Family> Icmp<F> {
 
     /// Sockets that exist, those included that are closed but have requests to send.
     pub fn socket_count(&self) -> usize {
-        self.sockets.len()
+        self.sockets.count()
     }
 
     /// Bytes of memory that received replies pin, all sockets together.
     pub fn queued_bytes(&self) -> usize {
-        self.memory
+        self.memory.used()
     }
 }
 

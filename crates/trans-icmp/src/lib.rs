@@ -3,6 +3,7 @@
 //! ```text
 //! conductor  stack-host
 //! protocols  trans-icmp                          you are here
+//! parts      stack-datagram
 //! contract   stack-core
 //! ground     stack-packet  stack-wire  stack-group
 //! ```
@@ -15,7 +16,8 @@
 //! | question | file |
 //! | --- | --- |
 //! | What does the host see? How do the families differ? | `icmp.rs`, `family.rs` |
-//! | What does a socket offer, and how does it get its identity? | `endpoint.rs`, `bind.rs`, `option.rs`, `socket.rs` |
+//! | What is a socket? | `socket.rs`; what it shares with those of other transports: `stack-datagram` |
+//! | What does a socket offer, and how does it get its identity? | `endpoint.rs`, `bind.rs`, `option.rs` |
 //! | What becomes of a request? | `send.rs` |
 //! | What becomes of a reply? | `receive.rs` |
 //! | What of errors? | `error.rs` |
@@ -59,11 +61,10 @@ mod option;
 mod receive;
 mod send;
 mod socket;
-mod table;
 
 pub use config::{IcmpConfig, IcmpCounters};
 pub use error::EchoReport;
 pub use family::{Family, V4, V6};
 pub use icmp::Icmp;
 pub use receive::EchoReply;
-pub use send::IntoPayload;
+pub use stack_datagram::IntoPayload;

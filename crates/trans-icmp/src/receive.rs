@@ -2,16 +2,12 @@
 //! RFC 4443 §4.2) with all of its data; everything else is the network layer's.
 
 use crate::icmp::HEADER_LEN;
-use crate::socket::{Peer, Queue, Socket};
+use crate::socket::Socket;
 use crate::{Family, Icmp};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 use stack_core::{Checksum, DropReason, EndpointId, Error, Instant, NicId, RxPacket, TransportCx};
-
-/// Payloads up to this many bytes are copied out of their packet: what network drivers use as `rx_copybreak`.
-const COPY_BREAK: usize = 256;
-/// A payload is copied out if its packet pins more than this many times its size.
-const MAX_WASTE: usize = 4;
+use stack_datagram::{Peer, Queue, pinned, take_payload};
 
 /// An answer to an echo request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,18 +44,7 @@ impl<F: Family> Icmp<F> {
     /// [`Error::WouldBlock`] if there is none (then there may be a [report](Self::recv_report)),
     /// [`Error::ClosedForReceive`] after a shutdown, or what became of an earlier request of a connected socket.
     pub fn recv_echo(&mut self, _: &mut TransportCx<'_>, id: EndpointId) -> Result<EchoReply, Error> {
-        self.take(id).map(|received| received.reply)
-    }
-
-    pub(crate) fn take(&mut self, id: EndpointId) -> Result<Received, Error> {
-        let socket = self.sockets.open_mut(id)?;
-        if let Some(error) = socket.error.take() {
-            return Err(error);
-        }
-        let nothing = if socket.read_closed { Error::ClosedForReceive } else { Error::WouldBlock };
-        let (received, charge) = socket.receive.pop().ok_or(nothing)?;
-        self.memory -= charge;
-        Ok(received)
+        self.sockets.open_mut(id)?.base.take(&mut self.memory).map(|received| received.reply)
     }
 
     pub(crate) fn deliver(
@@ -85,35 +70,27 @@ impl<F: Family> Icmp<F> {
         let header = check::<F>(packet)?;
         let [_, _, _, _, i0, i1, s0, s1] = header;
         let Ok(socket) = self.sockets.open_mut(id) else { return Err(DropReason::NoEndpoint) };
-        if socket.read_closed {
+        if socket.base.read_closed {
             return Err(DropReason::SocketClosed);
         }
         if !is_expected(socket, u16::from_be_bytes([i0, i1]), packet.ip.src) {
             return Err(DropReason::NotFromPeer);
         }
         let len = packet.transport_len() - HEADER_LEN;
-        let truesize = packet.meta.truesize as usize;
-        let copy = len <= COPY_BREAK || truesize / MAX_WASTE > len;
-        let charge = Queue::<Received>::charge(if copy { len } else { len.max(truesize) });
-        if !socket.receive.has_room(charge) {
-            return Err(DropReason::SocketBufferFull);
-        }
-        if self.memory.saturating_add(charge) > self.config.memory_limit {
-            return Err(DropReason::MemoryPressure);
-        }
+        let charge = Queue::<Received>::charge(pinned(len, packet.meta.truesize as usize));
+        socket.base.check_receive(&self.memory, charge)?;
+        let from = Peer { ip: packet.ip.src, port: 0, zone: Some(packet.meta.nic) };
         let reply = EchoReply {
-            from: Peer { ip: packet.ip.src, zone: Some(packet.meta.nic) }.to_application(0),
+            from: from.to_application_of_hosts(F::FAMILIES),
             local: packet.ip.dst,
             sequence: u16::from_be_bytes([s0, s1]),
-            payload: payload(packet, len, copy),
+            payload: take_payload(packet, HEADER_LEN, len),
             hop_limit: packet.ip.hop_limit,
             traffic_class: packet.ip.traffic_class,
             nic: packet.meta.nic,
             received_at: packet.meta.received_at,
         };
-        self.memory += charge;
-        socket.receive.push(Received { reply, header }, charge);
-        cx.wake(&mut socket.readable);
+        socket.base.receive(cx, &mut self.memory, Received { reply, header }, charge);
         Ok(())
     }
 
@@ -164,19 +141,4 @@ fn check<F: Family>(packet: &RxPacket) -> Result<[u8; HEADER_LEN], DropReason> {
 fn is_expected(socket: &Socket, ident: u16, from: IpAddr) -> bool {
     socket.binding.is_some_and(|binding| binding.identity.local_port == ident)
         && socket.peer.is_none_or(|peer| peer.ip == from)
-}
-
-/// The payload as one piece: by reference where it is one and not to be copied.
-fn payload(packet: &mut RxPacket, len: usize, copy: bool) -> Bytes {
-    let mut pieces = packet.take_payload(HEADER_LEN);
-    let Some(first) = pieces.next() else { return Bytes::new() };
-    let second = pieces.next();
-    if second.is_none() && !copy {
-        return first;
-    }
-    let mut flat = BytesMut::with_capacity(len);
-    for piece in core::iter::once(first).chain(second).chain(pieces) {
-        flat.extend_from_slice(&piece);
-    }
-    flat.freeze()
 }

@@ -11,7 +11,7 @@ use stack_core::{
     EndpointId, Endpoints, Error, Families, Interest, OptionName, Readiness, Shutdown, SocketOption,
     SourceFilter, TransportCx,
 };
-use stack_datagram::{Peer, unspecified};
+use stack_datagram::Peer;
 
 impl Endpoints for Raw {
     fn create(&mut self, cx: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
@@ -84,7 +84,7 @@ impl Endpoints for Raw {
 
     fn local_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
         let Kind::Ip(ip) = &self.sockets.open(id)?.kind else { return Err(Error::NotSupported) };
-        let any = Peer { ip: unspecified(ip.families), port: 0, zone: None };
+        let any = Peer::unspecified(ip.families);
         Ok(ip.local.unwrap_or(any).to_application_of_hosts(ip.families))
     }
 

@@ -4,13 +4,13 @@
 //! so that many connections to different peers can share it (RFC 6056 §2.1); one that `bind` or a first write took stays.
 
 use crate::Udp;
-use crate::address::{Peer, agree};
 use crate::socket::{Binding, Socket};
 use core::net::{IpAddr, SocketAddr};
 use stack_core::{
     CachedRoute, Cast, EndpointId, EndpointIdentity, Error, Families, NicId, PortRequest, RouteQuery,
     TransportCx,
 };
+use stack_datagram::{Peer, agree, change_identity, give_back, take_port};
 
 impl Udp {
     pub(crate) fn bind_socket(
@@ -34,9 +34,9 @@ impl Udp {
             Some(address) => source_of(cx, nic, address)?,
             None => None,
         };
-        let shared = socket.options.shared();
+        let shared = socket.sharing.any();
         let wish = PortRequest { families, local: address, port: local.port, remote: None, nic, shared };
-        socket.binding = Some(take_port(cx, id, wish, source)?);
+        socket.binding = Some(Binding::new(take_port(cx, id, wish)?, source));
         Ok(())
     }
 
@@ -46,8 +46,8 @@ impl Udp {
         if socket.binding.is_some() {
             return Ok(());
         }
-        let ip = crate::address::unspecified(socket.families);
-        self.bind_socket(cx, id, Peer { ip, port: 0, zone: None })
+        let any = Peer::unspecified(socket.families);
+        self.bind_socket(cx, id, any)
     }
 
     pub(crate) fn connect_socket(
@@ -73,21 +73,20 @@ impl Udp {
                     port,
                     remote: Some(SocketAddr::new(peer.ip, peer.port)),
                     nic,
-                    shared: socket.options.shared(),
+                    shared: socket.sharing.any(),
                 };
                 // The port of the last connection, unless somebody is connected to the new peer by it.
                 let any = PortRequest { port: 0, ..wish };
-                let binding = take_port(cx, id, wish, None).or_else(|_| take_port(cx, id, any, None))?;
+                let taken = take_port(cx, id, wish).or_else(|_| take_port(cx, id, any))?;
                 if let Some(previous) = previous {
-                    cx.unregister(&previous.identity, id);
-                    cx.release_port(&previous.request);
+                    give_back(cx, id, &previous.request, &previous.identity);
                 }
-                Binding { by_connect: true, source: Some(route.local), ..binding }
+                Binding { by_connect: true, source: Some(route.local), ..Binding::new(taken, None) }
             }
         };
         socket.binding = Some(binding);
         socket.peer = Some(peer);
-        socket.error = None;
+        socket.base.error = None;
         Ok(())
     }
 
@@ -103,8 +102,7 @@ impl Udp {
         }
         match socket.binding {
             Some(binding) if binding.by_connect => {
-                cx.unregister(&binding.identity, id);
-                cx.release_port(&binding.request);
+                give_back(cx, id, &binding.request, &binding.identity);
                 socket.binding = None;
             }
             Some(binding) => {
@@ -115,8 +113,7 @@ impl Udp {
             None => {}
         }
         socket.peer = None;
-        socket.read_closed = false;
-        socket.write_closed = false;
+        socket.base.reopen();
         Ok(())
     }
 
@@ -171,15 +168,8 @@ impl Socket {
         if bound_elsewhere || source.is_some_and(|source| source.is_ipv4() != peer.ip.is_ipv4()) {
             return Err(Error::AddressFamily);
         }
-        let mut nic = agree(self.bound_nic(), peer.zone)?;
-        if nic.is_none() && peer.ip.is_multicast() {
-            nic = self.options.multicast_nic;
-        }
-        let route = self.route(cx, RouteQuery { nic, local: source, remote: peer.ip })?;
-        if route.cast == Cast::Broadcast && !self.options.broadcast {
-            return Err(Error::BroadcastDisabled);
-        }
-        Ok(route)
+        let query = self.options.query(self.bound_nic(), peer, source)?;
+        self.options.check(self.route.find(cx, query)?)
     }
 }
 
@@ -198,30 +188,6 @@ fn source_of(cx: &mut TransportCx<'_>, nic: Option<NicId>, address: IpAddr) -> R
         Ok(route) if route.cast == Cast::Broadcast => Ok(None),
         _ => Err(Error::BadLocalAddress),
     }
-}
-
-/// Reserves a port and registers the identity that goes with it.
-pub(crate) fn take_port(
-    cx: &mut TransportCx<'_>,
-    id: EndpointId,
-    wish: PortRequest,
-    source: Option<IpAddr>,
-) -> Result<Binding, Error> {
-    let request = PortRequest { port: cx.reserve_port(&wish)?, ..wish };
-    let identity = EndpointIdentity {
-        nic: request.nic,
-        families: request.families,
-        local: request.local,
-        local_port: request.port,
-        remote: request.remote.map(|remote| remote.ip()),
-        remote_port: request.remote.map_or(0, |remote| remote.port()),
-        shared: request.shared,
-    };
-    if let Err(error) = cx.register(&identity, id) {
-        cx.release_port(&request);
-        return Err(in_use(error));
-    }
-    Ok(Binding { identity, unconnected: identity, request, bound_source: source, source, by_connect: false })
 }
 
 /// Narrows the identity of a bound socket to a peer.
@@ -243,22 +209,4 @@ fn reconnect(
     };
     change_identity(cx, id, bound.identity, identity)?;
     Ok(Binding { identity, source: Some(source), ..bound })
-}
-
-fn change_identity(
-    cx: &mut TransportCx<'_>,
-    id: EndpointId,
-    old: EndpointIdentity,
-    new: EndpointIdentity,
-) -> Result<(), Error> {
-    if new != old {
-        cx.register(&new, id).map_err(in_use)?;
-        cx.unregister(&old, id);
-    }
-    Ok(())
-}
-
-/// Two sockets with one identity are two sockets with one port, to an application.
-fn in_use(error: Error) -> Error {
-    if error == Error::DuplicateAddress { Error::PortInUse } else { error }
 }

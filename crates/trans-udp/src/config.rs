@@ -39,6 +39,3 @@ impl Default for UdpConfig {
         }
     }
 }
-
-/// No buffer is smaller, in bytes: a datagram of an ordinary MTU with what it costs to keep it.
-pub(crate) const MIN_BUFFER: usize = 4096;

@@ -1,6 +1,5 @@
 //! The socket calls that all transports have in common.
 
-use crate::address::Peer;
 use crate::socket::Socket;
 use crate::{SendOptions, Udp};
 use core::net::SocketAddr;
@@ -9,6 +8,7 @@ use stack_core::{
     EndpointId, Endpoints, Error, Families, Interest, OptionName, Readiness, Shutdown, SocketOption,
     TransportCx,
 };
+use stack_datagram::{Peer, give_back};
 
 impl Endpoints for Udp {
     fn create(&mut self, _: &mut TransportCx<'_>, families: Families) -> Result<EndpointId, Error> {
@@ -50,48 +50,30 @@ impl Endpoints for Udp {
         if socket.peer.is_none() {
             return Err(Error::NotConnected);
         }
-        socket.read_closed |= matches!(how, Shutdown::Read | Shutdown::Both);
-        socket.write_closed |= matches!(how, Shutdown::Write | Shutdown::Both);
-        socket.wake_both(cx);
+        socket.base.shutdown(cx, how);
         Ok(())
     }
 
     /// Datagrams that were written are still sent.
     fn close(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) {
         let Ok(socket) = self.sockets.open_mut(id) else { return };
-        socket.wake_both(cx);
         socket.leave_all(cx);
         if let Some(binding) = socket.binding.take() {
-            cx.unregister(&binding.identity, id);
-            cx.release_port(&binding.request);
+            give_back(cx, id, &binding.request, &binding.identity);
         }
         let forwarder = socket.forwarder.take();
-        self.memory -= socket.receive.clear();
-        if socket.send.is_empty() {
-            self.sockets.remove(id);
-        } else {
-            socket.closed = true;
-        }
+        self.sockets.close(cx, id, &mut self.memory);
         if let Some(forwarder) = forwarder {
             self.close_forwarder(cx, id, &forwarder);
         }
     }
 
     fn readiness(&self, id: EndpointId) -> Readiness {
-        let gone = Readiness { read_closed: true, write_closed: true, ..Readiness::default() };
-        self.sockets.open(id).map_or(gone, Socket::readiness)
+        self.sockets.readiness(id)
     }
 
     fn register(&mut self, id: EndpointId, interest: Interest, waker: &Waker) {
-        let Ok(socket) = self.sockets.open_mut(id) else { return };
-        let place = match interest {
-            Interest::Readable => &mut socket.readable,
-            Interest::Writable => &mut socket.writable,
-        };
-        match place {
-            Some(old) => old.clone_from(waker),
-            None => *place = Some(waker.clone()),
-        }
+        self.sockets.register(id, interest, waker);
     }
 
     fn local_address(&self, id: EndpointId) -> Result<SocketAddr, Error> {
@@ -118,6 +100,6 @@ impl Endpoints for Udp {
     }
 
     fn take_error(&mut self, id: EndpointId) -> Option<Error> {
-        self.sockets.open_mut(id).ok()?.error.take()
+        self.sockets.open_mut(id).ok()?.base.error.take()
     }
 }

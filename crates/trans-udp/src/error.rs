@@ -5,21 +5,19 @@
 //! A path MTU is believed if the quoted datagram really was larger; anything below what every link must carry is
 //! raised to that, and where a router gives none, the next lower plateau is taken (RFC 1191 §7.1).
 
-use crate::address::Peer;
-use crate::{Udp, socket::Socket};
+use crate::Udp;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
-use stack_core::{DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, Instant, NicId, TransportCx};
+use stack_core::{
+    DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, Families, Instant, NicId, TransportCx,
+};
+use stack_datagram::{Peer, as_error, lower_plateau, quote};
 use stack_wire::udp;
 
-/// Payload bytes of a quoted datagram that a report keeps; longer quotes would pin their packet's memory.
-const MAX_QUOTE: usize = 128;
 /// RFC 791 §3.2: what every IPv4 link carries.
 const MIN_MTU_V4: u32 = 68;
 /// RFC 8200 §5: what every IPv6 link carries.
 const MIN_MTU_V6: u32 = 1280;
-/// RFC 1191 §7.1, table 7-1, without its largest.
-const PLATEAUS: [u32; 10] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
 
 /// What became of a datagram that was sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,15 +37,14 @@ pub struct DeliveryReport {
 }
 
 impl DeliveryReport {
-    fn new(now: Instant, error: &DeliveryError, quoted: &Quoted<'_>, socket: &Socket) -> Self {
+    fn new(now: Instant, error: &DeliveryError, quoted: &Quoted<'_>, families: Families) -> Self {
         let to = Peer { ip: error.remote, port: quoted.dst_port, zone: error.nic };
-        let payload = quoted.payload.get(..MAX_QUOTE).unwrap_or(quoted.payload);
         Self {
             kind: error.kind,
             origin: error.origin,
             nic: error.nic,
-            to: to.to_application(socket.families),
-            payload: Bytes::copy_from_slice(payload),
+            to: to.to_application(families),
+            payload: quote(quoted.payload),
             received_at: now,
         }
     }
@@ -78,7 +75,7 @@ impl Udp {
             return;
         }
         if let ErrorKind::PacketTooBig { mtu } = error.kind {
-            socket.forget_route();
+            socket.route.forget();
             // Our own stack knows its links already.
             if let (Some(mtu), ErrorOrigin::Icmp { .. }) =
                 (believable_mtu(error.remote, mtu, quoted.length), error.origin)
@@ -89,14 +86,14 @@ impl Udp {
                 return;
             }
         }
-        if socket.options.receive_errors && socket.reports.len() < self.config.max_error_reports {
-            let report = DeliveryReport::new(cx.now, error, &quoted, socket);
-            socket.reports.push_back(report);
-        }
+        let families = socket.families;
+        socket
+            .reports
+            .add(self.config.max_error_reports, || DeliveryReport::new(cx.now, error, &quoted, families));
         // R1122-4.1.3.3-a. An unconnected socket could not tell which of its peers is meant.
-        if socket.peer.is_some() || socket.options.receive_errors {
-            socket.error = Some(as_error(error.kind));
-            socket.wake_both(cx);
+        if socket.peer.is_some() || socket.reports.are_wanted() {
+            socket.base.error = Some(as_error(error.kind));
+            socket.base.wake_both(cx);
         }
     }
 
@@ -106,22 +103,7 @@ impl Udp {
     /// # Errors
     /// [`Error::WouldBlock`] if there is none, [`Error::UnknownEndpoint`].
     pub fn recv_report(&mut self, id: EndpointId) -> Result<DeliveryReport, Error> {
-        self.sockets.open_mut(id)?.reports.pop_front().ok_or(Error::WouldBlock)
-    }
-}
-
-/// What a socket call says.
-fn as_error(kind: ErrorKind) -> Error {
-    match kind {
-        ErrorKind::PortUnreachable => Error::ConnectionRefused,
-        ErrorKind::ProtocolUnreachable | ErrorKind::ParameterProblem { .. } => Error::ProtocolUnreachable,
-        ErrorKind::NetUnreachable => Error::NetworkUnreachable,
-        ErrorKind::PacketTooBig { .. } => Error::MessageTooLarge,
-        ErrorKind::HostUnreachable
-        | ErrorKind::SourceRouteFailed
-        | ErrorKind::Prohibited
-        | ErrorKind::HopLimitExceeded
-        | ErrorKind::ReassemblyTimeout => Error::HostUnreachable,
+        self.sockets.open_mut(id)?.reports.take()
     }
 }
 
@@ -134,7 +116,7 @@ fn believable_mtu(remote: IpAddr, mtu: u32, udp_length: u16) -> Option<u32> {
     let sent = u32::from(udp_length) + header_len;
     if mtu == 0 && remote.is_ipv4() {
         // RFC 1191 §5: a router that does not know of path MTU discovery.
-        return PLATEAUS.into_iter().find(|&plateau| plateau < sent);
+        return lower_plateau(sent);
     }
     (mtu < sent).then_some(mtu.max(floor))
 }

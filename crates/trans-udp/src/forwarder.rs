@@ -9,8 +9,7 @@
 //! UDP has no end: how long an accepted flow may be silent is for the application to say, by the time it waits in `read`.
 
 use crate::Udp;
-use crate::address::Peer;
-use crate::socket::Socket;
+use crate::socket::{Binding, Socket};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -20,6 +19,7 @@ use stack_core::{
     Cast, DropReason, EndpointId, Endpoints, Error, Families, Instant, NicId, PortRequest, RxPacket,
     TransportCx,
 };
+use stack_datagram::{Peer, Reports, take_port};
 use stack_wire::udp;
 
 /// Limits of a forwarder.
@@ -126,7 +126,8 @@ impl Udp {
         }
         let families = Families::of(packet.ip.dst);
         let mut flow = Socket::new(families, &self.config);
-        flow.options = asked.options;
+        (flow.options, flow.sharing) = (asked.options, asked.sharing);
+        flow.reports = Reports::new(asked.reports.are_wanted());
         let deadline = cx.now + config.patience;
         flow.pending = Some(Box::new(Pending { forwarder, packet: packet.clone(), deadline }));
         let id = self.sockets.insert(flow, self.config.max_sockets).map_err(|_| DropReason::BacklogFull)?;
@@ -141,7 +142,7 @@ impl Udp {
             forwarder.untold.push_back(id);
             forwarder.pending.push(id);
         }
-        cx.wake(&mut asked.readable);
+        asked.base.wake_readable(cx);
         Ok(id)
     }
 
@@ -165,7 +166,7 @@ impl Udp {
             shared: false,
         };
         let source = Some(packet.ip.dst).filter(|_| packet.ip.cast == Cast::Unicast);
-        socket.binding = Some(crate::bind::take_port(cx, id, wish, source)?);
+        socket.binding = Some(Binding::new(take_port(cx, id, wish)?, source));
         socket.peer = Some(peer);
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! conductor  stack-host
 //! protocols  trans-udp                           you are here
+//! parts      stack-datagram
 //! contract   stack-core
 //! ground     stack-packet  stack-wire  stack-group
 //! ```
@@ -10,13 +11,13 @@
 //! | question | file |
 //! | --- | --- |
 //! | What does the host see? | `udp.rs` |
+//! | What is a socket? | `socket.rs`; what it shares with those of other transports: `stack-datagram` |
 //! | What does a socket offer, and how does it get its identity? | `endpoint.rs`, `bind.rs`, `option.rs` |
 //! | Which groups does a socket want, and from whom? | `groups.rs` |
-//! | What becomes of an inbound datagram, and how is it read? | `receive.rs`, `receive_queue.rs`, `read.rs` |
-//! | What becomes of a written datagram? | `send.rs`, `send_queue.rs`, `transmit.rs` |
+//! | What becomes of an inbound datagram, and how is it read? | `receive.rs`, `received.rs`, `read.rs` |
+//! | What becomes of a written datagram? | `send.rs`, `transmit.rs` |
 //! | What if somebody is asked about flows that have no socket? | `forwarder.rs` |
 //! | What of ICMP errors? | `error.rs` |
-//! | How do addresses look from outside? | `address.rs` |
 //!
 //! Calls that all transports have in common are those of [`Endpoints`](stack_core::Endpoints); what only datagrams
 //! have (`send_to`, `recv_from`, super-packets, error reports) are methods of [`Udp`].
@@ -46,7 +47,6 @@
 
 extern crate alloc;
 
-mod address;
 mod bind;
 mod config;
 mod counters;
@@ -57,11 +57,9 @@ mod groups;
 mod option;
 mod read;
 mod receive;
-mod receive_queue;
+mod received;
 mod send;
-mod send_queue;
 mod socket;
-mod table;
 mod transmit;
 mod udp;
 
@@ -69,6 +67,7 @@ pub use config::UdpConfig;
 pub use counters::UdpCounters;
 pub use error::DeliveryReport;
 pub use forwarder::{ForwarderConfig, UdpRequest};
-pub use receive_queue::DatagramMeta;
-pub use send::{IntoPayload, SendOptions};
+pub use received::DatagramMeta;
+pub use send::SendOptions;
+pub use stack_datagram::IntoPayload;
 pub use udp::Udp;

@@ -3,8 +3,7 @@
 //! A pending error comes first and is reported once (RFC 1122 §4.1.3.3).
 
 use crate::Udp;
-use crate::receive_queue::{DatagramMeta, Received, Take};
-use crate::socket::Socket;
+use crate::received::{self, DatagramMeta, Received, Take};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use stack_core::{EndpointId, Error, TransportCx};
@@ -37,8 +36,9 @@ impl Udp {
         id: EndpointId,
         buffer: &mut [u8],
     ) -> Result<(usize, SocketAddr, bool), Error> {
-        let socket = readable(self.sockets.open_mut(id)?)?;
-        let received = socket.receive.peek().ok_or_else(|| nothing(socket))?;
+        let socket = self.sockets.open_mut(id)?;
+        socket.base.check_read()?;
+        let received = socket.base.receive.front().ok_or_else(|| socket.base.nothing())?.first();
         let (len, truncated) = copy(&received.bytes, buffer);
         Ok((len, received.from.to_application(socket.families), truncated))
     }
@@ -71,25 +71,14 @@ impl Udp {
     }
 
     fn take(&mut self, id: EndpointId, how: Take) -> Result<(Received, SocketAddr), Error> {
-        let socket = readable(self.sockets.open_mut(id)?)?;
-        let (received, charge) = socket.receive.take(how).ok_or_else(|| nothing(socket))?;
-        self.memory -= charge;
+        let socket = self.sockets.open_mut(id)?;
+        socket.base.check_read()?;
+        let taken = received::take(&mut socket.base.receive, how);
+        let (received, charge) = taken.ok_or_else(|| socket.base.nothing())?;
+        self.memory.give_back(charge);
         let from = received.from.to_application(socket.families);
         Ok((received, from))
     }
-}
-
-/// The socket, unless an error is pending.
-fn readable(socket: &mut Socket) -> Result<&mut Socket, Error> {
-    match socket.error.take() {
-        Some(error) => Err(error),
-        None => Ok(socket),
-    }
-}
-
-/// Why there is no datagram.
-fn nothing(socket: &Socket) -> Error {
-    if socket.read_closed { Error::ClosedForReceive } else { Error::WouldBlock }
 }
 
 fn copy(datagram: &[u8], buffer: &mut [u8]) -> (usize, bool) {

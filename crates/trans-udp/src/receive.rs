@@ -4,11 +4,10 @@
 //! A length beyond the packet is an error; what lies behind the length is cut off.
 
 use crate::Udp;
-use crate::address::Peer;
-use crate::receive_queue::{self, DatagramMeta, Received};
+use crate::received::{DatagramMeta, Received};
 use crate::socket::Socket;
-use bytes::{Bytes, BytesMut};
 use stack_core::{Cast, Checksum, DropReason, EndpointId, RxPacket, TransportCx, Unknown};
+use stack_datagram::{Peer, Queue, pinned, take_payload};
 use stack_wire::checksum::pseudo_header;
 use stack_wire::{ip::protocol, udp};
 
@@ -34,7 +33,7 @@ impl Udp {
     ) -> Result<(), DropReason> {
         let header = check(packet)?;
         let Ok(socket) = self.sockets.open_mut(id) else { return Err(DropReason::NoEndpoint) };
-        if socket.read_closed {
+        if socket.base.read_closed {
             return Err(DropReason::SocketClosed);
         }
         let from = Peer { ip: packet.ip.src, port: header.src_port, zone: Some(packet.meta.nic) };
@@ -45,21 +44,13 @@ impl Udp {
             return Err(DropReason::SourceFiltered);
         }
         let payload_len = usize::from(header.length) - udp::HEADER_LEN;
-        let copy = receive_queue::should_copy(payload_len, packet.meta.truesize as usize);
-        let pinned = if copy { payload_len } else { payload_len.max(packet.meta.truesize as usize) };
-        let charge = receive_queue::charge(pinned);
-        if !socket.receive.has_room(charge) {
-            return Err(DropReason::SocketBufferFull);
-        }
-        if self.memory.saturating_add(charge) > self.config.memory_limit {
-            return Err(DropReason::MemoryPressure);
-        }
+        let charge = Queue::<Received>::charge(pinned(payload_len, packet.meta.truesize as usize));
+        socket.base.check_receive(&self.memory, charge)?;
         let meta = meta_of(packet, payload_len);
-        let received = Received { bytes: payload(packet, header.length, copy), from, meta };
+        packet.truncate(usize::from(packet.transport) + usize::from(header.length));
+        let received = Received { bytes: take_payload(packet, udp::HEADER_LEN, payload_len), from, meta };
         self.counters.in_datagrams += received.count() as u64;
-        self.memory += charge;
-        socket.receive.push(received, charge);
-        cx.wake(&mut socket.readable);
+        socket.base.receive(cx, &mut self.memory, received, charge);
         Ok(())
     }
 
@@ -150,20 +141,4 @@ fn meta_of(packet: &RxPacket, payload_len: usize) -> DatagramMeta {
         received_at: packet.meta.received_at,
         segment_size: if payload_len > gso_size { gso_size } else { 0 },
     }
-}
-
-/// The payload as one piece: by reference where it is one and not to be copied.
-fn payload(packet: &mut RxPacket, length: u16, copy: bool) -> Bytes {
-    packet.truncate(usize::from(packet.transport) + usize::from(length));
-    let mut pieces = packet.take_payload(udp::HEADER_LEN);
-    let Some(first) = pieces.next() else { return Bytes::new() };
-    let second = pieces.next();
-    if second.is_none() && !copy {
-        return first;
-    }
-    let mut flat = BytesMut::with_capacity(usize::from(length) - udp::HEADER_LEN);
-    for piece in core::iter::once(first).chain(second).chain(pieces) {
-        flat.extend_from_slice(&piece);
-    }
-    flat.freeze()
 }

@@ -5,12 +5,11 @@
 //! host cuts it, and the stack is crossed once.
 
 use crate::Udp;
-use crate::address::Peer;
-use crate::send_queue::{About, Outgoing};
 use crate::socket::Socket;
-use bytes::Bytes;
+use crate::transmit::Outgoing;
 use core::net::{IpAddr, SocketAddr};
-use stack_core::{CachedRoute, Cast, EndpointId, Error, IpMeta, TransportCx};
+use stack_core::{CachedRoute, EndpointId, Error, TransportCx};
+use stack_datagram::{Envelope, IntoPayload, Peer, Queue};
 use stack_wire::{ip::protocol, udp};
 
 /// Largest payload over IPv4, in bytes: 65,535 less the two headers.
@@ -37,8 +36,8 @@ pub struct SendOptions {
 }
 
 impl Udp {
-    /// Queues one datagram, to `to` or to the connected peer, and says how long it is. A slice is copied, [`Bytes`] are
-    /// not. An unbound socket gets an ephemeral port.
+    /// Queues one datagram, to `to` or to the connected peer, and says how long it is. A slice is copied,
+    /// [`Bytes`](bytes::Bytes) are not. An unbound socket gets an ephemeral port.
     ///
     /// # Errors
     /// [`Error::WouldBlock`] while the send buffer is full; [`Error::DestinationRequired`];
@@ -90,29 +89,27 @@ impl Udp {
         let source = options.source.map(|source| source.to_canonical()).or(socket.source_to(peer));
         let route = socket.route_to(cx, peer, source)?;
         let (segment, packet) = sizes(socket, &route, len, options.segment_size)?;
-        let about = socket.about(&route, peer, options);
+        let envelope = socket.envelope(&route, peer, options);
+        let src_port = socket.binding.map_or(0, |binding| binding.identity.local_port);
         let mut rest = payload.into_payload();
         loop {
             let payload = rest.split_to(packet.min(rest.len()));
             let gso_size = if payload.len() > usize::from(segment) { segment } else { 0 };
-            socket.send.push(Outgoing { payload, about: About { gso_size, ..about } });
+            let charge = Queue::<Outgoing>::charge(payload.len());
+            let outgoing = Outgoing { payload, envelope, src_port, dst_port: peer.port, gso_size };
+            socket.base.send.push(outgoing, charge);
             if rest.is_empty() {
                 break;
             }
         }
-        self.schedule(id);
+        self.sockets.schedule(id);
         Ok(len)
     }
 
     /// What can be said without a route: whether the socket may write that much, and to whom.
     fn check_send(&mut self, id: EndpointId, len: usize, options: &SendOptions) -> Result<Peer, Error> {
         let socket = self.sockets.open_mut(id)?;
-        if let Some(error) = socket.error.take() {
-            return Err(error);
-        }
-        if socket.write_closed {
-            return Err(Error::ClosedForSend);
-        }
+        socket.base.check_write()?;
         let peer = match options.to {
             Some(to) => Peer::destination(socket.families, to)?,
             None => socket.peer.ok_or(Error::DestinationRequired)?,
@@ -124,7 +121,7 @@ impl Udp {
         if options.hop_limit == Some(0) {
             return Err(Error::InvalidArgument);
         }
-        if !socket.send.has_room() {
+        if !socket.base.send.is_below_limit() {
             self.counters.sndbuf_errors += 1;
             return Err(Error::WouldBlock);
         }
@@ -133,30 +130,12 @@ impl Udp {
 }
 
 impl Socket {
-    fn about(&self, route: &CachedRoute, peer: Peer, options: &SendOptions) -> About {
-        let own = &self.options;
-        let hop_limit = if route.cast == Cast::Multicast { own.multicast_hop_limit } else { own.hop_limit };
-        // Where a wish or a zone chose the interface, the packet must not leave by another one.
-        let multicast_nic = own.multicast_nic.filter(|_| route.cast == Cast::Multicast);
-        About {
-            ip: IpMeta {
-                src: route.local,
-                dst: peer.ip,
-                protocol: protocol::UDP,
-                hop_limit: options.hop_limit.unwrap_or(hop_limit),
-                traffic_class: options.traffic_class.unwrap_or(own.traffic_class),
-                dont_fragment: own.dont_fragment,
-                flow_label: own.flow_label,
-                cast: route.cast,
-            },
-            src_port: self.binding.map_or(0, |binding| binding.identity.local_port),
-            dst_port: peer.port,
-            hop: route.hop,
-            bound_nic: self.bound_nic().or(peer.zone).or(multicast_nic),
-            mark: own.mark,
-            multicast_loop: own.multicast_loop,
-            gso_size: 0,
-        }
+    fn envelope(&self, route: &CachedRoute, peer: Peer, options: &SendOptions) -> Envelope {
+        let mut envelope = self.options.envelope(self.bound_nic(), peer, route, protocol::UDP);
+        let ip = &mut envelope.ip;
+        ip.hop_limit = options.hop_limit.unwrap_or(ip.hop_limit);
+        ip.traffic_class = options.traffic_class.unwrap_or(ip.traffic_class);
+        envelope
     }
 }
 
@@ -179,43 +158,4 @@ fn sizes(
     let segment = u16::try_from(segment_size).map_err(|_| Error::MessageTooLarge)?;
     let segments = ((route.max_gso as usize).saturating_sub(headers) / segment_size).clamp(1, MAX_SEGMENTS);
     Ok((segment, segments * segment_size))
-}
-
-/// What can be sent: a slice, which is copied, or [`Bytes`], which are not. It is copied only once it is sure to be sent.
-pub trait IntoPayload {
-    /// Bytes of payload.
-    fn len(&self) -> usize;
-    /// Whether there is no byte.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-    /// The payload.
-    fn into_payload(self) -> Bytes;
-}
-
-impl IntoPayload for &[u8] {
-    fn len(&self) -> usize {
-        <[u8]>::len(self)
-    }
-    fn into_payload(self) -> Bytes {
-        Bytes::copy_from_slice(self)
-    }
-}
-
-impl<const N: usize> IntoPayload for &[u8; N] {
-    fn len(&self) -> usize {
-        N
-    }
-    fn into_payload(self) -> Bytes {
-        Bytes::copy_from_slice(self)
-    }
-}
-
-impl IntoPayload for Bytes {
-    fn len(&self) -> usize {
-        self.len()
-    }
-    fn into_payload(self) -> Bytes {
-        self
-    }
 }

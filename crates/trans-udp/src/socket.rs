@@ -1,22 +1,18 @@
-//! What one socket is: its identity on the network, its options, its two queues and who waits for them.
+//! What one socket is: its identity on the network, its options, and what all sockets have.
 //!
 //! Invariants: `peer` is set only with a `binding`, and the binding's identity is the one that the host demultiplexes by.
 
-use crate::address::Peer;
+use crate::UdpConfig;
 use crate::error::DeliveryReport;
 use crate::forwarder::{Forwarder, Pending};
 use crate::groups::Membership;
-use crate::receive_queue::ReceiveQueue;
-use crate::send_queue::SendQueue;
-use crate::{UdpConfig, address};
+use crate::received::Received;
+use crate::transmit::Outgoing;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
-use core::task::Waker;
-use stack_core::{
-    CachedRoute, EndpointIdentity, Error, Families, NicId, PortRequest, Readiness, RouteQuery, TransportCx,
-};
+use stack_core::{EndpointIdentity, Families, PortRequest, Readiness};
+use stack_datagram::{DatagramSocket, IpOptions, Peer, Reports, RouteCache, SocketBase};
 
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -24,25 +20,16 @@ pub(crate) struct Socket {
     pub(crate) binding: Option<Binding>,
     /// Where a connected socket sends to and receives from.
     pub(crate) peer: Option<Peer>,
-    pub(crate) options: Options,
-    pub(crate) receive: ReceiveQueue,
-    pub(crate) send: SendQueue,
-    /// Reported once, by the next call that reads or writes.
-    pub(crate) error: Option<Error>,
-    pub(crate) reports: VecDeque<DeliveryReport>,
-    pub(crate) read_closed: bool,
-    pub(crate) write_closed: bool,
-    /// The handle was given up; only unsent datagrams keep the socket.
-    pub(crate) closed: bool,
-    pub(crate) readable: Option<Waker>,
-    pub(crate) writable: Option<Waker>,
+    pub(crate) options: IpOptions,
+    pub(crate) sharing: Sharing,
+    pub(crate) base: SocketBase<Received, Outgoing>,
+    pub(crate) reports: Reports<DeliveryReport>,
     pub(crate) groups: Vec<Membership>,
     /// It is asked about flows that nobody has a socket for.
     pub(crate) forwarder: Option<Box<Forwarder>>,
     /// It is such a flow, and nobody has decided about it.
     pub(crate) pending: Option<Box<Pending>>,
-    /// The last question to the routing table, with its answer.
-    route: Option<(RouteQuery, CachedRoute)>,
+    pub(crate) route: RouteCache,
 }
 
 /// A port that was reserved and an identity that was registered.
@@ -62,48 +49,23 @@ pub(crate) struct Binding {
     pub(crate) by_connect: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
-    pub(crate) shared_address: bool,
-    pub(crate) shared_port: bool,
-    pub(crate) broadcast: bool,
-    pub(crate) nic: Option<NicId>,
-    pub(crate) multicast_nic: Option<NicId>,
-    pub(crate) mark: u32,
-    /// 0 stands for the network protocol's default.
-    pub(crate) hop_limit: u8,
-    pub(crate) multicast_hop_limit: u8,
-    pub(crate) multicast_loop: bool,
-    pub(crate) traffic_class: u8,
-    pub(crate) flow_label: Option<u32>,
-    pub(crate) dont_fragment: bool,
-    pub(crate) receive_errors: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            shared_address: false,
-            shared_port: false,
-            broadcast: false,
-            nic: None,
-            multicast_nic: None,
-            mark: 0,
-            hop_limit: 0,
-            // RFC 1112 §6.1: without a wish of the application, multicast stays on the link.
-            multicast_hop_limit: 1,
-            multicast_loop: true,
-            traffic_class: 0,
-            flow_label: None,
-            dont_fragment: false,
-            receive_errors: false,
-        }
+impl Binding {
+    /// Of what was taken, for a socket that is bound to `source`.
+    pub(crate) fn new((request, identity): (PortRequest, EndpointIdentity), source: Option<IpAddr>) -> Self {
+        Self { identity, unconnected: identity, request, bound_source: source, source, by_connect: false }
     }
 }
 
-impl Options {
-    pub(crate) fn shared(&self) -> bool {
-        self.shared_address || self.shared_port
+/// Whether a socket shares its port, by the name under which the application asked for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sharing {
+    pub(crate) address: bool,
+    pub(crate) port: bool,
+}
+
+impl Sharing {
+    pub(crate) fn any(self) -> bool {
+        self.address || self.port
     }
 }
 
@@ -113,76 +75,43 @@ impl Socket {
             families,
             binding: None,
             peer: None,
-            options: Options::default(),
-            receive: ReceiveQueue::new(config.receive_buffer),
-            send: SendQueue::new(config.send_buffer),
-            error: None,
-            reports: VecDeque::new(),
-            read_closed: false,
-            write_closed: false,
-            closed: false,
-            readable: None,
-            writable: None,
+            options: IpOptions::default(),
+            sharing: Sharing::default(),
+            base: SocketBase::new(config.receive_buffer, config.send_buffer),
+            reports: Reports::new(false),
             groups: Vec::new(),
             forwarder: None,
             pending: None,
-            route: None,
-        }
-    }
-
-    pub(crate) fn readiness(&self) -> Readiness {
-        let error = self.error.is_some() || !self.reports.is_empty();
-        Readiness {
-            readable: !self.receive.is_empty()
-                || self.read_closed
-                || self.error.is_some()
-                || self.forwarder.as_ref().is_some_and(|forwarder| !forwarder.untold.is_empty()),
-            writable: self.send.has_room() || self.write_closed || self.error.is_some(),
-            read_closed: self.read_closed,
-            write_closed: self.write_closed,
-            urgent: false,
-            error,
+            route: RouteCache::default(),
         }
     }
 
     pub(crate) fn local_address(&self) -> SocketAddr {
-        let any = address::unspecified(self.families);
-        let Some(binding) = &self.binding else { return SocketAddr::new(any, 0) };
-        let EndpointIdentity { nic, families, local, local_port, .. } = binding.identity;
-        match local {
-            Some(ip) => Peer { ip, port: local_port, zone: nic }.to_application(self.families),
+        let any = Peer::unspecified(self.families);
+        let local = self.binding.map_or(any, |Binding { identity, .. }| match identity.local {
+            Some(ip) => Peer { ip, port: identity.local_port, zone: identity.nic },
             // Bound to any IPv4 address of a dual-stack socket: `::ffff:0.0.0.0`.
-            None if families != self.families => {
-                Peer { ip: address::unspecified(families), port: local_port, zone: None }
-                    .to_application(self.families)
-            }
-            None => SocketAddr::new(any, local_port),
-        }
+            None => Peer { port: identity.local_port, ..Peer::unspecified(identity.families) },
+        });
+        local.to_application(self.families)
+    }
+}
+
+impl DatagramSocket for Socket {
+    type Received = Received;
+    type Outgoing = Outgoing;
+
+    fn base(&self) -> &SocketBase<Received, Outgoing> {
+        &self.base
     }
 
-    /// The way to a destination; the routing table is asked only if the last answer does not hold.
-    pub(crate) fn route(
-        &mut self,
-        cx: &mut TransportCx<'_>,
-        query: RouteQuery,
-    ) -> Result<CachedRoute, Error> {
-        if let Some((_, route)) =
-            self.route.filter(|(asked, route)| *asked == query && cx.host.is_current(&route.hop))
-        {
-            return Ok(route);
-        }
-        let route = cx.host.route(&query)?;
-        self.route = Some((query, route));
-        Ok(route)
+    fn base_mut(&mut self) -> &mut SocketBase<Received, Outgoing> {
+        &mut self.base
     }
 
-    /// Forgets the cached route: the path has changed.
-    pub(crate) fn forget_route(&mut self) {
-        self.route = None;
-    }
-
-    pub(crate) fn wake_both(&mut self, cx: &mut TransportCx<'_>) {
-        cx.wake(&mut self.readable);
-        cx.wake(&mut self.writable);
+    fn readiness(&self) -> Readiness {
+        let base = self.base.readiness();
+        let asked = self.forwarder.as_ref().is_some_and(|forwarder| !forwarder.untold.is_empty());
+        Readiness { readable: base.readable || asked, error: base.error || !self.reports.is_empty(), ..base }
     }
 }

@@ -1,69 +1,60 @@
 //! From the sockets' queues to the host: one packet from each socket in turn, built where it will lie.
 
 use crate::Udp;
-use crate::send_queue::Outgoing;
-use stack_core::{Checksum, EndpointId, TransportCx, TxBatch};
+use bytes::Bytes;
+use stack_core::{Checksum, TransportCx, TxBatch, TxPacket};
+use stack_datagram::Envelope;
 use stack_wire::checksum::pseudo_header;
 use stack_wire::{ip::protocol, udp};
 
-impl Udp {
-    /// Gives a socket with something to send a turn.
-    pub(crate) fn schedule(&mut self, id: EndpointId) {
-        let Some(socket) = self.sockets.find_mut(id) else { return };
-        if !socket.send.scheduled && !socket.send.is_empty() {
-            socket.send.scheduled = true;
-            self.round.push_back(id);
+/// One packet to be: all but the bytes of its header.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) payload: Bytes,
+    pub(crate) envelope: Envelope,
+    pub(crate) src_port: u16,
+    pub(crate) dst_port: u16,
+    /// Payload bytes of each datagram that the packet stands for; 0 for an ordinary packet.
+    pub(crate) gso_size: u16,
+}
+
+impl Outgoing {
+    /// How many datagrams it stands for.
+    fn count(&self) -> usize {
+        match self.gso_size {
+            0 => 1,
+            size => self.payload.len().div_ceil(usize::from(size)),
         }
     }
 
-    pub(crate) fn transmit(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: usize) -> bool {
-        for _ in 0..budget {
-            let Some(id) = self.round.pop_front() else { break };
-            let Some(outgoing) = self.next_of(cx, id) else { continue };
-            self.schedule(id);
-            let count = outgoing.count() as u64;
-            if build(outgoing, out) {
-                self.counters.out_datagrams += count;
-            }
+    /// Builds the packet; `None` if it can't be built.
+    fn build(self, packet: &mut TxPacket) -> Option<()> {
+        let Self { payload, envelope, src_port, dst_port, gso_size } = self;
+        let payload_len = payload.len();
+        envelope.write(packet);
+        packet.gso_size = gso_size;
+        packet.push(payload).ok()?;
+        let header = udp::Emit { src_port, dst_port, payload_len };
+        let length = (udp::HEADER_LEN + payload_len) as u32;
+        // R8200-8.1-b, R768-b: whoever completes the checksum turns a zero into ones.
+        let pseudo = pseudo_header(envelope.ip.src, envelope.ip.dst, protocol::UDP, length);
+        if header.write_partial(packet.prepend(udp::HEADER_LEN)?, pseudo) == 0 {
+            return None;
         }
-        !self.round.is_empty()
-    }
-
-    /// The next packet of a socket whose turn it is. A closed socket goes with its last one.
-    fn next_of(&mut self, cx: &mut TransportCx<'_>, id: EndpointId) -> Option<Outgoing> {
-        let socket = self.sockets.find_mut(id)?;
-        socket.send.scheduled = false;
-        let outgoing = socket.send.pop();
-        if socket.send.has_room() {
-            cx.wake(&mut socket.writable);
-        }
-        if socket.closed && socket.send.is_empty() {
-            self.sockets.remove(id);
-        }
-        outgoing
+        packet.checksum = Checksum::Partial { start: 0, offset: udp::CHECKSUM_OFFSET as u16 };
+        Some(())
     }
 }
 
-/// Builds the packet in a slot of `out`; `false` if it can't be built.
-fn build(outgoing: Outgoing, out: &mut TxBatch) -> bool {
-    let Outgoing { payload, about } = outgoing;
-    let payload_len = payload.len();
-    let packet = out.slot();
-    packet.ip = about.ip;
-    packet.hop = about.hop;
-    packet.bound_nic = about.bound_nic;
-    packet.gso_size = about.gso_size;
-    packet.mark = about.mark;
-    packet.multicast_loop = about.multicast_loop;
-    let header = udp::Emit { src_port: about.src_port, dst_port: about.dst_port, payload_len };
-    let length = (udp::HEADER_LEN + payload_len) as u32;
-    // R8200-8.1-b, R768-b: whoever completes the checksum turns a zero into ones.
-    let pseudo = pseudo_header(about.ip.src, about.ip.dst, protocol::UDP, length);
-    let written = packet.push(payload).is_ok()
-        && packet.prepend(udp::HEADER_LEN).is_some_and(|out| header.write_partial(out, pseudo) > 0);
-    packet.checksum = Checksum::Partial { start: 0, offset: udp::CHECKSUM_OFFSET as u16 };
-    if !written {
-        out.cancel();
+impl Udp {
+    pub(crate) fn transmit(&mut self, cx: &mut TransportCx<'_>, out: &mut TxBatch, budget: usize) -> bool {
+        let Self { sockets, counters, .. } = self;
+        sockets.transmit(cx, budget, |outgoing| {
+            let count = outgoing.count() as u64;
+            match outgoing.build(out.slot()) {
+                Some(()) => counters.out_datagrams += count,
+                None => out.cancel(),
+            }
+        })
     }
-    written
 }

@@ -1,16 +1,15 @@
 //! The protocol as the host sees it: RFC 768.
 //!
-//! Invariants: `memory` is the sum of what all receive queues are charged; a socket with something to send stands in
-//! `round` exactly once (its `scheduled` flag).
+//! Invariant: `memory` is the sum of what all receive queues are charged.
 
-use crate::table::Table;
+use crate::socket::Socket;
 use crate::{UdpConfig, UdpCounters};
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use stack_core::{
     DeliveryError, DropReason, EndpointId, Endpoints, RxPacket, TransportCx, TransportProtocol, TxBatch,
     Unknown,
 };
+use stack_datagram::{Memory, Sockets};
 use stack_wire::{ip::protocol, udp};
 
 /// UDP with its sockets.
@@ -18,11 +17,9 @@ use stack_wire::{ip::protocol, udp};
 pub struct Udp {
     pub(crate) config: UdpConfig,
     pub(crate) counters: UdpCounters,
-    pub(crate) sockets: Table,
-    /// Who has something to send, in the order of their turns.
-    pub(crate) round: VecDeque<EndpointId>,
+    pub(crate) sockets: Sockets<Socket>,
     /// Bytes that all receive queues pin.
-    pub(crate) memory: usize,
+    pub(crate) memory: Memory,
     /// One for each interface, or for all.
     pub(crate) forwarders: Vec<EndpointId>,
 }
@@ -31,11 +28,10 @@ impl Udp {
     /// UDP without a socket.
     pub fn new(config: UdpConfig) -> Self {
         Self {
+            memory: Memory::new(config.memory_limit),
             config,
             counters: UdpCounters::default(),
-            sockets: Table::default(),
-            round: VecDeque::new(),
-            memory: 0,
+            sockets: Sockets::default(),
             forwarders: Vec::new(),
         }
     }
@@ -47,12 +43,12 @@ impl Udp {
 
     /// Sockets that exist, those included that are closed but have datagrams to send.
     pub fn socket_count(&self) -> usize {
-        self.sockets.len()
+        self.sockets.count()
     }
 
     /// Bytes of memory that received datagrams pin, all sockets together.
     pub fn queued_bytes(&self) -> usize {
-        self.memory
+        self.memory.used()
     }
 }
 

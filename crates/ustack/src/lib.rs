@@ -49,6 +49,7 @@
 //! shell      ustack                              you are here
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*
+//! parts      stack-datagram
 //! contract   stack-core
 //! ground     stack-packet  stack-wire  stack-group
 //! ```
