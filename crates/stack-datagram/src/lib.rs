@@ -80,7 +80,7 @@ mod tests;
 pub use address::{Peer, agree};
 pub use base::SocketBase;
 pub use copy_break::{keep, pinned, take_payload};
-pub use error::{as_error, lower_plateau, quote};
+pub use error::{as_error, believable_mtu, quote};
 pub use identity::{change_identity, give_back, take_port};
 pub use memory::Memory;
 pub use options::IpOptions;

@@ -62,33 +62,24 @@ impl IpOptions {
         if refused { Err(Error::BroadcastDisabled) } else { Ok(route) }
     }
 
-    /// The interface that a packet must leave by, because a wish or a zone chose it; `None` leaves that to the host.
-    pub fn bound_nic(&self, bound: Option<NicId>, peer: Peer, route: &CachedRoute) -> Option<NicId> {
-        let multicast_nic = self.multicast_nic.filter(|_| route.cast == Cast::Multicast);
-        bound.or(peer.zone).or(multicast_nic)
-    }
-
-    /// What is said about a packet to `dst` in its IP header.
-    pub fn ip(&self, route: &CachedRoute, dst: IpAddr, protocol: u8) -> IpMeta {
+    /// All that is said about a packet to `peer` by this route.
+    pub fn envelope(&self, bound: Option<NicId>, peer: Peer, route: &CachedRoute, protocol: u8) -> Envelope {
         let multicast = route.cast == Cast::Multicast;
-        IpMeta {
+        let multicast_nic = self.multicast_nic.filter(|_| multicast);
+        let ip = IpMeta {
             src: route.local,
-            dst,
+            dst: peer.ip,
             protocol,
             hop_limit: if multicast { self.multicast_hop_limit } else { self.hop_limit },
             traffic_class: self.traffic_class,
             dont_fragment: self.dont_fragment,
             flow_label: self.flow_label,
             cast: route.cast,
-        }
-    }
-
-    /// All that is said about a packet to `peer` by this route.
-    pub fn envelope(&self, bound: Option<NicId>, peer: Peer, route: &CachedRoute, protocol: u8) -> Envelope {
+        };
         Envelope {
-            ip: self.ip(route, peer.ip, protocol),
+            ip,
             hop: route.hop,
-            bound_nic: self.bound_nic(bound, peer, route),
+            bound_nic: bound.or(peer.zone).or(multicast_nic),
             mark: self.mark,
             multicast_loop: self.multicast_loop,
         }

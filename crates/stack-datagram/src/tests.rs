@@ -224,13 +224,14 @@ fn settings_decide_about_the_way_and_the_header() {
 
     let to = peer("10.0.0.1", None);
     let [one, many, all] = [Cast::Unicast, Cast::Multicast, Cast::Broadcast].map(|cast| route(to.ip, cast));
-    assert_eq!([one, many].map(|route| options.ip(&route, to.ip, 17).hop_limit), [9, 1]);
-    assert_eq!([one, many].map(|route| options.bound_nic(None, to, &route)), [None, Some(NicId(2))]);
+    let [to_one, to_many] = [one, many].map(|route| options.envelope(None, to, &route, 17));
+    assert_eq!([to_one.ip.hop_limit, to_many.ip.hop_limit], [9, 1]);
+    assert_eq!([to_one.bound_nic, to_many.bound_nic], [None, Some(NicId(2))]);
     assert_eq!(options.check(all), Err(Error::BroadcastDisabled));
     options.broadcast = true;
     assert_eq!(options.check(all), Ok(all));
 
     let mut packet = TxPacket::default();
-    options.envelope(None, to, &many, 17).write(&mut packet);
+    to_many.write(&mut packet);
     assert_eq!((packet.ip.hop_limit, packet.bound_nic, packet.multicast_loop), (1, Some(NicId(2)), true));
 }

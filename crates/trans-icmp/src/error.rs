@@ -2,15 +2,14 @@
 //!
 //! Each becomes a report that says what happened to which request and who says so: a traceroute reads nothing else.
 //! A connected socket has it as its pending error too, which the next call reports once.
-//! A path MTU is believed if the socket has sent a larger packet; anything below what every link must carry is raised
-//! to that, and where a router gives none, the next lower plateau is taken (RFC 1191 §7.1).
+//! A path MTU is believed if the socket has sent a larger packet.
 
 use crate::socket::Socket;
 use crate::{Family, Icmp};
 use bytes::Bytes;
 use core::net::SocketAddr;
 use stack_core::{DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, Instant, NicId, TransportCx};
-use stack_datagram::{Peer, as_error, lower_plateau, quote};
+use stack_datagram::{Peer, as_error, believable_mtu, quote};
 
 /// What became of an echo request.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,7 +46,7 @@ impl<F: Family> Icmp<F> {
             socket.route.forget();
             // Our own stack knows its links already.
             if let (Some(mtu), ErrorOrigin::Icmp { .. }) =
-                (believable_mtu::<F>(mtu, socket.largest_sent), error.origin)
+                (believable_mtu(error.remote, mtu, socket.largest_sent), error.origin)
             {
                 cx.host.lower_path_mtu(cx.now, error.remote, mtu);
             }
@@ -84,34 +83,4 @@ impl<F: Family> Icmp<F> {
 fn is_about(socket: &Socket, ident: u16, error: &DeliveryError) -> bool {
     socket.binding.is_some_and(|binding| binding.identity.local_port == ident)
         && socket.peer.is_none_or(|peer| peer.ip == error.remote)
-}
-
-/// The path MTU to remember; `None` if nothing larger was sent, so that the message can't be true.
-fn believable_mtu<F: Family>(mtu: u32, largest_sent: u32) -> Option<u32> {
-    if mtu == 0 {
-        // RFC 1191 §5: a router that does not know of path MTU discovery.
-        return lower_plateau(largest_sent).map(|plateau| plateau.max(F::MIN_MTU));
-    }
-    (mtu < largest_sent).then_some(mtu.max(F::MIN_MTU))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{V4, V6};
-
-    #[test]
-    fn path_mtus_that_can_be_true() {
-        for (mtu, sent, v4, v6) in [
-            (1400, 1500, Some(1400), Some(1400)),
-            (1500, 1500, None, None),
-            (20, 1500, Some(68), Some(1280)),
-            (0, 1500, Some(1492), Some(1492)),
-            (0, 1492, Some(1006), Some(1280)),
-            (0, 28, None, None),
-        ] {
-            assert_eq!(believable_mtu::<V4>(mtu, sent), v4, "{mtu} of {sent}");
-            assert_eq!(believable_mtu::<V6>(mtu, sent), v6, "{mtu} of {sent}");
-        }
-    }
 }

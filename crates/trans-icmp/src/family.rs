@@ -28,8 +28,6 @@ pub trait Family: sealed::Sealed + Debug + Send + 'static {
     const IP_HEADER_LEN: usize;
     /// Largest payload of an echo, in bytes.
     const MAX_PAYLOAD: usize;
-    /// What every link carries, in bytes.
-    const MIN_MTU: u32;
 
     /// The sum that the checksum of a message of `len` bytes begins with.
     fn pseudo_header(src: IpAddr, dst: IpAddr, len: usize) -> Sum;
@@ -54,8 +52,6 @@ impl Family for V4 {
     const ECHO_REPLY: u8 = icmpv4::kind::ECHO_REPLY;
     const IP_HEADER_LEN: usize = 20;
     const MAX_PAYLOAD: usize = 65_507;
-    /// RFC 791 §3.2.
-    const MIN_MTU: u32 = 68;
 
     fn pseudo_header(_: IpAddr, _: IpAddr, _: usize) -> Sum {
         Sum::new()
@@ -74,8 +70,6 @@ impl Family for V6 {
     const ECHO_REPLY: u8 = icmpv6::kind::ECHO_REPLY;
     const IP_HEADER_LEN: usize = 40;
     const MAX_PAYLOAD: usize = 65_527;
-    /// RFC 8200 §5.
-    const MIN_MTU: u32 = 1280;
 
     /// R8200-8.1-b.
     fn pseudo_header(src: IpAddr, dst: IpAddr, len: usize) -> Sum {

@@ -7,6 +7,8 @@ impl<F: Family> Icmp<F> {
     pub(crate) fn read_option(&self, id: EndpointId, name: OptionName) -> Result<SocketOption, Error> {
         let socket = self.sockets.open(id)?;
         match name {
+            OptionName::ReceiveBuffer => Ok(SocketOption::ReceiveBuffer(socket.base.receive.limit())),
+            OptionName::SendBuffer => Ok(SocketOption::SendBuffer(socket.base.send.limit())),
             OptionName::ReceiveErrors => Ok(SocketOption::ReceiveErrors(socket.reports.are_wanted())),
             name => socket.options.get(name),
         }

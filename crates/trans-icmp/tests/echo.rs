@@ -347,6 +347,9 @@ fn buffers_are_bounded<F: Case>() {
     let mut net = Net::<F>::new(IcmpConfig { memory_limit: 6000, ..IcmpConfig::default() });
     let (a, b) = (net.bound(1), net.bound(2));
     net.set(a, SocketOption::ReceiveBuffer(0)).unwrap();
+    net.set(a, SocketOption::SendBuffer(0)).unwrap();
+    assert_eq!(net.icmp.option(a, OptionName::ReceiveBuffer), Ok(SocketOption::ReceiveBuffer(4096)));
+    assert_eq!(net.icmp.option(a, OptionName::SendBuffer), Ok(SocketOption::SendBuffer(4096)));
     let empty = Net::<F>::reply(F::PEER, 1, 0, b"");
     let taken = (0..10_000).take_while(|_| net.deliver(a, empty.clone()).is_ok()).count();
     assert!((4..60).contains(&taken), "{taken} in the smallest buffer");

@@ -2,10 +2,8 @@
 
 use crate::Raw;
 use bytes::Bytes;
-use stack_core::{
-    Checksum, EndpointId, Error, Hop, IpMeta, Layer, LinkAddress, NicId, TransportCx, TxBatch, TxPacket,
-};
-use stack_datagram::Queue;
+use stack_core::{Checksum, EndpointId, Error, Layer, LinkAddress, NicId, TransportCx, TxBatch, TxPacket};
+use stack_datagram::{Envelope, Queue};
 use stack_wire::ethernet::EtherType;
 
 /// Headers are looked at by hooks and links, who find them at the front of a packet: so many bytes are copied there, for
@@ -17,42 +15,46 @@ const HEADERS: usize = 60;
 pub(crate) struct Outgoing {
     pub(crate) bytes: Bytes,
     pub(crate) way: Way,
-    pub(crate) bound_nic: Option<NicId>,
-    pub(crate) mark: u32,
 }
 
 /// Down to which layer the bytes reach, and what is said about them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
     /// A transport segment.
-    Segment { ip: IpMeta, hop: Hop, multicast_loop: bool },
+    Segment(Envelope),
     /// A packet with its network header, and where its transport header begins, if it has one.
-    Packet { ip: IpMeta, hop: Hop, multicast_loop: bool, transport: Option<u16> },
+    Packet { envelope: Envelope, transport: Option<u16> },
     /// What a frame carries.
-    Frame { dst: LinkAddress, src: LinkAddress, ether_type: u16 },
+    Frame { nic: NicId, mark: u32, header: FrameHeader },
+}
+
+/// The header of a frame, as far as the link has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameHeader {
+    pub(crate) dst: LinkAddress,
+    pub(crate) src: LinkAddress,
+    pub(crate) ether_type: u16,
 }
 
 impl Outgoing {
     fn build(self, packet: &mut TxPacket) -> Option<()> {
         let len = self.bytes.len();
-        packet.bound_nic = self.bound_nic;
-        packet.mark = self.mark;
         packet.checksum = Checksum::Unverified;
         packet.push(self.bytes).ok()?;
         match self.way {
-            Way::Segment { ip, hop, multicast_loop } => {
-                (packet.ip, packet.hop, packet.multicast_loop) = (ip, hop, multicast_loop);
+            Way::Segment(envelope) => {
+                envelope.write(packet);
                 packet.pull_up(len.min(HEADERS))
             }
-            Way::Packet { ip, hop, multicast_loop, transport } => {
-                (packet.ip, packet.hop, packet.multicast_loop) = (ip, hop, multicast_loop);
+            Way::Packet { envelope, transport } => {
+                envelope.write(packet);
                 packet.layer = Layer::Network;
-                packet.ether_type = if ip.dst.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
+                packet.ether_type = if envelope.ip.dst.is_ipv4() { EtherType::IPV4 } else { EtherType::IPV6 };
                 packet.network_len = transport.unwrap_or(0);
                 packet.pull_up(len.min(2 * HEADERS))
             }
-            Way::Frame { dst, src, ether_type } => {
-                packet.layer = Layer::Link;
+            Way::Frame { nic, mark, header: FrameHeader { dst, src, ether_type } } => {
+                (packet.layer, packet.bound_nic, packet.mark) = (Layer::Link, Some(nic), mark);
                 (packet.link_dst, packet.link_src, packet.ether_type) = (dst, src, ether_type);
                 packet.pull_up(len.min(HEADERS))
             }

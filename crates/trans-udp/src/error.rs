@@ -2,8 +2,7 @@
 //!
 //! A connected socket has one pending error, the newest, which the next call reports once. A socket that asked for it
 //! (`IP_RECVERR`) has a queue of reports as well, connected or not: what happened, to which datagram, who says so.
-//! A path MTU is believed if the quoted datagram really was larger; anything below what every link must carry is
-//! raised to that, and where a router gives none, the next lower plateau is taken (RFC 1191 §7.1).
+//! A path MTU is believed if the quoted datagram really was larger.
 
 use crate::Udp;
 use bytes::Bytes;
@@ -11,13 +10,8 @@ use core::net::{IpAddr, SocketAddr};
 use stack_core::{
     DeliveryError, EndpointId, Error, ErrorKind, ErrorOrigin, Families, Instant, NicId, TransportCx,
 };
-use stack_datagram::{Peer, as_error, lower_plateau, quote};
+use stack_datagram::{Peer, as_error, believable_mtu, quote};
 use stack_wire::udp;
-
-/// RFC 791 §3.2: what every IPv4 link carries.
-const MIN_MTU_V4: u32 = 68;
-/// RFC 8200 §5: what every IPv6 link carries.
-const MIN_MTU_V6: u32 = 1280;
 
 /// What became of a datagram that was sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,6 +57,11 @@ impl<'a> Quoted<'a> {
         let [_, _, d0, d1, l0, l1, _, _] = *header;
         Some(Self { dst_port: u16::from_be_bytes([d0, d1]), length: u16::from_be_bytes([l0, l1]), payload })
     }
+
+    /// Bytes of the packet that it was in, without options.
+    fn packet_len(&self, remote: IpAddr) -> u32 {
+        u32::from(self.length) + if remote.is_ipv4() { 20 } else { 40 }
+    }
 }
 
 impl Udp {
@@ -78,7 +77,7 @@ impl Udp {
             socket.route.forget();
             // Our own stack knows its links already.
             if let (Some(mtu), ErrorOrigin::Icmp { .. }) =
-                (believable_mtu(error.remote, mtu, quoted.length), error.origin)
+                (believable_mtu(error.remote, mtu, quoted.packet_len(error.remote)), error.origin)
             {
                 cx.host.lower_path_mtu(cx.now, error.remote, mtu);
             }
@@ -104,45 +103,5 @@ impl Udp {
     /// [`Error::WouldBlock`] if there is none, [`Error::UnknownEndpoint`].
     pub fn recv_report(&mut self, id: EndpointId) -> Result<DeliveryReport, Error> {
         self.sockets.open_mut(id)?.reports.take()
-    }
-}
-
-/// The path MTU to remember; `None` if the datagram was not larger, so that the message can't be true.
-fn believable_mtu(remote: IpAddr, mtu: u32, udp_length: u16) -> Option<u32> {
-    let (header_len, floor) = match remote {
-        IpAddr::V4(_) => (20, MIN_MTU_V4),
-        IpAddr::V6(_) => (40, MIN_MTU_V6),
-    };
-    let sent = u32::from(udp_length) + header_len;
-    if mtu == 0 && remote.is_ipv4() {
-        // RFC 1191 §5: a router that does not know of path MTU discovery.
-        return lower_plateau(sent);
-    }
-    (mtu < sent).then_some(mtu.max(floor))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // R8201-4-a, R8201-4-c, R1191-5-a, R1191-3-b
-    #[test]
-    fn path_mtus_that_can_be_true() {
-        let (v4, v6) = ("10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
-        for (remote, mtu, length, believed) in [
-            (v4, 1400, 1480, Some(1400)),
-            (v4, 1500, 1480, None),
-            (v4, 1499, 1480, Some(1499)),
-            (v4, 20, 1480, Some(68)),
-            (v4, 0, 1480, Some(1492)),
-            (v4, 0, 1472, Some(1006)),
-            (v4, 0, 8, None),
-            (v6, 1400, 1460, Some(1400)),
-            (v6, 1500, 1460, None),
-            (v6, 600, 1460, Some(1280)),
-            (v6, 0, 1460, Some(1280)),
-        ] {
-            assert_eq!(believable_mtu(remote, mtu, length), believed, "{remote} {mtu} {length}");
-        }
     }
 }

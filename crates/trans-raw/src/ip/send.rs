@@ -6,10 +6,10 @@
 use super::{IpSocket, checksum, header};
 use crate::Raw;
 use crate::transmit::{Outgoing, Way};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use core::net::SocketAddr;
 use stack_core::{CachedRoute, EndpointId, Error, Families, IpMeta, NicId, TransportCx};
-use stack_datagram::{IpOptions, Peer};
+use stack_datagram::{Envelope, IpOptions, Peer};
 
 /// Largest payload of an IPv4 packet without options, in bytes.
 const MAX_PAYLOAD_V4: usize = 65_515;
@@ -44,14 +44,14 @@ impl Raw {
             None => ip.peer.ok_or(Error::DestinationRequired)?,
         };
         let route = ip.route_to(cx, options, peer)?;
-        let (bytes, way) = if ip.header_included {
-            ip.packet(cx, options, &route, peer, bytes)?
+        let envelope = options.envelope(ip.bound_nic(options), peer, &route, ip.protocol);
+        let outgoing = if ip.header_included {
+            packet(cx, envelope, &route, bytes)?
         } else {
-            ip.segment(options, &route, peer, bytes)?
+            ip.segment(envelope, &route, bytes)?
         };
-        let bound_nic = options.bound_nic(ip.bound_nic(options), peer, &route);
-        let (len, mark) = (bytes.len(), options.mark);
-        self.enqueue(id, Outgoing { bytes, way, bound_nic, mark });
+        let len = outgoing.bytes.len();
+        self.enqueue(id, outgoing);
         Ok(len)
     }
 }
@@ -74,58 +74,45 @@ impl IpSocket {
         options.check(cx.host.route(&query)?)
     }
 
-    fn segment(
-        &self,
-        options: &IpOptions,
-        route: &CachedRoute,
-        peer: Peer,
-        bytes: &[u8],
-    ) -> Result<(Bytes, Way), Error> {
+    /// The transport segment that an application wrote.
+    fn segment(&self, envelope: Envelope, route: &CachedRoute, bytes: &[u8]) -> Result<Outgoing, Error> {
         let (most, header_len) =
             if self.families == Families::V4 { (MAX_PAYLOAD_V4, 20) } else { (MAX_PAYLOAD_V6, 40) };
-        let fits = !options.dont_fragment || bytes.len() + header_len <= route.mtu as usize;
+        let ip = envelope.ip;
+        let fits = !ip.dont_fragment || bytes.len() + header_len <= route.mtu as usize;
         if bytes.len() > most || !fits {
             return Err(Error::MessageTooLarge);
         }
         let mut bytes = BytesMut::from(bytes);
         if let Some(offset) = self.checksum_at() {
-            checksum::write(&mut bytes, offset, (route.local, peer.ip), self.protocol)
+            checksum::write(&mut bytes, offset, (ip.src, ip.dst), self.protocol)
                 .ok_or(Error::InvalidArgument)?;
         }
-        let ip = options.ip(route, peer.ip, self.protocol);
-        let way = Way::Segment { ip, hop: route.hop, multicast_loop: options.multicast_loop };
-        Ok((bytes.freeze(), way))
+        Ok(Outgoing { bytes: bytes.freeze(), way: Way::Segment(envelope) })
     }
+}
 
-    fn packet(
-        &self,
-        cx: &mut TransportCx<'_>,
-        options: &IpOptions,
-        route: &CachedRoute,
-        peer: Peer,
-        bytes: &[u8],
-    ) -> Result<(Bytes, Way), Error> {
-        let mut bytes = BytesMut::from(bytes);
-        let written = header::complete(&mut bytes, route.local, || cx.host.random() as u16)?;
-        if bytes.len() > route.link_mtu as usize {
-            return Err(Error::MessageTooLarge);
-        }
-        let ip = IpMeta {
-            src: written.src,
-            dst: peer.ip,
-            protocol: written.protocol,
-            hop_limit: written.hop_limit,
-            traffic_class: written.traffic_class,
-            dont_fragment: written.dont_fragment,
-            flow_label: written.flow_label,
-            cast: route.cast,
-        };
-        let way = Way::Packet {
-            ip,
-            hop: route.hop,
-            multicast_loop: options.multicast_loop,
-            transport: written.transport,
-        };
-        Ok((bytes.freeze(), way))
+/// The packet that an application wrote. Its header decides, not the settings of the socket.
+fn packet(
+    cx: &mut TransportCx<'_>,
+    envelope: Envelope,
+    route: &CachedRoute,
+    bytes: &[u8],
+) -> Result<Outgoing, Error> {
+    let mut bytes = BytesMut::from(bytes);
+    let written = header::complete(&mut bytes, route.local, || cx.host.random() as u16)?;
+    if bytes.len() > route.link_mtu as usize {
+        return Err(Error::MessageTooLarge);
     }
+    let ip = IpMeta {
+        src: written.src,
+        protocol: written.protocol,
+        hop_limit: written.hop_limit,
+        traffic_class: written.traffic_class,
+        dont_fragment: written.dont_fragment,
+        flow_label: written.flow_label,
+        ..envelope.ip
+    };
+    let way = Way::Packet { envelope: Envelope { ip, ..envelope }, transport: written.transport };
+    Ok(Outgoing { bytes: bytes.freeze(), way })
 }

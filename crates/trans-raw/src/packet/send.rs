@@ -2,7 +2,7 @@
 
 use super::{EtherTypes, PacketMode, has_header};
 use crate::Raw;
-use crate::transmit::{Outgoing, Way};
+use crate::transmit::{FrameHeader, Outgoing, Way};
 use bytes::Bytes;
 use stack_core::{EndpointId, Error, LinkAddress, NicId, TransportCx};
 use stack_wire::ethernet::{self, HEADER_LEN};
@@ -37,37 +37,32 @@ impl Raw {
         let (packet, options) = self.sockets.open_mut(id)?.packet_mut()?;
         let bound = to.nic.or(options.nic).ok_or(Error::DestinationRequired)?;
         let nic = cx.host.nic(bound).ok_or(Error::UnknownNic)?;
-        let (way, payload) = if packet.mode == PacketMode::Raw && has_header(&nic) {
+        let (header, payload) = if packet.mode == PacketMode::Raw && has_header(&nic) {
             read_header(bytes)?
         } else {
             let ether_type = match packet.takes {
                 EtherTypes::One(ether_type) => to.ether_type.unwrap_or(ether_type),
                 _ => to.ether_type.or(ip_version(bytes)).ok_or(Error::DestinationRequired)?,
             };
-            (Way::Frame { dst: to.destination, src: LinkAddress::UNSPECIFIED, ether_type }, bytes)
+            (FrameHeader { dst: to.destination, src: LinkAddress::UNSPECIFIED, ether_type }, bytes)
         };
         if payload.len() > nic.capabilities.mtu as usize {
             return Err(Error::MessageTooLarge);
         }
-        let outgoing = Outgoing {
-            bytes: Bytes::copy_from_slice(payload),
-            way,
-            bound_nic: Some(bound),
-            mark: options.mark,
-        };
-        self.enqueue(id, outgoing);
+        let way = Way::Frame { nic: bound, mark: options.mark, header };
+        self.enqueue(id, Outgoing { bytes: Bytes::copy_from_slice(payload), way });
         Ok(bytes.len())
     }
 }
 
-fn read_header(frame: &[u8]) -> Result<(Way, &[u8]), Error> {
-    let (header, _) = ethernet::parse(frame).map_err(|_| Error::InvalidArgument)?;
-    let way = Way::Frame {
-        dst: LinkAddress(header.dst().0),
-        src: LinkAddress(header.src().0),
-        ether_type: header.ether_type(),
+fn read_header(frame: &[u8]) -> Result<(FrameHeader, &[u8]), Error> {
+    let (read, _) = ethernet::parse(frame).map_err(|_| Error::InvalidArgument)?;
+    let header = FrameHeader {
+        dst: LinkAddress(read.dst().0),
+        src: LinkAddress(read.src().0),
+        ether_type: read.ether_type(),
     };
-    Ok((way, frame.get(HEADER_LEN..).ok_or(Error::InvalidArgument)?))
+    Ok((header, frame.get(HEADER_LEN..).ok_or(Error::InvalidArgument)?))
 }
 
 /// On links without a header the packet says itself what it is.
