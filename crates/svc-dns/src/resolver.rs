@@ -153,12 +153,16 @@ impl Resolver {
     /// # Errors
     /// Why there is none.
     pub async fn lookup_name(&self, address: IpAddr) -> Result<Vec<Name>, LookupError> {
-        let records = self.lookup(&reverse_name(address).to_string(), RecordType::PTR).await?;
-        let named = records.into_iter().filter_map(|record| match record.data {
-            RData::PTR(name) => Some(name.0),
-            _ => None,
-        });
-        Ok(named.collect())
+        Ok(names(self.lookup(&reverse_name(address).to_string(), RecordType::PTR).await?))
+    }
+
+    /// Whether the hosts on the link are asked for a name, or for the names of an address, and not the servers.
+    ///
+    /// # Errors
+    /// It is no name.
+    pub fn asks_link(&self, name: &str) -> Result<bool, LookupError> {
+        let name = name.parse().map_or_else(|_| parse(name), |address| Ok(reverse_name(address)))?;
+        Ok(self.on_link(&name).is_some())
     }
 
     /// The records of a kind that a name has, aliases on the way to them included.
@@ -250,6 +254,15 @@ enum Known {
 /// (RFC 1035 §3.5, RFC 3596 §2.5).
 pub fn reverse_name(address: IpAddr) -> Name {
     Name::from(address)
+}
+
+/// What PTR records point at.
+pub(crate) fn names(records: Vec<Record>) -> Vec<Name> {
+    let named = records.into_iter().filter_map(|record| match record.data {
+        RData::PTR(name) => Some(name.0),
+        _ => None,
+    });
+    named.collect()
 }
 
 pub(crate) fn parse(name: &str) -> Result<Name, LookupError> {

@@ -4,7 +4,7 @@
 //! system's resolver (`host.rs`).
 
 use crate::device::{Device, DeviceArgs};
-use crate::failure::{Outcome, say};
+use crate::failure::{Failure, Outcome, say};
 use crate::host::FamilyArgs;
 use crate::{stop, units};
 use clap::Args;
@@ -13,9 +13,9 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 use svc_dns::mdns::{Mdns, MdnsConfig};
-use svc_dns::{LookupError, RecordType, Resolver, ResolverConfig};
+use svc_dns::{LookupError, Name, RecordType, Resolver, ResolverConfig};
 use tokio::time::{Instant, sleep, timeout};
-use ustack::AddressState;
+use ustack::{AddressState, Stack};
 
 /// How long a router may take to name a server: three solicitations (RFC 4861 §10) and the delay of an answer.
 const ROUTERS: Duration = Duration::from_secs(12);
@@ -83,41 +83,57 @@ enum Found {
     Names(Vec<String>),
 }
 
-async fn look_up(args: &ResolveArgs, resolver: &Resolver) -> Outcome<Found> {
-    let address: Option<IpAddr> = args.name.parse().ok();
-    let on_link = args.mdns || is_local(&args.name);
-    if resolver.servers().is_empty() && !on_link {
-        learn(resolver).await?;
+impl Found {
+    fn names(names: &[Name]) -> Self {
+        Self::Names(names.iter().map(ToString::to_string).collect())
     }
-    let found = match address {
-        Some(address) => resolver
-            .lookup_name(address)
-            .await
-            .map(|names| Found::Names(names.iter().map(|name| name.to_string()).collect())),
-        None => addresses(args, resolver).await.map(Found::Addresses),
-    };
-    found.map_err(|error| error.to_string().into())
 }
 
-async fn addresses(args: &ResolveArgs, resolver: &Resolver) -> Result<Vec<IpAddr>, LookupError> {
-    let name = &args.name;
-    if args.mdns {
-        let config = MdnsConfig { wait: args.wait, ..MdnsConfig::default() };
-        let found = Mdns::new(resolver.stack(), config).lookup_ip(name).await?;
-        let mut addresses: Vec<IpAddr> = found.iter().map(|address| address.ip()).collect();
-        addresses.retain(|address| args.family.admits(address));
-        if addresses.is_empty() {
-            let wanted = "address of this family".to_owned();
-            return Err(LookupError::NoRecords { name: name.clone(), wanted });
+async fn look_up(args: &ResolveArgs, resolver: &Resolver) -> Outcome<Found> {
+    let found = if args.mdns {
+        on_link(args, resolver.stack()).await
+    } else {
+        if resolver.servers().is_empty() && !resolver.asks_link(&args.name).map_err(told)? {
+            learn(resolver).await?;
         }
-        resolver.stack().order_destinations(&mut addresses);
-        return Ok(addresses);
+        anywhere(args, resolver).await
+    };
+    found.map_err(told)
+}
+
+fn told(error: LookupError) -> Failure {
+    error.to_string().into()
+}
+
+/// At the name servers, or on the link what belongs there.
+async fn anywhere(args: &ResolveArgs, resolver: &Resolver) -> Result<Found, LookupError> {
+    let name = &args.name;
+    if let Ok(address) = name.parse() {
+        return resolver.lookup_name(address).await.map(|names| Found::names(&names));
     }
-    match args.family.only() {
+    let found = match args.family.only() {
         Some(RecordType::A) => resolver.lookup_ipv4(name).await,
         Some(_) => resolver.lookup_ipv6(name).await,
         None => resolver.lookup_ip(name).await,
+    };
+    found.map(Found::Addresses)
+}
+
+/// On the link, whatever the name.
+async fn on_link(args: &ResolveArgs, stack: &Stack) -> Result<Found, LookupError> {
+    let (name, mdns) =
+        (&args.name, Mdns::new(stack, MdnsConfig { wait: args.wait, ..MdnsConfig::default() }));
+    if let Ok(address) = name.parse() {
+        return mdns.lookup_name(address).await.map(|names| Found::names(&names));
     }
+    let found = match args.family.only() {
+        Some(RecordType::A) => mdns.lookup_ipv4(name).await,
+        Some(_) => mdns.lookup_ipv6(name).await,
+        None => mdns.lookup_ip(name).await,
+    };
+    let mut addresses: Vec<IpAddr> = found?.iter().map(|address| address.ip()).collect();
+    stack.order_destinations(&mut addresses);
+    Ok(Found::Addresses(addresses))
 }
 
 /// Waits until a router has named a server, and we have an address to ask it from.
@@ -142,11 +158,6 @@ async fn learn(resolver: &Resolver) -> Outcome {
             .to_owned()
             .into()
     })
-}
-
-/// Whether the resolver asks the link for it (RFC 6762 §3).
-fn is_local(name: &str) -> bool {
-    name.trim_end_matches('.').to_ascii_lowercase().ends_with(".local")
 }
 
 fn show(args: &ResolveArgs, resolver: &Resolver, found: &Found, took: Duration) -> Outcome {

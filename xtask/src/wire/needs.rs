@@ -26,6 +26,7 @@ pub(crate) const BRIDGE: Need = Need::Program("bridge", "iproute2");
 pub(crate) const PING: Need = Need::Program("ping", "iputils-ping");
 pub(crate) const RADVD: Need = Need::Program("radvd", "radvd");
 pub(crate) const DNSMASQ: Need = Need::Program("dnsmasq", "dnsmasq-base");
+pub(crate) const AVAHI: Need = Need::Program("avahi-daemon", "avahi-daemon");
 pub(crate) const CURL: Need = Need::Program("curl", "curl");
 pub(crate) const NC: Need = Need::Program("nc", "netcat-openbsd");
 pub(crate) const NSTAT: Need = Need::Program("nstat", "iproute2");

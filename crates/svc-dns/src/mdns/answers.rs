@@ -67,6 +67,11 @@ impl Answers {
         self.answers.len() > before
     }
 
+    /// Whether there is an answer of each kind.
+    pub(super) fn cover(&self, kinds: &[RecordType]) -> bool {
+        kinds.iter().all(|kind| self.answers.iter().any(|record| matches(*kind, record.record_type())))
+    }
+
     fn add(&mut self, record: Record, nic: NicId, room: usize) {
         let mut others = self.answers.iter().zip(&self.nics);
         if self.has_room(room) && !others.any(|(other, at)| same(other, &record) && *at == nic) {

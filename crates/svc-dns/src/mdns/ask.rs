@@ -1,7 +1,7 @@
 //! How the question gets on the links, and how long answers are waited for.
 
 use super::answers::{Answers, Origin, PORT, Question};
-use super::{Mdns, MdnsConfig};
+use super::{Mdns, MdnsConfig, is_reverse};
 use crate::error::LookupError;
 use futures_util::stream::{self, Stream, StreamExt};
 use hickory_proto::ProtoError;
@@ -10,6 +10,7 @@ use hickory_proto::rr::{Name, RecordType};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::pin::Pin;
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use ustack::contract::Medium;
 use ustack::tokio::UdpSocket;
@@ -22,6 +23,9 @@ const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 const HOP_LIMIT: u8 = 255;
 /// Packets that are looked at for one question, answers or not.
 const PACKETS: usize = 1024;
+/// How long after the first answer others may come to a question of several kinds: the longest that a responder may wait
+/// (RFC 6762 §6).
+const LAGGARDS: Duration = Duration::from_millis(120);
 /// Interfaces on which one question is asked.
 const LINKS: usize = 16;
 
@@ -64,7 +68,9 @@ impl Asker {
 }
 
 impl Mdns {
-    /// Asks, and asks again, until the time is over or a name that is unique has its answer.
+    /// Asks, and asks again, until the time is over or a name that is unique has its answers: those of all kinds, or the
+    /// first and what comes soon after it, for a host may have addresses of one family only, and tells those of each family
+    /// by itself.
     pub(super) async fn ask(&self, name: &Name, kinds: &[RecordType]) -> Result<Answers, LookupError> {
         let unreachable = |error: &dyn std::fmt::Display| LookupError::Unreachable {
             name: name.to_string(),
@@ -80,15 +86,21 @@ impl Mdns {
             askers.iter().map(|asker| Box::pin(asker.heard()) as _).collect();
         let mut heard = stream::select_all(heard).take(PACKETS);
         let mut answers = Answers::default();
-        let is_unique = kinds.iter().all(|kind| kind.is_ip_addr());
-        for until in self.config.rounds() {
+        let is_unique = kinds.iter().all(|kind| kind.is_ip_addr()) || is_reverse(name);
+        for mut until in self.config.rounds() {
             let sent = send(&askers, &packet).await;
             sent.map_err(|error| unreachable(&error))?;
             while let Ok(Some((nic, from, packet))) = timeout_at(until, heard.next()).await {
                 let origin = Origin { from, nic, on_link: is_on_link(&self.stack, nic, from.ip()) };
                 if answers.take(&question, &origin, &packet, self.config.records) && is_unique {
+                    until = until.min(Instant::now() + LAGGARDS);
+                }
+                if is_unique && answers.cover(kinds) {
                     return Ok(answers);
                 }
+            }
+            if is_unique && !answers.answers.is_empty() {
+                break;
             }
         }
         Ok(answers)

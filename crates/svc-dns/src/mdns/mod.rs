@@ -16,7 +16,7 @@ mod ask;
 pub use answers::Answers;
 
 use crate::error::LookupError;
-use crate::resolver::parse;
+use crate::resolver::{names, parse, reverse_name};
 use hickory_proto::rr::{Name, RecordType};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
@@ -25,8 +25,8 @@ use ustack::{NicId, Stack};
 /// How the link is asked.
 #[derive(Clone, Debug)]
 pub struct MdnsConfig {
-    /// How long answers are waited for: all of it for a type of service, which many may offer; until the first responder
-    /// has answered for a host, whose name is unique. Default: 3 s, so that each of three queries has a second.
+    /// How long answers are waited for: all of it for a type of service, which many may offer; until there is an answer, and
+    /// a moment for those that come with it, for a host or an address, which are unique. Default: 3 s, so that each of three queries has a second.
     pub wait: Duration,
     /// From one query to the next, doubled each time, at least. Default: 1 s (RFC 6762 §5.2).
     pub interval: Duration,
@@ -60,6 +60,31 @@ impl Mdns {
     /// Nobody answered, or the question could not be asked.
     pub async fn lookup_ip(&self, name: &str) -> Result<Vec<SocketAddr>, LookupError> {
         self.addresses(name, &[RecordType::AAAA, RecordType::A]).await
+    }
+
+    /// As [`lookup_ip`](Self::lookup_ip), of IPv4 alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn lookup_ipv4(&self, name: &str) -> Result<Vec<SocketAddr>, LookupError> {
+        self.lookup_family(name, RecordType::A).await
+    }
+
+    /// As [`lookup_ip`](Self::lookup_ip), of IPv6 alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn lookup_ipv6(&self, name: &str) -> Result<Vec<SocketAddr>, LookupError> {
+        self.lookup_family(name, RecordType::AAAA).await
+    }
+
+    /// The names of an address, of the link or not.
+    ///
+    /// # Errors
+    /// As [`lookup_ip`](Self::lookup_ip).
+    pub async fn lookup_name(&self, address: IpAddr) -> Result<Vec<Name>, LookupError> {
+        let answers = self.query(&reverse_name(address).to_string(), &[RecordType::PTR]).await?;
+        Ok(names(answers.answers))
     }
 
     pub(crate) async fn lookup_family(
@@ -104,15 +129,21 @@ impl Mdns {
 
 /// Whether a name is one that the link knows, or the reverse name of an address of the link. R6762-3-a, R6762-4-a
 pub(crate) fn is_local(name: &Name) -> bool {
-    let ends_in = |zone: &[&[u8]]| {
-        let labels: Vec<&[u8]> = name.iter().collect();
-        labels.len() >= zone.len()
-            && labels[labels.len() - zone.len()..].iter().zip(zone).all(|(a, b)| a.eq_ignore_ascii_case(b))
-    };
     let link_local_v6 = [&b"8"[..], b"9", b"a", b"b"];
-    ends_in(&[b"local"])
-        || ends_in(&[b"254", b"169", b"in-addr", b"arpa"])
-        || link_local_v6.iter().any(|nibble| ends_in(&[nibble, b"e", b"f", b"ip6", b"arpa"]))
+    ends_in(name, &[b"local"])
+        || ends_in(name, &[b"254", b"169", b"in-addr", b"arpa"])
+        || link_local_v6.iter().any(|nibble| ends_in(name, &[nibble, b"e", b"f", b"ip6", b"arpa"]))
+}
+
+/// Whether a name is the reverse name of an address.
+fn is_reverse(name: &Name) -> bool {
+    ends_in(name, &[b"in-addr", b"arpa"]) || ends_in(name, &[b"ip6", b"arpa"])
+}
+
+fn ends_in(name: &Name, zone: &[&[u8]]) -> bool {
+    let labels: Vec<&[u8]> = name.iter().collect();
+    labels.len() >= zone.len()
+        && labels[labels.len() - zone.len()..].iter().zip(zone).all(|(a, b)| a.eq_ignore_ascii_case(b))
 }
 
 fn fully_qualified(name: &str) -> Result<Name, LookupError> {

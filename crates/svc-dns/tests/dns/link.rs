@@ -32,8 +32,9 @@ type Heard = Arc<Mutex<Vec<(Message, SocketAddr)>>>;
 /// Answers each query of this family as RFC 6762 §6.7 says, with what `says` makes of it, from `port`.
 async fn respond(stack: &Stack, group: &str, port: u16, says: fn(&Message) -> Vec<Record>) -> Heard {
     let group: IpAddr = group.parse().unwrap();
-    let any = if group.is_ipv4() { "0.0.0.0" } else { "::" };
-    let socket = UdpSocket::bind(stack, (any, PORT)).await.unwrap();
+    let any: IpAddr = if group.is_ipv4() { "0.0.0.0" } else { "::" }.parse().unwrap();
+    let alone: &[SocketOption] = if group.is_ipv4() { &[] } else { &[SocketOption::V6Only(true)] };
+    let socket = UdpSocket::bind_with(stack, (any, PORT), alone).unwrap();
     socket.set_option(SocketOption::JoinGroup(group, Some(NicId(1)))).unwrap();
     let other = UdpSocket::bind(stack, (any, if port == PORT { 0 } else { port })).await.unwrap();
     let heard = Heard::default();
@@ -79,10 +80,60 @@ async fn a_host_of_the_link_is_found_over_each_family() {
 }
 
 #[tokio::test]
+async fn one_family_is_asked_for_alone() {
+    let (client, server) = stacks();
+    let heard = respond(&server, V4, PORT, host_addresses).await;
+    let mdns = Mdns::new(&client, quick());
+    assert_eq!(mdns.lookup_ipv4("printer.local").await.unwrap(), ["10.0.0.1:0".parse().unwrap()]);
+    assert_eq!(mdns.lookup_ipv6("printer.local").await.unwrap(), ["[fe80::1%1]:0".parse().unwrap()]);
+    let asked = |index: usize| heard.lock().unwrap()[index].0.queries[0].query_type();
+    assert_eq!([asked(0), asked(1)], [RecordType::A, RecordType::AAAA]);
+}
+
+fn addresses_of(question: &Message, kind: RecordType) -> Vec<Record> {
+    host_addresses(question).into_iter().filter(|record| record.record_type() == kind).collect()
+}
+
+/// As responders do that tell of each family over itself.
+#[tokio::test]
+async fn addresses_of_both_families_are_waited_for_a_moment() {
+    let (client, server) = stacks();
+    respond(&server, V6, PORT, |question| addresses_of(question, RecordType::AAAA)).await;
+    let mdns = Mdns::new(&client, quick());
+    let start = Instant::now();
+    assert_eq!(mdns.lookup_ip("printer.local").await.unwrap(), ["[fe80::1%1]:0".parse().unwrap()]);
+    assert!(start.elapsed() < quick().interval, "asked once");
+    respond(&server, V4, PORT, |question| addresses_of(question, RecordType::A)).await;
+    let mut found = mdns.lookup_ip("printer.local").await.unwrap();
+    found.sort();
+    assert_eq!(found, ["10.0.0.1:0".parse().unwrap(), "[fe80::1%1]:0".parse().unwrap()]);
+}
+
+#[tokio::test]
+async fn an_address_is_unique_as_a_host_is() {
+    let (client, server) = stacks();
+    let named = |question: &Message| {
+        let data = RData::PTR(PTR(name("printer.local.")));
+        vec![Record::from_rdata(question.queries[0].name().clone(), 10, data)]
+    };
+    let heard = respond(&server, V4, PORT, named).await;
+    let start = Instant::now();
+    let mdns = Mdns::new(&client, quick());
+    assert_eq!(mdns.lookup_name("10.0.0.1".parse().unwrap()).await.unwrap(), [name("printer.local.")]);
+    assert!(start.elapsed() < quick().wait, "the first answer is enough");
+    assert_eq!(heard.lock().unwrap()[0].0.queries[0].name().to_string(), "1.0.0.10.in-addr.arpa.");
+}
+
+#[tokio::test]
 async fn the_resolver_asks_the_link_for_what_is_below_local() {
     let (client, server) = stacks();
     respond(&server, V4, PORT, host_addresses).await;
     let resolver = resolver(&client, &[]);
+    for (asked, link) in
+        [("printer.local", true), ("169.254.7.7", true), ("fe80::7", true), ("10.0.0.1", false)]
+    {
+        assert_eq!(resolver.asks_link(asked).unwrap(), link, "{asked}");
+    }
     assert_eq!(resolver.lookup_ipv4("printer.local").await.unwrap(), [IpAddr::from([10, 0, 0, 1])]);
 }
 

@@ -23,8 +23,8 @@ use super::Outcome;
 use super::family::Family;
 use super::lab::Lab;
 use super::needs::{
-    BRIDGE, CURL, DNSMASQ, ETHTOOL, IPERF3, NC, NSTAT, Need, PING, RADVD, SETPRIV, SHA256SUM, TRACEROUTE,
-    TSHARK, UNSHARE,
+    AVAHI, BRIDGE, CURL, DNSMASQ, ETHTOOL, IPERF3, NC, NSTAT, Need, PING, RADVD, SETPRIV, SHA256SUM,
+    TRACEROUTE, TSHARK, UNSHARE,
 };
 
 /// One thing that has to work on the wire.
@@ -213,6 +213,15 @@ const SCENARIOS: &[Scenario] = &[
         over_ipv6: &[],
         limit: Duration::from_secs(60),
         run: names::advertised,
+    },
+    Scenario {
+        name: "multicast-names",
+        about: "ustack resolve --mdns with avahi: both families, each alone, the names of addresses, nobody there",
+        needs: &[AVAHI, TSHARK, UNSHARE],
+        modes: &[Mode::TapPlain],
+        over_ipv6: &[],
+        limit: Duration::from_secs(90),
+        run: names::on_link,
     },
     Scenario {
         name: "groups",

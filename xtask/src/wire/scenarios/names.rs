@@ -1,5 +1,5 @@
 //! `ustack resolve` and `ustack serve --dhcp`, with dnsmasq as name server, as the router that advertises it, and as the
-//! server of addresses.
+//! server of addresses, and with avahi as a host that answers for itself.
 
 use std::fs;
 use std::time::Duration;
@@ -91,6 +91,53 @@ pub(crate) fn dhcp(lab: &Lab) -> Outcome {
     capture::check(lab, &capture)
 }
 
+/// On a link where a host answers for itself: both families, each alone, and the names of its addresses.
+pub(crate) fn on_link(lab: &Lab) -> Outcome {
+    lab.namespace.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tap"])?;
+    lab.namespace.ip(&["address", "add", "10.66.0.1/24", "dev", DEVICE])?;
+    lab.namespace.ip(&["-6", "address", "add", "fd66::1/64", "dev", DEVICE, "nodad"])?;
+    lab.namespace.ip(&["link", "set", DEVICE, "up"])?;
+    let avahi = avahi(lab)?;
+    let capture = lab.path("link.pcapng");
+    let ask = |args: &[&str]| {
+        let device = ["--tun", DEVICE, "--address", "10.66.0.2/24", "--address", "fd66::2/64"];
+        let args = [&["resolve", "--mdns", "--pcap", &capture], &device[..], lab.mode.flags(), args].concat();
+        let program = lab.program()?.to_string_lossy().into_owned();
+        Ok::<_, String>(lab.spawn(&program, &args, Input::End)?.wait(PATIENCE)?.success()?.text())
+    };
+    lab.eventually("avahi-daemon to answer", || ask(&["neighbour.local"]).is_ok())?;
+    for (question, answer) in [
+        (&["neighbour.local"][..], "10.66.0.1\nfd66::1\n"),
+        (&["-4", "neighbour.local"], "10.66.0.1\n"),
+        (&["-6", "neighbour.local"], "fd66::1\n"),
+        (&["10.66.0.1"], "neighbour.local.\n"),
+        (&["fd66::1"], "neighbour.local.\n"),
+    ] {
+        let told = ask(question)?;
+        ensure!(told == answer, "ustack resolve --mdns {question:?}: `{told}`");
+    }
+    let nobody = ask(&["-W", "1", "nobody.local"]).err().unwrap_or_default();
+    ensure!(nobody.contains("nobody answered for nobody.local"), "a host that is not there: `{nobody}`");
+    stop(avahi)?;
+    capture::check(lab, &capture)
+}
+
+/// Starts a host called `neighbour` that answers for itself. Its folder for the number of its process is its own, whatever
+/// runs on this machine.
+fn avahi(lab: &Lab) -> Outcome<Process> {
+    let config = lab.path("avahi.conf");
+    let text = format!(
+        "[server]\nhost-name=neighbour\nuse-ipv4=yes\nuse-ipv6=yes\nallow-interfaces={DEVICE}\nenable-dbus=no\n\
+         [publish]\npublish-workstation=no\n"
+    );
+    fs::write(&config, text).map_err(|error| format!("{config}: {error}"))?;
+    let start = format!(
+        "mount -t tmpfs none /run && mkdir /run/avahi-daemon && \
+         exec avahi-daemon -f {config} --no-drop-root --no-chroot --no-rlimits"
+    );
+    lab.spawn("unshare", &["--mount", "sh", "-c", &start], Input::End)
+}
+
 /// Starts a server of names below `test` that asks nobody else.
 fn dnsmasq(lab: &Lab, records: &str) -> Outcome<Process> {
     let config = lab.path("dnsmasq.conf");
@@ -104,7 +151,7 @@ fn dnsmasq(lab: &Lab, records: &str) -> Outcome<Process> {
     Ok(dnsmasq)
 }
 
-fn stop(dnsmasq: Process) -> Outcome {
-    dnsmasq.signal("TERM")?;
-    dnsmasq.wait(Duration::from_secs(5)).map(drop)
+fn stop(server: Process) -> Outcome {
+    server.signal("TERM")?;
+    server.wait(Duration::from_secs(5)).map(drop)
 }
