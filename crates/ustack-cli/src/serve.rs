@@ -1,13 +1,14 @@
 //! `ustack serve`: a host of its own on a TUN device, with things to talk to.
 
 use crate::device::{Device, DeviceArgs, NIC};
-use crate::dhcp::Lease;
+use crate::dhcp::Leases;
 use crate::failure::{Failure, Outcome, say};
 use crate::limit::Limit;
 use crate::net::Network;
 use crate::{groups, http, inspect, iperf, services, stop};
 use clap::Args;
 use serde_json::json;
+use std::future::pending;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -29,7 +30,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
-    /// Get our IPv4 address from a DHCP server on the link
+    /// Get our addresses from the link: of IPv4 from a DHCP server, of IPv6 as with --autoconf and, where a router says so,
+    /// from a DHCPv6 server
     #[arg(long)]
     dhcp: bool,
 
@@ -62,14 +64,15 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
         .map_err(|error| Failure::new("start", error, "see the limits of this shell (ulimit -a)"))?;
     let entered = runtime.enter();
     let mut signals = stop::Signals::new()?;
-    let device = Device::open(&if args.dhcp { args.device.without_ipv4()? } else { args.device.clone() })?;
+    let device =
+        Device::open(&if args.dhcp { args.device.without_own_addresses()? } else { args.device.clone() })?;
     let stack = device.stack.stack().clone();
     let main = async {
-        let (mut lease, leased) = tokio::select! {
-            lease = lease(&args, &device) => lease?,
+        let mut leases = tokio::select! {
+            leases = leases(&args, &device) => leases?,
             () = signals.wait() => return Ok(()),
         };
-        let addresses = leased.into_iter().chain(device.addresses.iter().copied()).collect();
+        let addresses = leases.as_ref().map_or_else(|| device.addresses.clone(), Leases::addresses);
         let about = http::About { addresses };
         let limit = Limit::new(args.max_connections as usize);
         start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
@@ -83,9 +86,11 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
                 Ok(())
             }
             failure = device.gone() => Err(failure),
-            failure = lease.keep() => Err(failure),
+            failure = keep(&mut leases) => Err(failure),
         };
-        lease.release().await;
+        if let Some(leases) = leases {
+            leases.release().await;
+        }
         ended
     };
     let ended = stack.run_inline(main);
@@ -100,13 +105,19 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
     device.finish()
 }
 
-/// An address from a server, if that was asked for.
-async fn lease(args: &ServeArgs, device: &Device) -> Outcome<(Lease, Option<IpAddr>)> {
+/// Addresses from the link, if that was asked for.
+async fn leases(args: &ServeArgs, device: &Device) -> Outcome<Option<Leases>> {
     if !args.dhcp {
-        return Ok((Lease::none(), None));
+        return Ok(None);
     }
-    let (lease, address) = Lease::acquire(device.stack.stack(), NIC).await?;
-    Ok((lease, Some(address)))
+    Leases::acquire(device.stack.stack(), NIC).await.map(Some)
+}
+
+async fn keep(leases: &mut Option<Leases>) -> Failure {
+    match leases {
+        Some(leases) => leases.keep().await,
+        None => pending().await,
+    }
 }
 
 fn folder(dir: &std::path::Path) -> Outcome<http::Root> {

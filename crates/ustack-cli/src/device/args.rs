@@ -73,38 +73,37 @@ pub(crate) struct DeviceArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
 
-    /// No IPv4 address where none is given.
+    /// No address but those given: the link is to say which.
     #[arg(skip)]
-    no_ipv4: bool,
+    from_link: bool,
 }
 
 impl DeviceArgs {
     /// Our addresses: those given, or one of each family; a device too narrow for IPv6 has none of that.
     pub(crate) fn addresses(&self) -> Vec<IpNet> {
-        if self.address.is_empty() {
-            let v4 = (!self.no_ipv4).then_some(IpNet::V4(DEFAULT_V4));
+        if self.address.is_empty() && !self.from_link {
             let v6 = (self.mtu >= LEAST_MTU_V6).then_some(IpNet::V6(DEFAULT_V6));
-            return v4.into_iter().chain(v6).collect();
+            return [IpNet::V4(DEFAULT_V4)].into_iter().chain(v6).collect();
         }
         self.address.clone()
     }
 
-    /// The same without an IPv4 address of our own, which is to come from elsewhere.
+    /// The same without addresses of its own: of IPv4 a server grants one, of IPv6 routers say which.
     ///
     /// # Errors
-    /// One was given.
-    pub(crate) fn without_ipv4(&self) -> Result<Self, Failure> {
+    /// One of IPv4 was given.
+    pub(crate) fn without_own_addresses(&self) -> Result<Self, Failure> {
         match self.address.iter().find(|net| net.addr().is_ipv4()) {
             Some(net) => {
                 Err(format!("--dhcp and --address {net} contradict each other; leave one of them out").into())
             }
-            None => Ok(Self { no_ipv4: true, ..self.clone() }),
+            None => Ok(Self { from_link: true, autoconf: true, ..self.clone() }),
         }
     }
 
-    /// Whether our stack begins with an IPv4 address.
-    pub(crate) fn has_ipv4(&self) -> bool {
-        !self.no_ipv4
+    /// Whether the link is to say which addresses are ours.
+    pub(crate) fn is_from_link(&self) -> bool {
+        self.from_link
     }
 
     /// Whether somebody has asked for these addresses, so that none may be left out.

@@ -290,7 +290,7 @@ fn bottleneck(rate: u64) -> ImpairConfig {
 
 /// Our address on an Ethernet. Where a server is to tell us by it from others, it is one that no other has.
 fn own_station(args: &DeviceArgs, ours: &[IpNet]) -> Outcome<LinkAddress> {
-    if args.has_ipv4() {
+    if !args.is_from_link() {
         return Ok(station(ours.first().map_or(IpAddr::from([0; 4]), IpNet::addr)));
     }
     let mut random = SystemRng::new().map_err(|error| error.to_string())?;

@@ -198,7 +198,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "dhcp",
-        about: "an address from dnsmasq, asked about on the link, served on, and given back",
+        about: "addresses of both families from dnsmasq, asked about on the link, served on, and given back",
         needs: &[CURL, DNSMASQ, TSHARK],
         modes: &[Mode::Tap, Mode::TapPlain],
         over_ipv6: &[],

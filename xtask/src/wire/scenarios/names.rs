@@ -61,15 +61,18 @@ pub(crate) fn advertised(lab: &Lab) -> Outcome {
     capture::check(lab, &capture)
 }
 
-/// On a link with a server of DHCP: an address that nobody gave us, services on it, and the lease given back at the end.
+/// On a link with servers of DHCP for both families: addresses that nobody gave us, services on them, and the leases given
+/// back at the end.
 pub(crate) fn dhcp(lab: &Lab) -> Outcome {
+    lab.check("sysctl", &["-q", "net.ipv6.conf.all.forwarding=1"], PATIENCE)?;
     lab.namespace.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tap"])?;
     lab.namespace.ip(&["address", "add", "10.66.0.1/24", "dev", DEVICE])?;
+    lab.namespace.ip(&["-6", "address", "add", "fd66::1/64", "dev", DEVICE, "nodad"])?;
     lab.namespace.ip(&["link", "set", DEVICE, "up"])?;
     let leases = lab.path("leases");
     let serving = format!(
-        "interface={DEVICE}\nbind-dynamic\ndhcp-authoritative\ndhcp-leasefile={leases}\n\
-         dhcp-range=10.66.0.50,10.66.0.60,255.255.255.0,2m\n"
+        "interface={DEVICE}\nbind-dynamic\ndhcp-authoritative\ndhcp-leasefile={leases}\nenable-ra\n\
+         dhcp-range=10.66.0.50,10.66.0.60,255.255.255.0,2m\ndhcp-range=fd66::50,fd66::60,64,2m\n"
     );
     let dnsmasq = dnsmasq(lab, &serving)?;
     let capture = lab.path("dhcp.pcapng");
@@ -77,18 +80,28 @@ pub(crate) fn dhcp(lab: &Lab) -> Outcome {
     args.extend(lab.mode.flags());
     let program = lab.program()?.to_string_lossy().into_owned();
     let mut serve = lab.spawn(&program, &args, Input::End)?;
-    let told = serve.wait_for_line("\"addresses\":[\"10.66.0.", LEASE)?;
-    let leased = fs::read_to_string(&leases).map_err(|error| format!("{leases}: {error}"))?;
-    let address = leased.split_whitespace().nth(2).ok_or_else(|| format!("no lease in `{leased}`"))?;
-    ensure!(told.contains(address), "leased {address}, and said `{told}`");
-    let page = lab.check("curl", &["-sS", "--fail", &format!("http://{address}/")], PATIENCE)?.text();
-    ensure!(page.contains(address), "the page of {address}: {page}");
+    let told = serve.wait_for_line("\"addresses\":[", LEASE)?;
+    let leased = || fs::read_to_string(&leases).map_err(|error| format!("{leases}: {error}"));
+    let granted = addresses(&leased()?);
+    ensure!(granted.len() == 2, "leases of both families: `{}`", leased()?);
+    for address in &granted {
+        ensure!(told.contains(&format!("\"{address}\"")), "leased {address}, and said `{told}`");
+        let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+        let page = lab.check("curl", &["-sS", "--fail", &format!("http://{host}/")], PATIENCE)?.text();
+        ensure!(page.contains(address), "the page of {address}: {page}");
+    }
     serve.signal("TERM")?;
     serve.wait(PATIENCE)?.success()?;
-    let left = fs::read_to_string(&leases).map_err(|error| format!("{leases}: {error}"))?;
-    ensure!(!left.contains(address), "the lease was not given back: `{left}`");
+    let left = addresses(&leased()?);
+    ensure!(left.is_empty(), "leases that were not given back: {left:?}");
     stop(dnsmasq)?;
     capture::check(lab, &capture)
+}
+
+/// The addresses in a file of leases: when it ends, of whom, the address; of IPv6 behind the server's identifier.
+fn addresses(leases: &str) -> Vec<String> {
+    let of_hosts = leases.lines().filter(|line| !line.starts_with("duid"));
+    of_hosts.filter_map(|line| line.split_whitespace().nth(2)).map(str::to_owned).collect()
 }
 
 /// On a link where a host answers for itself: both families, each alone, and the names of its addresses.
