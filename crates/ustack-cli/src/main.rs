@@ -10,6 +10,7 @@
 //! | `resolve.rs` | names that our stack looks up itself |
 //! | `inspect/` | what a running stack knows: addresses, routes, neighbours |
 //! | `device/`, `dhcp.rs` | how the device comes to be, and its address |
+//! | `grant.rs` | how others get theirs |
 //! | `pkt.rs` | packet scripts against a fresh stack |
 //! | `net.rs`, `ours.rs`, `limit.rs` | what services need of a network, and how many are served |
 //! | `failure.rs`, `stop.rs`, `host.rs`, `units.rs` | errors, signals, names of hosts, numbers with units |
@@ -22,6 +23,7 @@ mod dhcp;
 mod echoes;
 mod failure;
 mod get;
+mod grant;
 mod groups;
 mod host;
 mod http;

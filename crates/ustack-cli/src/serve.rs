@@ -3,6 +3,7 @@
 use crate::device::{Device, DeviceArgs, NIC};
 use crate::dhcp::Leases;
 use crate::failure::{Failure, Outcome, say};
+use crate::grant::{self, Pool};
 use crate::limit::Limit;
 use crate::net::Network;
 use crate::{groups, http, inspect, iperf, services, stop};
@@ -19,10 +20,11 @@ const GOODBYE: Duration = Duration::from_millis(100);
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    sudo ustack serve                                   then, elsewhere: curl http://10.77.0.2/\n  \
-    sudo ustack serve --dir . --pcap serve.pcapng       serve this folder, record every packet\n  \
-    sudo ustack serve --tap --address 192.168.9.2/24    Ethernet frames, another subnet\n  \
-    sudo ustack serve --packet eth1 --dhcp              an interface that exists, DHCP's address\n\n\
+    sudo ustack serve                                      then, elsewhere: curl http://10.77.0.2/\n  \
+    sudo ustack serve --dir . --pcap serve.pcapng          serve this folder, record every packet\n  \
+    sudo ustack serve --tap --address 192.168.9.2/24       Ethernet frames, another subnet\n  \
+    sudo ustack serve --packet eth1 --dhcp                 an interface that exists, DHCP's address\n  \
+    sudo ustack serve --tap --grant 10.77.0.9-10.77.0.99   addresses for others on the link\n\n\
     Services: HTTP on 80 (/, files, /bytes/N, PUT /upload), iperf3 on 5201, echo on 7, discard on 9, chargen on 19.\n\
     It runs until SIGINT (Ctrl-C), SIGTERM or SIGHUP; then the device is gone, unless it existed before.\n\n\
     Exit status: 0 ended by a signal; 1 it could not start, or its device was removed; 2 wrong options.")]
@@ -34,6 +36,10 @@ pub(crate) struct ServeArgs {
     /// from a DHCPv6 server
     #[arg(long)]
     dhcp: bool,
+
+    /// Grant IPv4 addresses of our subnet, from the first to the last, to hosts on the link by DHCP
+    #[arg(long, value_name = "FIRST-LAST", conflicts_with = "dhcp")]
+    grant: Option<Pool>,
 
     /// Serve the files of this folder over HTTP
     #[arg(long, value_name = "PATH")]
@@ -77,6 +83,7 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
         let limit = Limit::new(args.max_connections as usize);
         start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
         groups::join(&device.stack, &args.join).await?;
+        let mut granting = grant::server(device.stack.stack(), NIC, args.grant)?;
         tokio::spawn(inspect::serve(device.stack.stack().clone(), device.name.clone()));
         announce(&device, &about, args.json)?;
         let ended = tokio::select! {
@@ -87,6 +94,7 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
             }
             failure = device.gone() => Err(failure),
             failure = keep(&mut leases) => Err(failure),
+            failure = grant::run(&mut granting) => Err(failure),
         };
         if let Some(leases) = leases {
             leases.release().await;

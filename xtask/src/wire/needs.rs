@@ -33,6 +33,7 @@ pub(crate) const NSTAT: Need = Need::Program("nstat", "iproute2");
 pub(crate) const IPERF3: Need = Need::Program("iperf3", "iperf3");
 pub(crate) const TRACEROUTE: Need = Need::Program("traceroute", "traceroute");
 pub(crate) const TSHARK: Need = Need::Program("tshark", "tshark");
+pub(crate) const UDHCPC: Need = Need::Program("udhcpc", "udhcpc");
 pub(crate) const ETHTOOL: Need = Need::Program("ethtool", "ethtool");
 pub(crate) const SETPRIV: Need = Need::Program("setpriv", "util-linux");
 pub(crate) const UNSHARE: Need = Need::Program("unshare", "util-linux");

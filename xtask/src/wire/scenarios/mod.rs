@@ -3,6 +3,7 @@
 
 mod beyond;
 mod connections;
+mod daemons;
 mod discovery;
 mod echo;
 mod ecn;
@@ -12,6 +13,7 @@ mod groups;
 mod http;
 mod icmp;
 mod iperf;
+mod leases;
 mod names;
 mod outward;
 mod packet;
@@ -24,7 +26,7 @@ use super::family::Family;
 use super::lab::Lab;
 use super::needs::{
     AVAHI, BRIDGE, CURL, DNSMASQ, ETHTOOL, IPERF3, NC, NSTAT, Need, PING, RADVD, SETPRIV, SHA256SUM,
-    TRACEROUTE, TSHARK, UNSHARE,
+    TRACEROUTE, TSHARK, UDHCPC, UNSHARE,
 };
 
 /// One thing that has to work on the wire.
@@ -203,7 +205,16 @@ const SCENARIOS: &[Scenario] = &[
         modes: &[Mode::Tap, Mode::TapPlain],
         over_ipv6: &[],
         limit: Duration::from_secs(90),
-        run: names::dhcp,
+        run: leases::dhcp,
+    },
+    Scenario {
+        name: "grant",
+        about: "an address for the kernel's side from ustack serve --grant, by udhcpc; none for a second host",
+        needs: &[CURL, TSHARK, UDHCPC],
+        modes: &[Mode::Tap, Mode::TapPlain],
+        over_ipv6: &[],
+        limit: Duration::from_secs(60),
+        run: leases::grant,
     },
     Scenario {
         name: "advertised-names",

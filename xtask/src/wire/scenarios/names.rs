@@ -1,12 +1,12 @@
-//! `ustack resolve` and `ustack serve --dhcp`, with dnsmasq as name server, as the router that advertises it, and as the
-//! server of addresses, and with avahi as a host that answers for itself.
+//! `ustack resolve`, with dnsmasq as name server and as the router that advertises it, and with avahi as a host that answers
+//! for itself.
 
-use std::fs;
 use std::time::Duration;
 
+use super::daemons::{avahi, dnsmasq, stop};
 use super::outward::ustack;
 use crate::wire::lab::Lab;
-use crate::wire::process::{Input, Process};
+use crate::wire::process::Input;
 use crate::wire::serve::DEVICE;
 use crate::wire::{Outcome, capture, ensure};
 
@@ -16,9 +16,6 @@ const MANY: u32 = 120;
 const ROUTER: &str = "fd77:7::1/64";
 /// Three solicitations and duplicate address detection.
 const PATIENCE: Duration = Duration::from_secs(25);
-
-/// A lease, and asking on the link whether another station has the address (RFC 5227 §2.1).
-const LEASE: Duration = Duration::from_secs(30);
 
 /// Addresses, aliases of addresses, a name that is not there, and an answer that needs TCP; the packets checked by tshark.
 pub(crate) fn resolve(lab: &Lab) -> Outcome {
@@ -61,49 +58,6 @@ pub(crate) fn advertised(lab: &Lab) -> Outcome {
     capture::check(lab, &capture)
 }
 
-/// On a link with servers of DHCP for both families: addresses that nobody gave us, services on them, and the leases given
-/// back at the end.
-pub(crate) fn dhcp(lab: &Lab) -> Outcome {
-    lab.check("sysctl", &["-q", "net.ipv6.conf.all.forwarding=1"], PATIENCE)?;
-    lab.namespace.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tap"])?;
-    lab.namespace.ip(&["address", "add", "10.66.0.1/24", "dev", DEVICE])?;
-    lab.namespace.ip(&["-6", "address", "add", "fd66::1/64", "dev", DEVICE, "nodad"])?;
-    lab.namespace.ip(&["link", "set", DEVICE, "up"])?;
-    let leases = lab.path("leases");
-    let serving = format!(
-        "interface={DEVICE}\nbind-dynamic\ndhcp-authoritative\ndhcp-leasefile={leases}\nenable-ra\n\
-         dhcp-range=10.66.0.50,10.66.0.60,255.255.255.0,2m\ndhcp-range=fd66::50,fd66::60,64,2m\n"
-    );
-    let dnsmasq = dnsmasq(lab, &serving)?;
-    let capture = lab.path("dhcp.pcapng");
-    let mut args = vec!["serve", "--tun", DEVICE, "--dhcp", "--json", "--pcap", &capture];
-    args.extend(lab.mode.flags());
-    let program = lab.program()?.to_string_lossy().into_owned();
-    let mut serve = lab.spawn(&program, &args, Input::End)?;
-    let told = serve.wait_for_line("\"addresses\":[", LEASE)?;
-    let leased = || fs::read_to_string(&leases).map_err(|error| format!("{leases}: {error}"));
-    let granted = addresses(&leased()?);
-    ensure!(granted.len() == 2, "leases of both families: `{}`", leased()?);
-    for address in &granted {
-        ensure!(told.contains(&format!("\"{address}\"")), "leased {address}, and said `{told}`");
-        let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
-        let page = lab.check("curl", &["-sS", "--fail", &format!("http://{host}/")], PATIENCE)?.text();
-        ensure!(page.contains(address), "the page of {address}: {page}");
-    }
-    serve.signal("TERM")?;
-    serve.wait(PATIENCE)?.success()?;
-    let left = addresses(&leased()?);
-    ensure!(left.is_empty(), "leases that were not given back: {left:?}");
-    stop(dnsmasq)?;
-    capture::check(lab, &capture)
-}
-
-/// The addresses in a file of leases: when it ends, of whom, the address; of IPv6 behind the server's identifier.
-fn addresses(leases: &str) -> Vec<String> {
-    let of_hosts = leases.lines().filter(|line| !line.starts_with("duid"));
-    of_hosts.filter_map(|line| line.split_whitespace().nth(2)).map(str::to_owned).collect()
-}
-
 /// On a link where a host answers for itself: both families, each alone, and the names of its addresses.
 pub(crate) fn on_link(lab: &Lab) -> Outcome {
     lab.namespace.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tap"])?;
@@ -133,38 +87,4 @@ pub(crate) fn on_link(lab: &Lab) -> Outcome {
     ensure!(nobody.contains("nobody answered for nobody.local"), "a host that is not there: `{nobody}`");
     stop(avahi)?;
     capture::check(lab, &capture)
-}
-
-/// Starts a host called `neighbour` that answers for itself. Its folder for the number of its process is its own, whatever
-/// runs on this machine.
-fn avahi(lab: &Lab) -> Outcome<Process> {
-    let config = lab.path("avahi.conf");
-    let text = format!(
-        "[server]\nhost-name=neighbour\nuse-ipv4=yes\nuse-ipv6=yes\nallow-interfaces={DEVICE}\nenable-dbus=no\n\
-         [publish]\npublish-workstation=no\n"
-    );
-    fs::write(&config, text).map_err(|error| format!("{config}: {error}"))?;
-    let start = format!(
-        "mount -t tmpfs none /run && mkdir /run/avahi-daemon && \
-         exec avahi-daemon -f {config} --no-drop-root --no-chroot --no-rlimits"
-    );
-    lab.spawn("unshare", &["--mount", "sh", "-c", &start], Input::End)
-}
-
-/// Starts a server of names below `test` that asks nobody else.
-fn dnsmasq(lab: &Lab, records: &str) -> Outcome<Process> {
-    let config = lab.path("dnsmasq.conf");
-    let text = format!("no-resolv\nno-hosts\nuser=root\nlocal=/test/\n{records}");
-    fs::write(&config, text).map_err(|error| format!("{config}: {error}"))?;
-    let pid = lab.path("dnsmasq.pid");
-    let dnsmasq = lab.spawn("dnsmasq", &["-k", "-C", &config, "-x", &pid, "--log-facility=-"], Input::End)?;
-    lab.eventually("dnsmasq to listen", || {
-        lab.run("ss", &["-Hlun"], PATIENCE).is_ok_and(|ended| ended.text().contains(":53 "))
-    })?;
-    Ok(dnsmasq)
-}
-
-fn stop(server: Process) -> Outcome {
-    server.signal("TERM")?;
-    server.wait(Duration::from_secs(5)).map(drop)
 }
