@@ -253,6 +253,7 @@ const SWITCHES: &[(&str, &[(&str, &str)])] = &[
         &[("nd.router_prefix", "fd99::/64"), ("forwarding", "off")],
     ),
     ("router-discovery/advertise", &[("nd.router_prefix", "fd99::/64"), ("forwarding", "off")]),
+    ("router-discovery/advertise-when-ready", &[("nd.router_prefix", "fd99::/64"), ("forwarding", "off")]),
     ("router-discovery/advertised-options", &[("nd.router_prefix", "fd99::/64"), ("forwarding", "off")]),
     ("router-discovery/advertisement-ends-soliciting", &[("nd.discover", "off"), ("forwarding", "on")]),
     ("router-discovery/answer-not-too-often", &[("nd.router_prefix", "fd99::/64"), ("forwarding", "off")]),

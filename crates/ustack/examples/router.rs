@@ -1,4 +1,5 @@
-//! A router in user space between two interfaces, both families; with `hide`, one that hides who is behind it: TCP, UDP,
+//! A router in user space between two interfaces, both families. Hosts inside form IPv6 addresses of the prefix that it
+//! advertises, and take it as their router. With `hide`, one that hides who is behind it: TCP, UDP,
 //! ping and the ICMP errors of a traceroute are translated.
 //!
 //! ```text
@@ -16,7 +17,10 @@ use ustack::filter::{Action, Filter, FilterConfig, Place, Rule};
 use ustack::link::ethernet::Ethernet;
 use ustack::link::packet::{Packet, PacketConfig};
 use ustack::link::tun::{Tun, TunConfig};
-use ustack::{LinkAddress, NicConfig, NicId, Stack};
+use ustack::{
+    Arp, Icmp, Ipv4, Ipv6, Ipv6Config, LinkAddress, NicConfig, NicId, RouterConfig, SlaacConfig, Stack, Tcp,
+    TcpConfig, Udp,
+};
 
 const USAGE: &str = "usage: router tun|tap|packet [hide]";
 
@@ -32,7 +36,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let outside =
         interface(kind, "outside", 2)?.address("192.0.2.1/24".parse()?).address("2001:db8::1/64".parse()?);
     let router = Stack::builder()
-        .default_protocols()
+        .network(Ipv4::default())
+        .network(Ipv6::new(advertising("fd77::/64")?))
+        .network(Arp::default())
+        .transport(Icmp::v4())
+        .transport(Icmp::v6())
+        .transport(Tcp::new(TcpConfig::default()))
+        .transport(Udp::default())
         .nic(inside)
         .nic(outside.gateway("192.0.2.2".parse()?).gateway("2001:db8::2".parse()?))
         .build()?;
@@ -49,6 +59,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{open} connections translated");
         }
     }
+}
+
+/// IPv6 of a router that says inside what the prefix of the link is.
+fn advertising(prefix: &str) -> Result<Ipv6Config, Box<dyn std::error::Error>> {
+    let inside = RouterConfig::new(NicId(1)).prefix(prefix.parse()?);
+    // Routers are known by their link-local addresses.
+    let slaac = SlaacConfig { link_local: true, ..SlaacConfig::default() };
+    Ok(Ipv6Config { routers: vec![inside], slaac, ..Ipv6Config::default() })
 }
 
 /// An interface that forwards and is read by a thread of its own.

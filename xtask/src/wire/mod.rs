@@ -42,7 +42,7 @@ const CLI: &str = "ustack-cli";
 /// The example of the facade that scenarios run.
 const EXAMPLE: &str = "router";
 /// The scenarios that need it.
-const ROUTING: [&str; 2] = ["forwarding", "masquerade"];
+const ROUTING: [&str; 3] = ["forwarding", "advertise", "masquerade"];
 
 /// Returns an error with a formatted message unless the condition holds.
 macro_rules! ensure {

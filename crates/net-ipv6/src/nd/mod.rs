@@ -154,13 +154,14 @@ impl Endpoint {
 
     /// Does what is due.
     pub(crate) fn discovery_timeout(&mut self, cx: &mut NetCx<'_>) {
+        // First, since an address that becomes free in this call can be used only after it.
+        if let Some(router) = &mut self.nd.router {
+            router.handle_timeout(cx);
+        }
         self.continue_probing(cx);
         self.continue_soliciting(cx);
         self.expire_known(cx);
         self.nd.announcements.continue_announcing(cx, self.nd.retrans_timer);
-        if let Some(router) = &mut self.nd.router {
-            router.handle_timeout(cx);
-        }
     }
 }
 

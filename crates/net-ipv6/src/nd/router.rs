@@ -70,7 +70,7 @@ impl Advertiser {
 
     /// A link-local address has become ready: what had to wait for it can go.
     pub(super) fn source_is_ready(&mut self, now: Instant) {
-        if self.advertises && self.last.is_none() {
+        if self.advertises && self.next.is_none() {
             self.next = Some(now);
         }
     }

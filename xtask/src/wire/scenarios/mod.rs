@@ -388,6 +388,15 @@ const SCENARIOS: &[Scenario] = &[
         run: router::forward,
     },
     Scenario {
+        name: "advertise",
+        about: "IPv6: a kernel that nobody configured takes address, router and way out from our advertisements",
+        needs: &[PING],
+        modes: &[Mode::Tap, Mode::Veth],
+        over_ipv6: &[],
+        limit: Duration::from_secs(60),
+        run: router::advertise,
+    },
+    Scenario {
         name: "masquerade",
         about: "the same with one of them hidden behind the router",
         needs: &[PING, IPERF3, TRACEROUTE],

@@ -10,7 +10,7 @@ use crate::run::captured;
 use crate::wire::family::Family;
 use crate::wire::lab::Lab;
 use crate::wire::namespace::Namespace;
-use crate::wire::process::Input;
+use crate::wire::process::{Input, Process};
 use crate::wire::scenarios::Mode;
 use crate::wire::{Outcome, ensure};
 
@@ -60,24 +60,33 @@ pub(crate) fn masquerade(lab: &Lab) -> Outcome {
     cross(lab, true)
 }
 
+/// A kernel that nobody configured: its address, its router and the way out come from our advertisements.
+pub(crate) fn advertise(lab: &Lab) -> Outcome {
+    let router = start(lab, &[])?;
+    let client = Namespace::new()?;
+    lab.namespace.ip(&["link", "set", "inside0", "netns", client.name()])?;
+    client.ip(&["link", "set", "inside0", "up"])?;
+    address(&lab.namespace, "outside0", V6.server, &V6)?;
+    lab.namespace.ip(&["-6", "route", "add", V6.within, "via", V6.outside])?;
+    lab.eventually("an address of the prefix", || {
+        let text = client.ip(&["-6", "-o", "address", "show", "dev", "inside0", "scope", "global"]);
+        text.is_ok_and(|text| {
+            text.contains("fd77::") && text.contains("dynamic") && !text.contains("tentative")
+        })
+    })?;
+    let way = client.ip(&["-6", "route", "show", "default"])?;
+    ensure!(way.contains("via fe80::"), "the default route: `{way}`");
+    run(&client, &["ping", "-n", "-c", "3", "-i", "0.2", "-w", "10", V6.server])?;
+    router.terminate(PROMPTLY).map(drop)
+}
+
 /// Pings whole and in fragments, transfers both ways, and the hops of a route, by three methods.
 fn cross(lab: &Lab, hides: bool) -> Outcome {
     let plan = match lab.family {
         Family::V4 => V4,
         Family::V6 => V6,
     };
-    let kind = match lab.mode {
-        Mode::Alone | Mode::Tun | Mode::TunPlain => "tun",
-        Mode::Tap | Mode::TapPlain => "tap",
-        Mode::Veth | Mode::VethPlain => "packet",
-    };
-    if lab.mode.is_veth() {
-        pair(lab)?;
-    }
-    let program = lab.program()?.with_file_name("examples").join("router");
-    let args = [&[kind][..], if hides { &["hide"] } else { &[] }].concat();
-    let mut router = lab.spawn(&program.to_string_lossy(), &args, Input::End)?;
-    router.wait_for_line("ready", PROMPTLY)?;
+    let router = start(lab, if hides { &["hide"] } else { &[] })?;
     let client = attach(lab, &plan, hides)?;
     let _far = beyond(lab, &plan)?;
 
@@ -98,6 +107,22 @@ fn cross(lab: &Lab, hides: bool) -> Outcome {
         ensure!(hops == [plan.inside, plan.server, plan.beyond], "traceroute {}: {text}", method.join(" "));
     }
     router.terminate(PROMPTLY).map(drop)
+}
+
+/// The example, between two interfaces of the lab's kind.
+fn start(lab: &Lab, more: &[&str]) -> Outcome<Process> {
+    let kind = match lab.mode {
+        Mode::Alone | Mode::Tun | Mode::TunPlain => "tun",
+        Mode::Tap | Mode::TapPlain => "tap",
+        Mode::Veth | Mode::VethPlain => "packet",
+    };
+    if lab.mode.is_veth() {
+        pair(lab)?;
+    }
+    let program = lab.program()?.with_file_name("examples").join("router");
+    let mut router = lab.spawn(&program.to_string_lossy(), &[&[kind], more].concat(), Input::End)?;
+    router.wait_for_line("ready", PROMPTLY)?;
+    Ok(router)
 }
 
 fn run(namespace: &Namespace, command: &[&str]) -> Outcome<String> {
