@@ -63,7 +63,7 @@ fn table(lab: &Lab, command: &str) -> Outcome<Value> {
 }
 
 /// A host in a namespace of its own, behind the kernel of the lab's; and its address.
-fn far_host(lab: &Lab) -> Outcome<(Namespace, &'static str)> {
+pub(super) fn far_host(lab: &Lab) -> Outcome<(Namespace, &'static str)> {
     let far = Namespace::new()?;
     let (near_address, far_address, host) = match lab.family {
         Family::V4 => ("10.88.0.1/24", "10.88.0.2/24", "10.88.0.2"),

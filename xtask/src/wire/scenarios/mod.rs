@@ -17,6 +17,7 @@ mod leases;
 mod names;
 mod outward;
 mod packet;
+mod paths;
 mod router;
 
 use std::time::Duration;
@@ -377,6 +378,24 @@ const SCENARIOS: &[Scenario] = &[
         over_ipv6: &[Mode::Tun, Mode::Tap],
         limit: Duration::from_secs(60),
         run: beyond::traceroute,
+    },
+    Scenario {
+        name: "narrow-way",
+        about: "a stream and echoes from our stack to a host behind a link of 1,300 bytes",
+        needs: &[NC, SHA256SUM, TSHARK],
+        modes: &[Mode::Tun, Mode::TapPlain],
+        over_ipv6: &[Mode::Tun, Mode::TapPlain],
+        limit: Duration::from_secs(60),
+        run: paths::narrow,
+    },
+    Scenario {
+        name: "better-way",
+        about: "a router of the kernel redirects us to another one, and we follow",
+        needs: &[NSTAT, TSHARK],
+        modes: &[Mode::TapPlain],
+        over_ipv6: &[Mode::TapPlain],
+        limit: Duration::from_secs(60),
+        run: paths::redirected,
     },
     Scenario {
         name: "forwarding",
