@@ -141,7 +141,10 @@ impl<R: Role> Runner<R> {
                 Ok((!std::mem::replace(&mut self.told, true)).then_some(Event::Configured(lease)))
             }
             Some(AddressState::Duplicate) | None => {
-                tracing::warn!(address = ?R::address(&lease), "another station has the leased address");
+                tracing::warn!(
+                    address = R::address(&lease).map(tracing::field::display),
+                    "another station has the leased address"
+                );
                 R::withdraw(&self.stack, self.nic, &lease);
                 self.applied = None;
                 if let Some(output) = self.machine.decline(now) {
@@ -160,14 +163,17 @@ impl<R: Role> Runner<R> {
             }
             Output::Configured(lease) => {
                 R::configure(&self.stack, self.nic, &lease, self.applied.as_ref(), self.first_state)?;
-                tracing::info!(address = ?R::address(&lease), "leased");
+                tracing::info!(address = R::address(&lease).map(tracing::field::display), "leased");
                 self.applied = Some(lease);
                 self.told = false;
                 Ok(None)
             }
             Output::Lost(lease) => {
                 R::withdraw(&self.stack, self.nic, &lease);
-                tracing::warn!(address = ?R::address(&lease), "the lease has ended");
+                tracing::warn!(
+                    address = R::address(&lease).map(tracing::field::display),
+                    "the lease has ended"
+                );
                 self.applied = None;
                 Ok(self.told.then_some(Event::Lost(lease)))
             }

@@ -221,7 +221,7 @@ fn address_kernel(netlink: &Netlink, name: &str, hosts: &[IpNet], all: bool) -> 
 /// What is not of our making stays as it is; one that can't work deserves a word.
 fn warn_if_down(netlink: &Netlink, name: &str) {
     if netlink.index(name).is_some_and(|index| matches!(netlink.is_up(index), Ok(false))) {
-        tracing::warn!("the device {name} is down; bring it up with `ip link set {name} up`");
+        tracing::warn!("the device {name} is down; bring it up with `ip link set dev {name} up`");
     }
 }
 
