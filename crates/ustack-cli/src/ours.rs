@@ -21,25 +21,36 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Receive buffer of a datagram socket, in bytes: a service that has to wait 50 ms for a processor still gets all of a
 /// stream of 500 Mbit/s.
 const DATAGRAMS: usize = 4 << 20;
+/// Connections of a listener that may be open by a SYN with data and not yet by a handshake.
+const FAST_OPEN: u16 = 256;
 /// How long data may stay unacknowledged.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A stack with one interface.
 #[derive(Clone)]
-pub(crate) struct Ours(Stack);
+pub(crate) struct Ours {
+    stack: Stack,
+    /// SYNs with data that a listener may have open at once; 0 takes none.
+    fast_open: u16,
+}
 
 impl Ours {
     pub(crate) fn new(stack: Stack) -> Self {
-        Self(stack)
+        Self { stack, fast_open: 0 }
+    }
+
+    /// The same, and what listens from now on takes data with the SYN of clients that have been here (RFC 7413).
+    pub(crate) fn with_fast_open(self) -> Self {
+        Self { fast_open: FAST_OPEN, ..self }
     }
 
     pub(crate) fn stack(&self) -> &Stack {
-        &self.0
+        &self.stack
     }
 
     /// Whether every interface is up: the device is there.
     pub(crate) fn is_up(&self) -> bool {
-        self.0.nics().iter().all(|nic| nic.enabled)
+        self.stack.nics().iter().all(|nic| nic.enabled)
     }
 
     /// Connects to a host.
@@ -47,7 +58,7 @@ impl Ours {
     /// # Errors
     /// It refused, there is no way to it, or it has not answered for half a minute.
     pub(crate) async fn connect(&self, to: SocketAddr) -> Result<TcpStream, String> {
-        match timeout(ANSWER, TcpStream::connect(&self.0, to)).await {
+        match timeout(ANSWER, TcpStream::connect(&self.stack, to)).await {
             Ok(connected) => connected.map_err(|error| error.to_string()),
             Err(_) => Err(format!(
                 "{to} has not answered for {} s; does the kernel forward to it (sysctl net.ipv4.ip_forward=1, and a \
@@ -64,7 +75,7 @@ impl Network for Ours {
     type Datagrams = UdpSocket;
 
     async fn listen(&self, port: u16) -> io::Result<TcpListener> {
-        let listener = TcpListener::bind(&self.0, (Ipv6Addr::UNSPECIFIED, port)).await?;
+        let listener = TcpListener::bind(&self.stack, (Ipv6Addr::UNSPECIFIED, port)).await?;
         for option in [
             SocketOption::NoDelay(true),
             SocketOption::KeepAlive(true),
@@ -72,6 +83,7 @@ impl Network for Ours {
             SocketOption::KeepAliveInterval(PROBE),
             SocketOption::KeepAliveCount(PROBES),
             SocketOption::UserTimeout(Some(PATIENCE)),
+            SocketOption::FastOpen(self.fast_open),
         ] {
             listener.set_option(option)?;
         }
@@ -79,7 +91,7 @@ impl Network for Ours {
     }
 
     async fn datagrams(&self, port: u16) -> io::Result<UdpSocket> {
-        let socket = UdpSocket::bind(&self.0, (Ipv6Addr::UNSPECIFIED, port)).await?;
+        let socket = UdpSocket::bind(&self.stack, (Ipv6Addr::UNSPECIFIED, port)).await?;
         socket.set_option(SocketOption::ReceiveBuffer(DATAGRAMS))?;
         Ok(socket)
     }

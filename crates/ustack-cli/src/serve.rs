@@ -49,6 +49,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "GROUP")]
     join: Vec<IpAddr>,
 
+    /// Take data with the SYN of clients that have been here before (TCP Fast Open, RFC 7413), such as `curl --tcp-fastopen`; a
+    /// request may then be served twice
+    #[arg(long)]
+    fast_open: bool,
+
     /// Connections served at once; more are refused
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
@@ -81,7 +86,9 @@ pub(crate) fn run(args: ServeArgs) -> Outcome {
         let addresses = leases.as_ref().map_or_else(|| device.addresses.clone(), Leases::addresses);
         let about = http::About { addresses };
         let limit = Limit::new(args.max_connections as usize);
-        start(device.stack.clone(), &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
+        let network = device.stack.clone();
+        let network = if args.fast_open { network.with_fast_open() } else { network };
+        start(network, &limit, about.clone(), root).await.map_err(|error| error.to_string())?;
         groups::join(&device.stack, &args.join).await?;
         let mut granting = grant::server(device.stack.stack(), NIC, args.grant)?;
         tokio::spawn(inspect::serve(device.stack.stack().clone(), device.name.clone()));

@@ -8,6 +8,7 @@
 //! own namespace.
 
 mod capture;
+mod counters;
 pub(crate) mod family;
 mod lab;
 pub(crate) mod namespace;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::http::{download, make_blob};
 use super::outward;
+use crate::wire::counters::Counters;
 use crate::wire::lab::Lab;
 use crate::wire::process::Input;
 use crate::wire::serve;
@@ -78,35 +79,10 @@ struct Marks {
 
 /// What the kernel counts while something happens.
 fn marks(lab: &Lab, happens: impl FnOnce() -> Outcome) -> Outcome<Marks> {
-    let before = counters(lab)?;
+    let before = Counters::read(lab)?;
     happens()?;
-    let after = counters(lab)?;
-    let [received, delivered, again] =
-        ["IpExtInCEPkts", "TcpExtTCPDeliveredCE", "TcpRetransSegs"].map(|name| {
-            let of = |text: &str| counter(text, name);
-            of(&after).saturating_sub(of(&before))
-        });
+    let after = Counters::read(lab)?;
+    let [received, delivered, again] = ["IpExtInCEPkts", "TcpExtTCPDeliveredCE", "TcpRetransSegs"]
+        .map(|name| after.of(name).saturating_sub(before.of(name)));
     Ok(Marks { received, delivered, again })
-}
-
-fn counters(lab: &Lab) -> Outcome<String> {
-    Ok(lab.check("nstat", &["-asz"], LIMIT)?.text())
-}
-
-/// A counter of `nstat`: its name, its value, a rate.
-fn counter(text: &str, name: &str) -> u64 {
-    let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counters_are_found_by_their_whole_name() {
-        let text = "#kernel\nTcpRetransSegs   7   0.0\nIpExtInCEPktsX 9 0.0\nIpExtInCEPkts 12 0.0\n";
-        assert_eq!((counter(text, "IpExtInCEPkts"), counter(text, "TcpRetransSegs")), (12, 7));
-        assert_eq!(counter(text, "TcpExtTCPDeliveredCE"), 0);
-    }
 }

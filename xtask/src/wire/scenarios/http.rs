@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::wire::counters::Counters;
 use crate::wire::lab::Lab;
 use crate::wire::probe::pattern;
 use crate::wire::serve;
@@ -29,6 +30,19 @@ pub(crate) fn large(lab: &Lab) -> Outcome {
     let serve = serve::start_with(lab, &["--dir", &lab.path("")], None)?;
     download(lab, &sum)?;
     upload(lab, 100 * MEGABYTE, &sum)?;
+    serve.stop()
+}
+
+/// The kernel's client brings its request with the SYN, once it has been here.
+pub(crate) fn fast_open(lab: &Lab) -> Outcome {
+    lab.namespace.sysctl("net.ipv4.tcp_fastopen=1")?;
+    let serve = serve::start_with(lab, &["--fast-open"], Some(lab.path("serve.pcapng")))?;
+    for _ in 0..3 {
+        let text = curl(lab, "/", &["--tcp-fastopen"])?;
+        ensure!(!text.trim().is_empty(), "the page at / is empty");
+    }
+    let accepted = Counters::read(lab)?.of("TcpExtTCPFastOpenActive");
+    ensure!(accepted == 2, "of three requests, {accepted} were accepted with the SYN");
     serve.stop()
 }
 

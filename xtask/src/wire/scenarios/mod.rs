@@ -281,6 +281,15 @@ const SCENARIOS: &[Scenario] = &[
         run: http::large,
     },
     Scenario {
+        name: "fast-open",
+        about: "curl --tcp-fastopen: a cookie, and then requests with the SYN",
+        needs: &[CURL, NSTAT, TSHARK],
+        modes: &[Mode::Tun, Mode::TapPlain],
+        over_ipv6: &[Mode::Tun, Mode::TapPlain],
+        limit: Duration::from_secs(60),
+        run: http::fast_open,
+    },
+    Scenario {
         name: "parallel",
         about: "100 connections at once, bytes compared, every packet checked by tshark",
         needs: &[TSHARK],

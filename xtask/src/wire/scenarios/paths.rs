@@ -7,6 +7,7 @@ use super::beyond::far_host;
 use super::http::{make_blob, sha256};
 use super::outward::ustack;
 use crate::run::captured;
+use crate::wire::counters::Counters;
 use crate::wire::family::Family;
 use crate::wire::lab::Lab;
 use crate::wire::namespace::Namespace;
@@ -91,10 +92,8 @@ pub(crate) fn redirected(lab: &Lab) -> Outcome {
     let program = lab.program()?.to_string_lossy().into_owned();
     let text = lab.spawn(&program, &args, Input::End)?.wait(LIMIT)?.success()?.text();
     ensure!(text.contains(" 4 received"), "ustack ping: {text}");
-    let counted = lab.check("nstat", &["-asz", plan.forwarded], LIMIT)?.text();
-    let forwarded = counted.lines().find_map(|line| line.strip_prefix(plan.forwarded)).unwrap_or_default();
-    let forwarded = forwarded.split_whitespace().next().unwrap_or_default();
-    ensure!(forwarded == "1", "the first router has forwarded {forwarded} of 4 packets");
+    let forwarded = Counters::read(lab)?.of(plan.forwarded);
+    ensure!(forwarded == 1, "the first router has forwarded {forwarded} of 4 packets");
     capture::check(lab, &capture)
 }
 
