@@ -2,10 +2,11 @@
 
 use crate::failure::{Failure, Outcome};
 use ipnet::Ipv4Net;
+use stack_core::Medium;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use svc_dhcp::v4::{Server, ServerConfig};
-use ustack::{NicId, Stack};
+use ustack::{NicId, NicInfo, Stack};
 
 /// First and last address of a pool, as people write it: `10.77.0.50-10.77.0.99`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,11 +30,18 @@ impl FromStr for Pool {
 /// A server for the interface, if a pool was given. We are the router of those who ask.
 ///
 /// # Errors
-/// The pool is not of our subnet, or the interface has no IPv4 address.
+/// The pool is not of our subnet, or the interface has no IPv4 address or nobody who could ask.
 pub(crate) fn server(stack: &Stack, nic: NicId, pool: Option<Pool>) -> Outcome<Option<Server>> {
     let Some(Pool { first, last }) = pool else { return Ok(None) };
+    let nics = stack.nics();
+    let Some(info) = nics.iter().find(|info| info.id == nic) else { return Ok(None) };
+    if info.capabilities.medium != Medium::Ethernet {
+        return Err("--grant needs a link with stations; add --tap, or use an interface with --packet"
+            .to_owned()
+            .into());
+    }
     let none = || "--grant needs an IPv4 address of ours; give one with --address".to_owned();
-    let ours = our_subnet(stack, nic).ok_or_else(none)?;
+    let ours = our_subnet(info).ok_or_else(none)?;
     let config = ServerConfig { routers: vec![ours.addr()], ..ServerConfig::new(ours, first, last) };
     let server = Server::new(stack, nic, config);
     server.map(Some).map_err(|error| error.to_string().into())
@@ -50,10 +58,8 @@ pub(crate) async fn run(server: &mut Option<Server>) -> Failure {
     }
 }
 
-fn our_subnet(stack: &Stack, nic: NicId) -> Option<Ipv4Net> {
-    let nics = stack.nics();
-    let mut ours = nics.iter().filter(|info| info.id == nic).flat_map(|info| &info.addresses);
-    ours.find_map(|own| match own.net.addr() {
+fn our_subnet(nic: &NicInfo) -> Option<Ipv4Net> {
+    nic.addresses.iter().find_map(|own| match own.net.addr() {
         IpAddr::V4(address) => Ipv4Net::new(address, own.net.prefix_len()).ok(),
         IpAddr::V6(_) => None,
     })
