@@ -27,7 +27,7 @@ impl FromStr for Pool {
     }
 }
 
-/// A server for the interface, if a pool was given. We are the router of those who ask.
+/// A server for the interface, if a pool was given. It names no router: we do not forward.
 ///
 /// # Errors
 /// The pool is not of our subnet, or the interface has no IPv4 address or nobody who could ask.
@@ -42,8 +42,7 @@ pub(crate) fn server(stack: &Stack, nic: NicId, pool: Option<Pool>) -> Outcome<O
     }
     let none = || "--grant needs an IPv4 address of ours; give one with --address".to_owned();
     let ours = our_subnet(info).ok_or_else(none)?;
-    let config = ServerConfig { routers: vec![ours.addr()], ..ServerConfig::new(ours, first, last) };
-    let server = Server::new(stack, nic, config);
+    let server = Server::new(stack, nic, ServerConfig::new(ours, first, last));
     server.map(Some).map_err(|error| error.to_string().into())
 }
 
