@@ -140,6 +140,8 @@ pub(crate) const PEERS: &[Peer] = &[
     ours_plain("ustack-inline-1500", &[DEVICE, "--sockets", "inline", "--no-offload"]),
     ours("ustack-blocking", &[DEVICE, "--sockets", "blocking"]),
     ours_plain("ustack-blocking-1500", &[DEVICE, "--sockets", "blocking", "--no-offload"]),
+    ours("ustack-blocking-bytes", &[DEVICE, "--sockets", "blocking-bytes"]),
+    ours_plain("ustack-blocking-bytes-1500", &[DEVICE, "--sockets", "blocking-bytes", "--no-offload"]),
     ours("ustack-tokio", &[DEVICE, "--sockets", "tokio"]),
     ours_plain("ustack-tokio-1500", &[DEVICE, "--sockets", "tokio", "--no-offload"]),
     reference(COPY_VNET, COPY_VNET, Attachment::TwoTuns, &["forward", DEVICE, "vnet"]),

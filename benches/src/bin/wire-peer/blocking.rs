@@ -1,6 +1,6 @@
-//! Sockets as std has them: a thread for each connection, bytes copied through a buffer.
+//! Sockets as std has them, with a thread for each connection: bytes are copied through a buffer, or handed over.
 
-use crate::services::{BLOCK, Counts, Service, UDP_ECHO, UDP_SINK};
+use crate::services::{BLOCK, Counts, Service, UDP_ECHO, UDP_SINK, block};
 use crate::stacks::any;
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -13,11 +13,14 @@ const DATAGRAM: usize = 65_536;
 /// Buffers are on the heap: a thread needs next to nothing.
 const THREAD_STACK: usize = 64 * 1024;
 
+/// What a thread does with a connection.
+type Serve = fn(TcpStream, Service) -> io::Result<()>;
+
 /// Serves the device until the process is killed.
-pub(crate) fn run(stack: &Stack) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(stack: &Stack, serve: Serve) -> Result<(), Box<dyn Error>> {
     for (service, port) in Service::ALL {
         let listener = TcpListener::bind(stack, any(port))?;
-        start(move || accept(&listener, service))?;
+        start(move || accept(&listener, service, serve))?;
     }
     let sink = UdpSocket::bind(stack, any(UDP_SINK))?;
     start(move || count(&sink))?;
@@ -31,40 +34,55 @@ fn start(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<(
 }
 
 /// Gives each connection a thread, but those that are only held.
-fn accept(listener: &TcpListener, service: Service) -> io::Result<()> {
+fn accept(listener: &TcpListener, service: Service, serve: Serve) -> io::Result<()> {
     let mut held = Vec::new();
     loop {
         let (stream, _) = listener.accept()?;
         match service {
             Service::Hold => held.push(stream),
-            Service::Sink => start(move || sink(stream))?,
-            Service::Source => start(move || source(stream))?,
-            Service::Echo => start(move || echo(stream))?,
+            service => start(move || serve(stream, service))?,
         }
     }
 }
 
-fn sink(mut stream: TcpStream) -> io::Result<()> {
-    let mut buffer = vec![0; BLOCK];
-    while stream.read(&mut buffer)? > 0 {}
+/// As with the standard library's sockets.
+pub(crate) fn copying(mut stream: TcpStream, service: Service) -> io::Result<()> {
+    let mut buffer = vec![0x5a; BLOCK];
+    match service {
+        Service::Hold => {}
+        Service::Sink => while stream.read(&mut buffer)? > 0 {},
+        Service::Source => loop {
+            stream.write_all(&buffer)?;
+        },
+        Service::Echo => loop {
+            match stream.read(&mut buffer[..DATAGRAM])? {
+                0 => break,
+                count => stream.write_all(&buffer[..count])?,
+            }
+        },
+    }
     Ok(())
 }
 
-fn source(mut stream: TcpStream) -> io::Result<()> {
-    let buffer = vec![0x5a; BLOCK];
-    loop {
-        stream.write_all(&buffer)?;
-    }
-}
-
-fn echo(mut stream: TcpStream) -> io::Result<()> {
-    let mut buffer = vec![0; DATAGRAM];
-    loop {
-        match stream.read(&mut buffer)? {
-            0 => return Ok(()),
-            count => stream.write_all(&buffer[..count])?,
+/// Nothing is copied.
+pub(crate) fn by_reference(stream: TcpStream, service: Service) -> io::Result<()> {
+    match service {
+        Service::Hold => {}
+        Service::Sink => while !stream.read_bytes(BLOCK)?.is_empty() {},
+        Service::Source => {
+            let block = block();
+            loop {
+                stream.write_bytes(block.clone())?;
+            }
         }
+        Service::Echo => loop {
+            match stream.read_bytes(BLOCK)? {
+                end if end.is_empty() => break,
+                bytes => stream.write_bytes(bytes)?,
+            }
+        },
     }
+    Ok(())
 }
 
 fn count(socket: &UdpSocket) -> io::Result<()> {

@@ -48,6 +48,8 @@ enum Sockets {
     Inline,
     /// Sockets as std has them, with a thread for each connection
     Blocking,
+    /// The same, nothing copied
+    BlockingBytes,
     /// Sockets as tokio has them, with a task for each connection
     Tokio,
 }
@@ -71,7 +73,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         }
         (None, Some(Sockets::Loop)) => looping::run(open()?),
         (None, Some(Sockets::Inline)) => tasks::run_inline(open()?),
-        (None, Some(Sockets::Blocking)) => blocking::run(&stacks::stack(open()?)?),
+        (None, Some(Sockets::Blocking)) => blocking::run(&stacks::stack(open()?)?, blocking::copying),
+        (None, Some(Sockets::BlockingBytes)) => {
+            blocking::run(&stacks::stack(open()?)?, blocking::by_reference)
+        }
         (None, Some(Sockets::Tokio)) => tasks::run_tokio(open()?),
         (None, None) => Err("give --sockets or --forward".into()),
     }

@@ -157,7 +157,8 @@ impl TcpStream {
         io_result("write", self.socket.call(|tcp, cx, id| outgoing.write(tcp, cx, id)))
     }
 
-    /// Reads up to `max` bytes without copying them; none at the end of the stream.
+    /// Reads up to `max` bytes without copying them; none at the end of the stream. They are what lies in one piece, so of
+    /// small packets one.
     ///
     /// # Errors
     /// Why the connection ended.

@@ -99,7 +99,8 @@ impl TcpStream {
         Self { socket: Arc::new(Socket::adopt(stack, id)) }
     }
 
-    /// Reads up to `max` bytes without copying them; none at the end of the stream. Waits while there is nothing.
+    /// Reads up to `max` bytes without copying them; none at the end of the stream. Waits while there is nothing. They are what
+    /// lies in one piece, so of small packets one: there [`read`](Read::read), which takes all that wait, costs less.
     ///
     /// # Errors
     /// Why the connection ended, or the time is over.
