@@ -226,6 +226,28 @@ fn bytes_pass_without_a_copy() {
 }
 
 #[test]
+fn what_waits_is_taken_at_once_in_the_pieces_that_it_lies_in() {
+    let (a, b) = two_stacks(ChannelConfig::default());
+    let listener = TcpListener::bind(&b, "10.0.0.2:7").unwrap();
+    let mut client = TcpStream::connect(&a, "10.0.0.2:7").unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let sent = noise(6, 100_000);
+    client.write_all(&sent).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let (mut chunks, mut calls) = (Vec::new(), Vec::new());
+    std::thread::sleep(Duration::from_millis(200));
+    loop {
+        calls.push(server.read_chunks(60_000, &mut chunks).unwrap());
+        if calls.last() == Some(&0) {
+            break;
+        }
+    }
+    assert_eq!(calls, [60_000, 40_000, 0]);
+    assert!(chunks.len() >= 100_000 / 1460, "{} pieces", chunks.len());
+    assert_eq!(chunks.concat(), sent);
+}
+
+#[test]
 fn several_threads_accept_from_one_listener() {
     let (a, b) = two_stacks(ChannelConfig::default());
     let listener = TcpListener::bind(&b, "10.0.0.2:7").unwrap();

@@ -106,11 +106,13 @@ async fn readiness_and_what_does_not_wait() {
     while let Ok(Ok(())) = timeout(Duration::from_millis(200), client.writable()).await {
         written += client.try_write(&[7; 60_000]).unwrap();
     }
-    let mut read = 0;
+    let mut read = timeout(LONG, server.read_bytes(1 << 20)).await.unwrap().unwrap().len();
+    let mut chunks = Vec::new();
     while read < written {
-        read += timeout(LONG, server.read_bytes(1 << 20)).await.unwrap().unwrap().len();
+        read += timeout(LONG, server.read_chunks(1 << 20, &mut chunks)).await.unwrap().unwrap();
     }
     assert_eq!(read, written);
+    assert!(chunks.iter().flatten().all(|byte| *byte == 7));
     timeout(LONG, client.writable()).await.unwrap().unwrap();
 }
 

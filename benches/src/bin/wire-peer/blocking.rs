@@ -66,21 +66,22 @@ pub(crate) fn copying(mut stream: TcpStream, service: Service) -> io::Result<()>
 
 /// Nothing is copied.
 pub(crate) fn by_reference(stream: TcpStream, service: Service) -> io::Result<()> {
+    let (block, mut chunks) = (block(), Vec::new());
     match service {
         Service::Hold => {}
-        Service::Sink => while !stream.read_bytes(BLOCK)?.is_empty() {},
-        Service::Source => {
-            let block = block();
-            loop {
-                stream.write_bytes(block.clone())?;
+        Service::Sink => {
+            while stream.read_chunks(BLOCK, &mut chunks)? > 0 {
+                chunks.clear();
             }
         }
-        Service::Echo => loop {
-            match stream.read_bytes(BLOCK)? {
-                end if end.is_empty() => break,
-                bytes => stream.write_bytes(bytes)?,
-            }
+        Service::Source => loop {
+            stream.write_bytes(block.clone())?;
         },
+        Service::Echo => {
+            while stream.read_chunks(BLOCK, &mut chunks)? > 0 {
+                chunks.drain(..).try_for_each(|chunk| stream.write_bytes(chunk))?;
+            }
+        }
     }
     Ok(())
 }

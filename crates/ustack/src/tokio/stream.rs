@@ -158,13 +158,26 @@ impl TcpStream {
     }
 
     /// Reads up to `max` bytes without copying them; none at the end of the stream. They are what lies in one piece, so of
-    /// small packets one.
+    /// small packets one: there [`read_chunks`](Self::read_chunks) costs less.
     ///
     /// # Errors
     /// Why the connection ended.
     pub async fn read_bytes(&self, max: usize) -> io::Result<Bytes> {
         let read = self.socket.wait(Interest::Readable, |tcp, cx, id| tcp.read_bytes(cx, id, max)).await;
         io_result("read", read)
+    }
+
+    /// Adds up to `max` bytes to `chunks`, in the pieces that they lie in, without copying them. Returns how many bytes; none
+    /// at the end of the stream.
+    ///
+    /// # Errors
+    /// Why the connection ended.
+    pub async fn read_chunks(&self, max: usize, chunks: &mut Vec<Bytes>) -> io::Result<usize> {
+        let read = self.socket.wait(Interest::Readable, |tcp, cx, id| tcp.read_rope(cx, id, max)).await;
+        let rope = io_result("read", read)?;
+        let len = rope.len();
+        chunks.extend(rope.into_pieces());
+        Ok(len)
     }
 
     /// Writes a part of `bytes` without copying it, and removes it from them.

@@ -10,6 +10,7 @@ use crate::net::socket::{Socket, Sockets};
 use crate::stack::Stack;
 use bytes::Bytes;
 use stack_core::{EndpointId, Error, Interest, SocketOption};
+use stack_packet::Rope;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -100,7 +101,7 @@ impl TcpStream {
     }
 
     /// Reads up to `max` bytes without copying them; none at the end of the stream. Waits while there is nothing. They are what
-    /// lies in one piece, so of small packets one: there [`read`](Read::read), which takes all that wait, costs less.
+    /// lies in one piece, so of small packets one: there [`read_chunks`](Self::read_chunks) costs less.
     ///
     /// # Errors
     /// Why the connection ended, or the time is over.
@@ -108,6 +109,18 @@ impl TcpStream {
         let timeout = self.socket.settings().read_timeout;
         let read = self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read_bytes(cx, id, max));
         io_result("read", read)
+    }
+
+    /// Adds up to `max` bytes to `chunks`, in the pieces that they lie in, without copying them. Returns how many bytes; none
+    /// at the end of the stream. Waits while there is nothing.
+    ///
+    /// # Errors
+    /// Why the connection ended, or the time is over.
+    pub fn read_chunks(&self, max: usize, chunks: &mut Vec<Bytes>) -> io::Result<usize> {
+        let rope = self.read_rope(max)?;
+        let len = rope.len();
+        chunks.extend(rope.into_pieces());
+        Ok(len)
     }
 
     /// Writes all of `bytes` without copying them. Waits while there is no room.
@@ -158,14 +171,18 @@ impl TcpStream {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let timeout = self.socket.settings().read_timeout;
         if buffer.len() <= SMALL {
+            let timeout = self.socket.settings().read_timeout;
             let read = self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read(cx, id, buffer));
             return io_result("read", read);
         }
-        let max = buffer.len();
+        Ok(self.read_rope(buffer.len())?.peek(0, buffer))
+    }
+
+    fn read_rope(&self, max: usize) -> io::Result<Rope> {
+        let timeout = self.socket.settings().read_timeout;
         let read = self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read_rope(cx, id, max));
-        Ok(io_result("read", read)?.peek(0, buffer))
+        io_result("read", read)
     }
 
     fn blocks(&self) -> &Blocks {
