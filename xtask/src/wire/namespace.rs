@@ -57,6 +57,12 @@ impl Namespace {
         captured(Command::new("ip").args(["-n", &self.name]).args(args))
     }
 
+    /// Gives a device inside an address, ready at once: of IPv6 without the search for duplicates.
+    pub(crate) fn address(&self, device: &str, address: &str) -> Outcome {
+        let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
+        self.ip(&[&["address", "add", address, "dev", device][..], nodad].concat()).map(drop)
+    }
+
     /// Sets a kernel parameter inside.
     pub(crate) fn sysctl(&self, setting: &str) -> Outcome {
         captured(self.command("sysctl").args(["-q", "-w", setting])).map(drop)

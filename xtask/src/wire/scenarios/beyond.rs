@@ -71,9 +71,7 @@ pub(super) fn far_host(lab: &Lab) -> Outcome<(Namespace, &'static str)> {
     };
     lab.namespace.ip(&["link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far.name()])?;
     for (namespace, device, address) in [(&lab.namespace, "near", near_address), (&far, "far", far_address)] {
-        // Without the search for duplicates the addresses can be used at once.
-        let nodad: &[&str] = if lab.family == Family::V6 { &["nodad"] } else { &[] };
-        namespace.ip(&[&["address", "add", address, "dev", device][..], nodad].concat())?;
+        namespace.address(device, address)?;
         namespace.ip(&["link", "set", device, "up"])?;
     }
     let gateway = near_address.split('/').next().unwrap_or_default();

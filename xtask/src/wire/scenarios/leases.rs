@@ -20,8 +20,8 @@ const LEASE: Duration = Duration::from_secs(30);
 pub(crate) fn dhcp(lab: &Lab) -> Outcome {
     lab.check("sysctl", &["-q", "net.ipv6.conf.all.forwarding=1"], PATIENCE)?;
     lab.namespace.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tap"])?;
-    lab.namespace.ip(&["address", "add", "10.66.0.1/24", "dev", DEVICE])?;
-    lab.namespace.ip(&["-6", "address", "add", "fd66::1/64", "dev", DEVICE, "nodad"])?;
+    lab.namespace.address(DEVICE, "10.66.0.1/24")?;
+    lab.namespace.address(DEVICE, "fd66::1/64")?;
     lab.namespace.ip(&["link", "set", DEVICE, "up"])?;
     let leases = lab.path("leases");
     let serving = format!(

@@ -39,7 +39,7 @@ pub(crate) fn resolve(lab: &Lab) -> Outcome {
 pub(crate) fn advertised(lab: &Lab) -> Outcome {
     lab.check("sysctl", &["-q", "net.ipv6.conf.all.forwarding=1"], PATIENCE)?;
     lab.namespace.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tap"])?;
-    lab.namespace.ip(&["-6", "address", "add", ROUTER, "dev", DEVICE, "nodad"])?;
+    lab.namespace.address(DEVICE, ROUTER)?;
     lab.namespace.ip(&["link", "set", DEVICE, "up"])?;
     let advertising = format!(
         "interface={DEVICE}\nbind-dynamic\nenable-ra\ndhcp-range=fd77:7::,ra-only,64\n\
@@ -61,8 +61,8 @@ pub(crate) fn advertised(lab: &Lab) -> Outcome {
 /// On a link where a host answers for itself: both families, each alone, and the names of its addresses.
 pub(crate) fn on_link(lab: &Lab) -> Outcome {
     lab.namespace.ip(&["tuntap", "add", "dev", DEVICE, "mode", "tap"])?;
-    lab.namespace.ip(&["address", "add", "10.66.0.1/24", "dev", DEVICE])?;
-    lab.namespace.ip(&["-6", "address", "add", "fd66::1/64", "dev", DEVICE, "nodad"])?;
+    lab.namespace.address(DEVICE, "10.66.0.1/24")?;
+    lab.namespace.address(DEVICE, "fd66::1/64")?;
     lab.namespace.ip(&["link", "set", DEVICE, "up"])?;
     let avahi = avahi(lab)?;
     let capture = lab.path("link.pcapng");

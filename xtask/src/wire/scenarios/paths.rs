@@ -113,9 +113,9 @@ fn two_routers(lab: &Lab, plan: &Plan) -> Outcome<Namespace> {
     // Redirects come from the one link-local address that we know.
     first.ip(&["link", "set", "bridge", "addrgenmode", "none", "up"])?;
     second.ip(&["link", "set", "far", "up"])?;
-    address(first, "bridge", plan.first)?;
-    address(&second, "far", plan.second)?;
-    address(&second, "far", plan.host)?;
+    first.address("bridge", plan.first)?;
+    second.address("far", plan.second)?;
+    second.address("far", plan.host)?;
     let family = lab.family.flag();
     first.ip(&[family, "route", "add", plan.host, "via", plan.next, "dev", "bridge"])?;
     // Of IPv6 neither has an address of our subnet.
@@ -124,9 +124,4 @@ fn two_routers(lab: &Lab, plan: &Plan) -> Outcome<Namespace> {
         namespace.ip(&[family, "route", "replace", ours, "dev", device])?;
     }
     Ok(second)
-}
-
-fn address(namespace: &Namespace, device: &str, address: &str) -> Outcome {
-    let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
-    namespace.ip(&[&["address", "add", address, "dev", device][..], nodad].concat()).map(drop)
 }

@@ -171,9 +171,6 @@ fn beyond(lab: &Lab, plan: &Plan) -> Outcome<Namespace> {
 }
 
 fn address(namespace: &Namespace, device: &str, address: &str, plan: &Plan) -> Outcome {
-    let with_prefix = format!("{address}{}", plan.prefix);
-    // Without the search for duplicates the addresses can be used at once.
-    let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
-    namespace.ip(&[&["address", "add", &with_prefix, "dev", device][..], nodad].concat())?;
+    namespace.address(device, &format!("{address}{}", plan.prefix))?;
     namespace.ip(&["link", "set", device, "up"]).map(drop)
 }
