@@ -25,7 +25,7 @@
 //! hands it out as a [`DatagramSocket`]. What a transport is called for it does itself, with these parts.
 //!
 //! ```
-//! use stack_core::{Error, Readiness};
+//! use stack_core::Error;
 //! use stack_datagram::{DatagramSocket, SocketBase, Sockets};
 //!
 //! /// It receives bytes and sends words.
@@ -39,9 +39,6 @@
 //!     }
 //!     fn base_mut(&mut self) -> &mut SocketBase<Vec<u8>, &'static str> {
 //!         &mut self.0
-//!     }
-//!     fn readiness(&self) -> Readiness {
-//!         self.0.readiness()
 //!     }
 //! }
 //!

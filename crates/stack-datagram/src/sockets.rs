@@ -20,7 +20,9 @@ pub trait DatagramSocket {
     fn base_mut(&mut self) -> &mut SocketBase<Self::Received, Self::Outgoing>;
 
     /// What can be done now.
-    fn readiness(&self) -> Readiness;
+    fn readiness(&self) -> Readiness {
+        self.base().readiness()
+    }
 }
 
 /// The sockets of one transport, and their turns to send.

@@ -96,9 +96,6 @@ impl DatagramSocket for Sample {
     fn base_mut(&mut self) -> &mut SocketBase<u8, u8> {
         &mut self.0
     }
-    fn readiness(&self) -> Readiness {
-        self.0.readiness()
-    }
 }
 
 fn sample() -> Sample {

@@ -4,7 +4,7 @@ use crate::RawConfig;
 use crate::ip::{IpSocket, RawMessage};
 use crate::packet::{Frame, PacketSocket};
 use crate::transmit::Outgoing;
-use stack_core::{Error, Readiness};
+use stack_core::Error;
 use stack_datagram::{DatagramSocket, IpOptions, SocketBase};
 
 #[derive(Debug)]
@@ -69,9 +69,5 @@ impl DatagramSocket for Socket {
 
     fn base_mut(&mut self) -> &mut SocketBase<Received, Outgoing> {
         &mut self.base
-    }
-
-    fn readiness(&self) -> Readiness {
-        self.base.readiness()
     }
 }
