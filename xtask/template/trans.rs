@@ -3,7 +3,7 @@
 //! ```text
 //! protocols  template-crate   you are here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! In this first form a segment begins with two ports, and the protocol has no

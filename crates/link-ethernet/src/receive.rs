@@ -133,6 +133,11 @@ impl LinkReceive for EthernetReceive {
         self.inner.descriptor()
     }
 
+    /// Frames that were joined have one header, and so are for us or for another station together.
+    fn coalesce(&mut self, on: bool) {
+        self.inner.coalesce(on);
+    }
+
     fn outcome(&mut self, token: Token, reason: DropReason) {
         self.inner.outcome(token, reason);
     }

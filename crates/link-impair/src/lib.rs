@@ -6,7 +6,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*              link-impair is here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! [`Impair`] wraps a link and treats what it transmits as a line would, and with [`Impair::receiving`] also what it

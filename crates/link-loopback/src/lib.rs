@@ -6,7 +6,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*              link-loopback is here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! A host turns most packets to itself around before they reach any link; this link is right for those that are

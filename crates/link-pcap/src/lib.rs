@@ -6,7 +6,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*              link-pcap is here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! A [`Capture`] is one file; [`Pcap`] wraps a link and records both directions into it, as one interface; an

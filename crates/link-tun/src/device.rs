@@ -24,8 +24,8 @@ const IFF_VNET_HDR: u16 = 0x4000;
 
 /// Bytes of the longest virtio-net header that a device we adopt may use.
 pub(crate) const MAX_VNET_LEN: usize = 32;
-/// Packets that are read in one batch.
-pub(crate) const BATCH: usize = 64;
+/// Packets that are read in one batch: of 1500 bytes, two super-packets.
+pub(crate) const BATCH: usize = 90;
 
 /// A TUN or TAP device that we are attached to. The device goes with it, unless it is persistent.
 #[derive(Debug)]

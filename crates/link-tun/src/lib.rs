@@ -6,7 +6,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*              link-tun is here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! A TUN device carries IP packets, a TAP device whole Ethernet frames (wrap it in `link-ethernet`). With the virtio-net
@@ -20,6 +20,7 @@
 //! | `device.rs` | how a device is opened, adopted and configured |
 //! | `offload.rs` | which offloads the kernel grants, and what is tried next if not |
 //! | `receive.rs`, `transmit.rs` | the two halves |
+//! | `joining.rs` | how segments of a stream become super-packets while they are read |
 //! | `sys.rs` | system calls that need `unsafe` |
 //!
 //! Addresses and routes of the kernel's side are the caller's: `ip address add 10.77.0.1/24 dev ustack0`.
@@ -45,6 +46,7 @@
 mod config;
 mod device;
 mod error;
+mod joining;
 mod offload;
 mod receive;
 #[allow(unsafe_code, reason = "system calls whose memory the compiler can't see into")]

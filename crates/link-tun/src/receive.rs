@@ -2,22 +2,25 @@
 //!
 //! The first [`SLOT`] bytes of a packet go to an arena of small blocks, the rest to one of large blocks. An ordinary
 //! packet so pins little memory and is one contiguous buffer; of a super-packet all headers are contiguous in `data`
-//! and the rest is one piece of `more`. Nothing is copied and nothing is zeroed in either case.
+//! and the rest is one piece of `more`. Segments of a stream that the kernel cut are read behind each other and so have
+//! that shape, too (`joining.rs`). Nothing is copied and nothing is zeroed in any of these cases.
 
 use crate::device::{BATCH, MAX_VNET_LEN};
+use crate::joining::Joining;
 use crate::{Mode, sys};
+use bytes::Bytes;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::io::Errno;
-use stack_core::{Instant, LinkError, LinkReceive, RxBatch, RxPacket};
+use stack_core::{Instant, LinkError, LinkReceive, RxBatch, RxMeta, RxPacket};
 use stack_packet::vnet::VnetHeader;
 use stack_packet::{BIG_BLOCK, RxArena, SMALL_BLOCK};
 use std::sync::Arc;
 use std::task::Waker;
 
 /// Bytes of a packet that lie in a small block: a frame of the usual MTU with room to spare, and any chain of headers.
-const SLOT: usize = 2048;
-/// Bytes that a packet can have behind those: the largest IP packet and an Ethernet header in all.
-const REST: usize = 65_536 + 14 - SLOT;
+pub(crate) const SLOT: usize = 2048;
+/// Bytes that a packet can have: the largest IP packet and an Ethernet header.
+pub(crate) const MAX_PACKET: usize = 65_536 + 14;
 /// Bytes after which a batch ends, so that its first packets don't wait for many super-packets.
 const BATCH_BYTES: usize = 256 * 1024;
 /// EtherType of IPv4 (RFC 894).
@@ -26,37 +29,68 @@ const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 
 pub(crate) struct TunReceive {
-    fd: Arc<OwnedFd>,
-    mode: Mode,
-    vnet_len: usize,
-    small: RxArena,
-    big: RxArena,
+    pub(crate) fd: Arc<OwnedFd>,
+    pub(crate) mode: Mode,
+    pub(crate) vnet_len: usize,
+    pub(crate) small: RxArena,
+    pub(crate) big: RxArena,
+    pub(crate) joining: Joining,
 }
 
 impl TunReceive {
     pub(crate) fn new(fd: Arc<OwnedFd>, mode: Mode, vnet_len: usize) -> Self {
-        Self { fd, mode, vnet_len, small: RxArena::new(SMALL_BLOCK), big: RxArena::new(BIG_BLOCK) }
+        let (small, big) = (RxArena::new(SMALL_BLOCK), RxArena::new(BIG_BLOCK));
+        Self { fd, mode, vnet_len, small, big, joining: Joining::default() }
     }
 
-    fn read(&mut self, now: Instant) -> Result<RxPacket, Errno> {
-        let mut header = [0; MAX_VNET_LEN];
-        let (small, big) = (self.small.reserve(SLOT), self.big.reserve(REST));
-        let header_bytes = &mut header[..self.vnet_len];
-        let (_, in_big) = sys::read_packet(self.fd.as_fd(), header_bytes, (small, SLOT), (big, REST))?;
+    /// Reads a packet to the end of the batch; returns its bytes.
+    fn read(&mut self, now: Instant, batch: &mut RxBatch) -> Result<usize, Errno> {
+        let mut header = VnetBytes::new(self.vnet_len);
+        let (small, big) = (self.small.reserve(SLOT), self.big.reserve(MAX_PACKET - SLOT));
+        let len =
+            sys::read_packet(self.fd.as_fd(), header.bytes(), [(small, SLOT), (big, MAX_PACKET - SLOT)])?;
         let data = self.small.take();
+        let mut packet = self.packet(data, now);
+        if len > packet.data.len() {
+            packet.more.push(self.big.take());
+            packet.meta.truesize = len as u32;
+        }
+        header.annotate(len, &mut packet.meta);
+        self.joining.note(self.mode, &packet);
+        batch.push(packet);
+        Ok(len)
+    }
+
+    /// A packet of which this is all, or the front.
+    pub(crate) fn packet(&self, data: Bytes, now: Instant) -> RxPacket {
         let ether_type = match self.mode {
             Mode::Tun => ether_type(&data),
             Mode::Tap => 0,
         };
-        let mut packet = RxPacket::new(data, ether_type, now);
-        if in_big > 0 {
-            packet.more.push(self.big.take());
-            packet.meta.truesize += in_big as u32;
+        RxPacket::new(data, ether_type, now)
+    }
+}
+
+/// The virtio-net header as it is read, where there is one.
+pub(crate) struct VnetBytes {
+    bytes: [u8; MAX_VNET_LEN],
+    len: usize,
+}
+
+impl VnetBytes {
+    pub(crate) fn new(len: usize) -> Self {
+        Self { bytes: [0; MAX_VNET_LEN], len }
+    }
+
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.len]
+    }
+
+    /// What it says of a packet of so many bytes.
+    pub(crate) fn annotate(&self, len: usize, meta: &mut RxMeta) {
+        if let Some(header) = self.bytes[..self.len].first_chunk() {
+            VnetHeader::decode(header).annotate(len, meta);
         }
-        if let Some(header) = header[..self.vnet_len].first_chunk() {
-            VnetHeader::decode(header).annotate(packet.len(), &mut packet.meta);
-        }
-        Ok(packet)
     }
 }
 
@@ -71,21 +105,34 @@ fn ether_type(packet: &[u8]) -> u16 {
 
 impl LinkReceive for TunReceive {
     fn receive(&mut self, now: Instant, batch: &mut RxBatch) -> Result<usize, LinkError> {
+        let before = batch.len();
         let (mut count, mut bytes) = (0, 0);
+        let mut error = None;
         while count < BATCH && bytes < BATCH_BYTES {
-            match self.read(now) {
-                Ok(packet) => {
-                    bytes += packet.len();
-                    count += 1;
-                    batch.push(packet);
+            let read = if self.expects_more() {
+                self.read_behind(now, batch)
+            } else {
+                self.close(batch);
+                self.read(now, batch)
+            };
+            match read {
+                Ok(len) => (count, bytes) = (count + 1, bytes + len),
+                Err(errno) => {
+                    error = Some(errno);
+                    break;
                 }
-                Err(Errno::AGAIN) => break,
-                // The next call meets the same error; first what arrived is handed out.
-                Err(_) if count > 0 => break,
-                Err(errno) => return Err(link_error(errno)),
             }
         }
-        Ok(count)
+        self.close_batch(batch);
+        match error {
+            // After packets, the next call meets the same error; first what arrived is handed out.
+            Some(errno) if count == 0 && errno != Errno::AGAIN => Err(link_error(errno)),
+            _ => Ok(batch.len() - before),
+        }
+    }
+
+    fn coalesce(&mut self, on: bool) {
+        self.joining.allow(on);
     }
 
     /// Nothing: the descriptor polls readable.

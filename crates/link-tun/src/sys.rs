@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::{Errno, readv, retry_on_intr};
+use rustix::io::{Errno, read, readv, retry_on_intr};
 use rustix::ioctl::{IntegerSetter, Opcode, Updater, ioctl, opcode};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::ffi::c_int;
@@ -164,44 +164,59 @@ struct Iovec {
 }
 
 impl Iovec {
+    const NONE: Self = Self { base: std::ptr::dangling_mut(), len: 0 };
+
     fn spare(buffer: &mut BytesMut, len: usize) -> Self {
         let spare = buffer.spare_capacity_mut();
         Self { base: spare.as_mut_ptr().cast(), len: spare.len().min(len) }
     }
 }
 
-/// Reads one packet: first `header` is filled, then up to `small_len` bytes are appended to `small` and up to `big_len`
-/// bytes to `big`, as far as each has room already. Returns how many bytes went to `small` and to `big`.
-pub(crate) fn read_packet(
+/// Buffers that one packet can be spread over.
+const MAX_BUFFERS: usize = 2;
+
+/// Reads one packet without a header and appends up to `len` bytes of it, as far as there is room already. Returns how
+/// many. One buffer costs the kernel less than a vector of one.
+pub(crate) fn read_plain(fd: BorrowedFd<'_>, buffer: &mut BytesMut, len: usize) -> Result<usize, Errno> {
+    let spare = buffer.spare_capacity_mut();
+    let room = spare.len().min(len);
+    let read = retry_on_intr(|| Ok(read(fd, &mut spare[..room])?.0.len()))?;
+    // SAFETY: the kernel has filled so many bytes behind the buffer's length, within its capacity.
+    unsafe { buffer.set_len(buffer.len() + read) };
+    Ok(read)
+}
+
+/// Reads one packet: first `header` is filled, then up to so many bytes are appended to each buffer in turn, as far as
+/// it has room already. Returns how many bytes went to the buffers.
+pub(crate) fn read_packet<const N: usize>(
     fd: BorrowedFd<'_>,
     header: &mut [u8],
-    (small, small_len): (&mut BytesMut, usize),
-    (big, big_len): (&mut BytesMut, usize),
-) -> Result<(usize, usize), Errno> {
+    mut buffers: [(&mut BytesMut, usize); N],
+) -> Result<usize, Errno> {
+    const { assert!(N <= MAX_BUFFERS) };
     let header_len = header.len();
-    let vectors = [
-        Iovec { base: header.as_mut_ptr(), len: header_len },
-        Iovec::spare(small, small_len),
-        Iovec::spare(big, big_len),
-    ];
-    let small_room = vectors[1].len;
-    // SAFETY: `IoSliceMut` is documented to have the layout of `iovec`, which `Iovec` has; the three point into
+    let mut vectors = [Iovec { base: header.as_mut_ptr(), len: header_len }, Iovec::NONE, Iovec::NONE];
+    for (vector, (buffer, len)) in vectors[1..].iter_mut().zip(&mut buffers) {
+        *vector = Iovec::spare(buffer, *len);
+        *len = vector.len;
+    }
+    // SAFETY: `IoSliceMut` is documented to have the layout of `iovec`, which `Iovec` has; they are empty, or point into
     // disjoint memory that is exclusively borrowed until the end of this function. No `&mut [u8]` is made of the
     // memory that was never written: `readv` only passes the array on to the kernel, which only writes.
-    let mut vectors: [IoSliceMut<'_>; 3] = unsafe { std::mem::transmute(vectors) };
+    let mut vectors: [IoSliceMut<'_>; 1 + MAX_BUFFERS] = unsafe { std::mem::transmute(vectors) };
     // The kernel spends time on an empty vector, too.
     let first = usize::from(header_len == 0);
-    let read = retry_on_intr(|| readv(fd, &mut vectors[first..]))?;
-    let packet = read.saturating_sub(header_len);
-    let in_small = packet.min(small_room);
-    let in_big = packet - in_small;
-    // SAFETY: the kernel has filled the vectors in order with `read` bytes in all, so that many bytes behind the
-    // length of each buffer are written, and they lie within its capacity.
-    unsafe {
-        small.set_len(small.len() + in_small);
-        big.set_len(big.len() + in_big);
+    let got = retry_on_intr(|| readv(fd, &mut vectors[first..=N]))?;
+    let packet = got.saturating_sub(header_len);
+    let mut rest = packet;
+    for (buffer, room) in buffers {
+        let here = rest.min(room);
+        rest -= here;
+        // SAFETY: the kernel has filled the vectors in order with `got` bytes in all, so that many bytes behind the
+        // length of each buffer are written, and they lie within its capacity.
+        unsafe { buffer.set_len(buffer.len() + here) };
     }
-    Ok((in_small, in_big))
+    Ok(packet)
 }
 
 #[cfg(test)]
@@ -213,15 +228,15 @@ mod tests {
     fn a_packet_fills_header_then_small_then_big() {
         let (reader, writer) =
             socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::empty(), None).unwrap();
-        for (len, expected) in [(3, (0, 0)), (4, (0, 0)), (9, (5, 0)), (12, (8, 0)), (20, (8, 8))] {
+        for (len, expected) in [(3, 0), (4, 0), (9, 5), (12, 8), (20, 16)] {
             let sent: Vec<u8> = (0..len).collect();
             rustix::io::write(&writer, &sent).unwrap();
             let (mut small, mut big) = (BytesMut::from(&b"S"[..]), BytesMut::from(&b"B"[..]));
             small.reserve(8);
             big.reserve(100);
             let mut header = [0xff; 4];
-            let got = read_packet(reader.as_fd(), &mut header, (&mut small, 8), (&mut big, 100)).unwrap();
-            assert_eq!(got, expected, "{len}");
+            let got = read_packet(reader.as_fd(), &mut header, [(&mut small, 8), (&mut big, 100)]).unwrap();
+            assert_eq!((got, small.len() - 1), (expected, expected.min(8)), "{len}");
             assert_eq!((small[0], big[0]), (b'S', b'B'));
             let mut all = header[..sent.len().min(4)].to_vec();
             all.extend_from_slice(&small[1..]);

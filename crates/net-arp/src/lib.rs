@@ -6,7 +6,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*      you are here: net-arp
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! | question | file |

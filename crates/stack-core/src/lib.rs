@@ -9,7 +9,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*
 //! contract   stack-core                          you are here
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! | trait | implemented by | file |

@@ -122,6 +122,13 @@ pub trait LinkReceive: Send {
         None
     }
 
+    /// Says whether consecutive segments of a flow may be handed out as one super-packet with
+    /// [`gso_size`](stack_packet::RxMeta::gso_size), checksums verified, from the next `receive` on. Links that read packet
+    /// by packet save most by it (GRO); others need not heed it. Until it is said, packets come as they are.
+    fn coalesce(&mut self, on: bool) {
+        let _ = on;
+    }
+
     /// Says that the stack dropped the packet of that token, and why.
     /// Called after the packet's batch was processed and before the next `receive`, if the capabilities ask for it.
     fn outcome(&mut self, token: Token, reason: DropReason) {

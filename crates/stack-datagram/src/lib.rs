@@ -5,7 +5,7 @@
 //! protocols  trans-udp  trans-icmp  trans-raw
 //! parts      stack-datagram                      you are here
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! | question | file |

@@ -5,7 +5,7 @@
 //! conductor  stack-host
 //! protocols  link-*  net-*  trans-*
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group      you are here
+//! ground     stack-packet  stack-wire  stack-gro  stack-group      you are here
 //! ```
 //!
 //! | question | file |

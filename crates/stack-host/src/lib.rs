@@ -11,7 +11,7 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | what happens to a received packet? | `receive.rs`, `coalesce.rs` |
+//! | what happens to a received packet? | `receive.rs`; how segments become super-packets first: `stack-gro` |
 //! | what happens to a written byte? | `transmit.rs`, `launch.rs`, `offload.rs` |
 //! | who gets a packet? | `demux.rs`, `ports.rs` |
 //! | which way does it go, and from which address? | `tables.rs`, `route.rs`, `neighbor/`, `pmtu.rs`, `source/` |
@@ -40,7 +40,6 @@ extern crate alloc;
 
 mod admin;
 mod builder;
-mod coalesce;
 mod counters;
 mod demux;
 mod discovered;

@@ -1,7 +1,7 @@
 //! Life of a received packet, top to bottom.
 //!
 //! ```text
-//! batch -> segments of a flow become super-packets: coalesce.rs
+//! batch -> segments of a flow become super-packets, where nobody has to see each: stack-gro
 //!       -> interface enabled? -> taps -> EtherType -> prerouting -> NetworkEndpoint::receive -> verdict
 //!       -> ours: input -> protocol number -> demux -> TransportProtocol::receive
 //!       -> not ours: forward.rs
@@ -12,7 +12,6 @@
 //! kept by a network endpoint, or counted under one `DropReason`.
 
 use crate::Host;
-use crate::coalesce::coalesce;
 use crate::demux::Flow;
 use stack_core::{
     DropReason, EndpointId, ErrorKind, Instant, NicId, RxBatch, RxPacket, TapPoint, TransportCx, Unknown,
@@ -31,7 +30,7 @@ impl Host {
             self.nics[index].counters.received += packet.len();
         }
         if self.may_coalesce(index) {
-            coalesce(batch);
+            stack_gro::coalesce(batch);
         }
         for packet in batch.iter_mut() {
             let token = packet.meta.token;
@@ -44,7 +43,13 @@ impl Host {
         self.arm_timers();
     }
 
-    /// Whether nobody has to see each packet as it came.
+    /// Whether a link may hand in consecutive segments of a flow as one super-packet
+    /// ([`LinkReceive::coalesce`](stack_core::LinkReceive::coalesce)): nobody has to see each packet as it came, as taps,
+    /// links that want outcomes, and the far side of a forwarding interface do.
+    pub fn coalesces(&self, nic: NicId) -> bool {
+        self.tables.index(nic).is_some_and(|index| self.may_coalesce(index))
+    }
+
     fn may_coalesce(&self, nic: usize) -> bool {
         let visible = &self.tables.interfaces[nic].visible;
         self.taps.is_empty()

@@ -60,6 +60,27 @@ fn router() -> Host {
 }
 
 #[test]
+fn segments_may_come_joined_where_nobody_sees_each() {
+    let mut host = host();
+    assert!(host.coalesces(NicId(1)) && !host.coalesces(NicId(9)));
+    let outcomes = LinkCapabilities { wants_outcomes: true, ..LinkCapabilities::plain(Medium::Ip, 1500) };
+    host.add_nic(T0, NicId(3), NicConfig::new("nic3", outcomes)).unwrap();
+    assert!(!host.coalesces(NicId(3)));
+    host.set_forwarding(NicId(1), true).unwrap();
+    assert!(!host.coalesces(NicId(1)));
+    host.set_forwarding(NicId(1), false).unwrap();
+    assert!(host.coalesces(NicId(1)));
+    host.add_tap(Box::new(Nothing));
+    assert!(!host.coalesces(NicId(1)));
+}
+
+struct Nothing;
+
+impl Tap for Nothing {
+    fn packet(&mut self, _: Instant, _: NicId, _: TapPoint, _: TappedPacket<'_>) {}
+}
+
+#[test]
 fn forwarding_sends_on_what_is_not_ours() {
     let mut host = router();
     register(&mut host, 1, identity(None, None, 7)).unwrap();

@@ -38,15 +38,25 @@ impl RxArena {
         if self.current.is_empty() {
             let _ = self.current.try_reclaim(self.block);
         }
-        if self.current.capacity() - self.current.len() < len {
+        if self.room() < len {
             self.next_block(len);
         }
         &mut self.current
     }
 
+    /// Bytes that [`reserve`](Self::reserve) can give without moving what was written and not yet taken.
+    pub fn room(&self) -> usize {
+        self.current.capacity() - self.current.len()
+    }
+
     /// Cuts off what was written since the last call, as a packet.
     pub fn take(&mut self) -> Bytes {
         self.current.split().freeze()
+    }
+
+    /// Forgets what was written since the last call of [`take`](Self::take).
+    pub fn discard(&mut self) {
+        self.current.clear();
     }
 
     /// Copies `bytes` in and hands them back as a packet: for sources that own their memory.

@@ -10,7 +10,7 @@
 //! protocols  link-*  net-*  trans-*
 //! parts      stack-datagram
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! - [`pkt`]: packetdrill's language, parsed.

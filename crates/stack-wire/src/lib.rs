@@ -5,7 +5,7 @@
 //! conductor   stack-host
 //! protocols   link-*   net-*   trans-*      <- read and write packets through this crate
 //! contract    stack-core
-//! ground      stack-packet   stack-wire   stack-group     <- you are here: bytes <-> fields, nothing else
+//! ground      stack-packet   stack-wire   stack-group   stack-gro     <- you are here: bytes <-> fields, nothing else
 //! ```
 //!
 //! Each protocol is a module with the same three things: a `Header` that is the bytes of the wire

@@ -5,7 +5,7 @@
 //! protocols  trans-icmp                          you are here
 //! parts      stack-datagram
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! A socket owns an identifier, which takes the place of a port. What it writes leaves as echo requests, and it reads

@@ -5,7 +5,7 @@
 //! protocols  trans-udp                           you are here
 //! parts      stack-datagram
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! | question | file |

@@ -51,7 +51,7 @@
 //! protocols  link-*  net-*  trans-*
 //! parts      stack-datagram
 //! contract   stack-core
-//! ground     stack-packet  stack-wire  stack-group
+//! ground     stack-packet  stack-wire  stack-group  stack-gro
 //! ```
 //!
 //! # Three ways to run an application

@@ -3,7 +3,12 @@
 mod common;
 
 use common::{alone, echo, exchange, noise, stack, threads};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::time::{Duration, Instant};
+use ustack::contract::{
+    LinkAddress, LinkCapabilities, LinkEndpoint, LinkError, LinkReceive, LinkTransmit, RxBatch,
+};
 use ustack::link::channel::{ChannelConfig, injector, pair};
 use ustack::net::{TcpListener, TcpStream};
 use ustack::{NicConfig, NicId, Stack};
@@ -71,6 +76,54 @@ fn the_router_itself_can_be_talked_to_without_a_thread_of_the_stacks() {
     serving.join().unwrap();
     drop((stream, server));
     assert_eq!(readers(), 0, "whoever drops the last handle waits for the thread");
+}
+
+/// A link that remembers what it was told of super-packets.
+struct Told(Box<dyn LinkEndpoint>, Arc<Mutex<Option<bool>>>);
+struct ToldReceive(Box<dyn LinkReceive>, Arc<Mutex<Option<bool>>>);
+
+impl LinkEndpoint for Told {
+    fn capabilities(&self) -> LinkCapabilities {
+        self.0.capabilities()
+    }
+    fn link_address(&self) -> Option<LinkAddress> {
+        self.0.link_address()
+    }
+    fn split(self: Box<Self>) -> (Box<dyn LinkReceive>, Box<dyn LinkTransmit>) {
+        let (receive, transmit) = self.0.split();
+        (Box::new(ToldReceive(receive, self.1)), transmit)
+    }
+}
+
+impl LinkReceive for ToldReceive {
+    fn receive(&mut self, now: ustack::contract::Instant, batch: &mut RxBatch) -> Result<usize, LinkError> {
+        self.0.receive(now, batch)
+    }
+    fn register(&mut self, waker: &Waker) {
+        self.0.register(waker);
+    }
+    fn coalesce(&mut self, on: bool) {
+        *self.1.lock().unwrap() = Some(on);
+    }
+}
+
+#[test]
+fn a_link_is_told_whether_segments_may_come_joined() {
+    let _alone = alone();
+    for own_thread in [false, true] {
+        let (link, port) = injector(ChannelConfig::default());
+        let told = Arc::new(Mutex::new(None));
+        let link = Told(Box::new(link), Arc::clone(&told));
+        let nic = NicConfig::new(link).address("10.0.0.1/24".parse().unwrap()).own_thread(own_thread);
+        let stack = Stack::builder().default_protocols().build().unwrap();
+        let nic = stack.create_nic(nic).unwrap();
+        let inject = || port.inject_bytes(bytes::Bytes::from_static(&[0x45; 40])).unwrap();
+        inject();
+        wait_until("it was not told", || *told.lock().unwrap() == Some(true));
+        stack.set_forwarding(nic, true).unwrap();
+        inject();
+        wait_until("it was not told to stop", || *told.lock().unwrap() == Some(false));
+    }
 }
 
 #[test]

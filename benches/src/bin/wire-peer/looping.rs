@@ -104,6 +104,7 @@ impl Peer {
         let received = self.receive.receive(now, &mut self.batch)?;
         if received > 0 {
             self.host.receive(now, NIC, &mut self.batch);
+            self.receive.coalesce(self.host.coalesces(NIC));
         }
         if self.host.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.host.poll(now);

@@ -111,6 +111,7 @@ impl Reader {
         shared.with_core(|core, now| {
             if core.has_outlet(&self.gate) {
                 core.host.receive(now, self.nic, &mut self.batch);
+                self.link.coalesce(core.host.coalesces(self.nic));
             }
         });
         self.batch.clear();

@@ -77,6 +77,7 @@ impl Driver {
             // What was read from a removed interface is not for the one that has its number now.
             if core.has_outlet(&port.gate) {
                 core.host.receive(now, port.nic, &mut port.batch);
+                port.link.coalesce(core.host.coalesces(port.nic));
             }
             port.batch.clear();
         }

@@ -1,10 +1,19 @@
 //! What becomes one packet, what does not, and that no byte is lost or moved.
 
 use super::*;
+use crate::run::MAX_LEN;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::IpAddr;
 use proptest::prelude::*;
-use stack_core::Instant;
+use stack_packet::{Checksum, Instant, RxBatch, RxPacket};
+use stack_wire::checksum::{self, pseudo_header};
+use stack_wire::ethernet::EtherType;
+use stack_wire::ip::protocol;
+use stack_wire::ipv4::{self, Ipv4};
+use stack_wire::ipv6::{self, Ipv6};
 use stack_wire::seq::SeqNum;
-use stack_wire::tcp;
+use stack_wire::tcp::{self, Flags, Tcp};
 use stack_wire::tcp_options::TcpOptions;
 
 const SRC: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 1));
@@ -105,6 +114,40 @@ fn segments_that_follow_each_other_become_one_packet_with_right_headers() {
         let text: Vec<u8> = packet.more.pieces().flatten().copied().collect();
         let expected: Vec<u8> = sent.iter().flat_map(Sent::text).collect();
         assert_eq!(text, expected);
+    }
+}
+
+#[test]
+fn every_bit_of_the_headers_counts_but_those_that_no_receiver_acts_on() {
+    for (v6, link) in [(false, 0), (false, 14), (true, 0), (true, 14)] {
+        let frame = |n| [&[2; 14][..link], &Sent { v6, ..nth(n) }.packet().data].concat();
+        let (first, second) = (frame(0), frame(1));
+        let ether_type = if v6 { EtherType::IPV6 } else { EtherType::IPV4 };
+        let Look::Text(segment) = look(&first, link, ether_type) else { panic!("a segment of text") };
+        let run = Run::of(&first, segment);
+        assert_eq!(run.header_len(), first.len() - SIZE);
+        assert_eq!(run.follower(&second).map(|segment| segment.len), Some(SIZE));
+        let tcp = link + if v6 { 40 } else { 20 };
+        for bit in 0..8 * run.header_len() {
+            let (at, mut changed) = (bit / 8, second.clone());
+            if !v6 && (link + 10..link + 12).contains(&at) {
+                continue;
+            }
+            changed[at] ^= 1 << (bit % 8);
+            if !v6 {
+                changed[link + 10..link + 12].fill(0);
+                let sum = checksum::ipv4_header(&changed[link..link + 20]);
+                changed[link + 10..link + 12].copy_from_slice(&sum.to_be_bytes());
+            }
+            let identification = !v6 && (link + 4..link + 6).contains(&at);
+            let checksum = (tcp + 16..tcp + 18).contains(&at);
+            let push = bit == 8 * (tcp + 13) + 3;
+            let free = identification || checksum || push;
+            assert_eq!(run.follower(&changed).is_some(), free, "bit {} of byte {at}, {v6}", bit % 8);
+        }
+        let mut wrong = second;
+        wrong[link + 10] ^= 1;
+        assert!(run.follower(&wrong).is_none(), "an IPv4 checksum, or an IPv6 address");
     }
 }
 

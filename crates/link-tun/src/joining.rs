@@ -1,0 +1,166 @@
+//! Segments of a stream that are put behind each other while they are read.
+//!
+//! A packet is read to where the text of the one before it ends, less the length of its headers: they come to lie over
+//! the end of that text. They are looked at; if the packet goes on where the last one ended, the covered bytes are put
+//! back, and its text lies where it belongs. So a stream that the kernel cut into packets arrives as the super-packets
+//! that it would have been: one buffer, one way up the stack. A packet that is something else moves to a place of its own.
+//!
+//! That is tried only while it works: a packet is read over others once two have followed each other, until one doesn't
+//! follow.
+
+use crate::Mode;
+use crate::receive::{MAX_PACKET, SLOT, TunReceive, VnetBytes};
+use crate::sys;
+use bytes::{Buf, Bytes, BytesMut};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::Errno;
+use stack_core::{Instant, RxBatch, RxMeta, RxPacket};
+use stack_gro::{Look, MAX_HEADERS, Run, Segment, look};
+
+/// Bytes of an Ethernet header without tags, which only TAP devices have (IEEE 802.3 §3.1.1).
+const ETHERNET: usize = 14;
+/// Bytes that are kept aside: as long as the longest headers, since copies of a known length are cheap.
+const COVER: usize = MAX_HEADERS;
+
+/// What is known of the stream that is being read.
+#[derive(Default)]
+pub(crate) struct Joining {
+    allowed: bool,
+    /// The last segments followed each other.
+    flows: bool,
+    /// What the last packet of the batch may go on with.
+    run: Option<Run>,
+}
+
+impl Joining {
+    pub(crate) fn allow(&mut self, on: bool) {
+        self.allowed = on;
+    }
+
+    /// Looks at the packet that was read last, to the end of the batch.
+    pub(crate) fn note(&mut self, mode: Mode, packet: &RxPacket) {
+        if !self.allowed {
+            return;
+        }
+        if let Some(run) = &self.run {
+            self.flows = is_whole(packet) && run.follower(&packet.data).is_some();
+        }
+        self.run = begin(mode, packet);
+    }
+}
+
+impl TunReceive {
+    /// Whether the next packet is likely to go on where the last one of the batch ended, and can be put there.
+    pub(crate) fn expects_more(&self) -> bool {
+        let run = self.joining.run.as_ref().filter(|run| self.joining.flows && !run.is_over());
+        run.is_some_and(|run| !run.is_merged() || self.big.room() >= MAX_PACKET)
+    }
+
+    /// Reads a packet behind the text of the last one, or else to the end of the batch; returns its bytes.
+    pub(crate) fn read_behind(&mut self, now: Instant, batch: &mut RxBatch) -> Result<usize, Errno> {
+        let (Some(run), Some(first)) = (&mut self.joining.run, batch.last_mut()) else {
+            return Err(Errno::AGAIN);
+        };
+        let block = self.big.reserve(MAX_PACKET);
+        if block.is_empty() {
+            block.resize(COVER, 0);
+        }
+        let end = block.len();
+        let mut covered = [0; COVER];
+        covered.copy_from_slice(&block[end - COVER..]);
+        let put_back = |block: &mut BytesMut| {
+            block.truncate(end - COVER);
+            block.extend_from_slice(&covered);
+        };
+        let start = end - run.header_len();
+        block.truncate(start);
+        let mut meta = RxMeta::default();
+        let read = read(self.fd.as_fd(), self.vnet_len, block, &mut meta);
+        let len = read.inspect_err(|_| put_back(block))?;
+        if let Some(segment) = follower(run, first, &block[start..], &mut meta) {
+            run.add(&segment);
+            block[end - COVER..end].copy_from_slice(&covered);
+            return Ok(len);
+        }
+        let (front, rest) = block[start..].split_at(len.min(SLOT));
+        let (front, rest) = (self.small.copy(front), Bytes::copy_from_slice(rest));
+        put_back(block);
+        self.close(batch);
+        self.push_stray(now, batch, (front, rest), meta);
+        Ok(len)
+    }
+
+    /// Appends a packet that did not follow.
+    fn push_stray(&mut self, now: Instant, batch: &mut RxBatch, (front, rest): (Bytes, Bytes), meta: RxMeta) {
+        let truesize = (front.len() + rest.len()) as u32;
+        let mut packet = self.packet(front, now);
+        packet.more.push(rest);
+        (packet.meta.checksum, packet.meta.gso_size, packet.meta.truesize) =
+            (meta.checksum, meta.gso_size, truesize);
+        self.joining.flows = false;
+        self.joining.run = begin(self.mode, &packet);
+        batch.push(packet);
+    }
+
+    /// Gives the last packet of the batch what was read behind it.
+    pub(crate) fn close(&mut self, batch: &mut RxBatch) {
+        let Some(run) = self.joining.run.take_if(|run| run.is_merged()) else { return self.big.discard() };
+        let Some(packet) = batch.last_mut() else { return };
+        let headers = run.header_len();
+        let mut text = self.big.take();
+        text.advance(COVER);
+        packet.meta.truesize = packet.meta.truesize.saturating_add(text.len() as u32);
+        packet.more.push(packet.data.split_off(headers));
+        packet.more.push(text);
+        run.finish(packet);
+    }
+
+    /// The batch is handed out: what comes next is no neighbour of its packets.
+    pub(crate) fn close_batch(&mut self, batch: &mut RxBatch) {
+        self.close(batch);
+        self.joining.run = None;
+    }
+}
+
+/// Reads a packet to the end of the block, and what is said of it; returns its bytes.
+fn read(
+    fd: BorrowedFd<'_>,
+    vnet_len: usize,
+    block: &mut BytesMut,
+    meta: &mut RxMeta,
+) -> Result<usize, Errno> {
+    if vnet_len == 0 {
+        return sys::read_plain(fd, block, MAX_PACKET);
+    }
+    let mut header = VnetBytes::new(vnet_len);
+    let len = sys::read_packet(fd, header.bytes(), [(block, MAX_PACKET)])?;
+    header.annotate(len, meta);
+    Ok(len)
+}
+
+/// The segment of a frame, if it goes on where the run of `first` ends, and both have a right checksum.
+fn follower(run: &Run, first: &mut RxPacket, frame: &[u8], meta: &mut RxMeta) -> Option<Segment> {
+    let segment = run.follower(frame).filter(|_| meta.gso_size == 0)?;
+    (run.verify(&first.data, &mut first.meta) && run.verify(frame, meta)).then_some(segment)
+}
+
+/// Whether a packet is one as it came, all of it in one place.
+fn is_whole(packet: &RxPacket) -> bool {
+    packet.more.is_empty() && packet.meta.gso_size == 0
+}
+
+/// What a packet may go on with.
+fn begin(mode: Mode, packet: &RxPacket) -> Option<Run> {
+    let frame = Some(&packet.data[..]).filter(|_| is_whole(packet))?;
+    let (network, ether_type) = match mode {
+        Mode::Tun => (0, packet.meta.ether_type),
+        Mode::Tap => (ETHERNET, u16::from_be_bytes(*frame.get(12..)?.first_chunk()?)),
+    };
+    match look(frame, network, ether_type) {
+        Look::Text(segment) if segment.may_begin() => Some(Run::of(frame, segment)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
