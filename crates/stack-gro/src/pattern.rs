@@ -3,8 +3,8 @@
 use crate::segment::{MAX_HEADERS, Segment};
 use core::ops::Range;
 
-/// Words of the longest headers; the last one may overlap the one before it.
-const WORDS: usize = MAX_HEADERS.div_ceil(8) + 1;
+/// Whole words of the longest headers.
+const WORDS: usize = MAX_HEADERS / 8;
 /// Fields of the IPv4 header (RFC 791 §3.1), the IPv6 header (RFC 8200 §3) and the TCP header (RFC 9293 §3.1).
 pub(crate) const V4_LENGTH: Range<usize> = 2..4;
 const V4_IDENTIFICATION: Range<usize> = 4..6;
@@ -19,8 +19,9 @@ pub(crate) const PSH: u8 = 0x08;
 /// Headers, and which of their bits matter.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    bits: [u64; WORDS],
-    mask: [u64; WORDS],
+    words: [Word; WORDS],
+    /// The last eight bytes, which overlap the words where the headers are no multiple of eight.
+    last: Word,
 }
 
 impl Pattern {
@@ -44,27 +45,41 @@ impl Pattern {
         if let Some(flags) = mask.get_mut(layout.transport + TCP_FLAGS) {
             *flags = !PSH;
         }
-        let all = |bytes: &[u8]| {
-            let mut all = [0; WORDS];
-            words(bytes).zip(&mut all).for_each(|(word, slot)| *slot = word);
-            all
-        };
-        let headers = ..layout.header_len;
-        Self {
-            bits: all(frame.get(headers).unwrap_or_default()),
-            mask: all(mask.get(headers).unwrap_or_default()),
-        }
+        let headers = frame.get(..layout.header_len).unwrap_or_default();
+        let mask = mask.get(..layout.header_len).unwrap_or_default();
+        let mut words = [Word::default(); WORDS];
+        let all = whole(headers).zip(whole(mask)).map(Word::of);
+        words.iter_mut().zip(all).for_each(|(slot, word)| *slot = word);
+        let last = headers.last_chunk().copied().zip(mask.last_chunk().copied());
+        Self { words, last: last.map(Word::of).unwrap_or_default() }
     }
 
     /// Whether these headers, as long as those of the pattern, are the same but for what may differ.
     pub(crate) fn matches(&self, headers: &[u8]) -> bool {
-        let pattern = self.bits.iter().zip(&self.mask);
-        words(headers).zip(pattern).fold(0, |other, (word, (bits, mask))| other | ((word ^ bits) & mask)) == 0
+        let words = whole(headers).zip(&self.words);
+        let other = words.fold(0, |other, (bytes, word)| other | word.difference(bytes));
+        headers.last_chunk().is_some_and(|bytes| other | self.last.difference(*bytes) == 0)
     }
 }
 
-/// Bytes as words; the last word ends where they end.
-fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    let last = bytes.rchunks_exact(8).take(1);
-    bytes.chunks_exact(8).chain(last).filter_map(|word| word.first_chunk().copied().map(u64::from_ne_bytes))
+/// The whole words of some bytes.
+fn whole(bytes: &[u8]) -> impl Iterator<Item = [u8; 8]> {
+    bytes.chunks_exact(8).map(|word| word.first_chunk().copied().unwrap_or_default())
+}
+
+/// Eight bytes, and which of their bits matter.
+#[derive(Clone, Copy, Debug, Default)]
+struct Word {
+    bits: u64,
+    mask: u64,
+}
+
+impl Word {
+    fn of((bits, mask): ([u8; 8], [u8; 8])) -> Self {
+        Self { bits: u64::from_ne_bytes(bits), mask: u64::from_ne_bytes(mask) }
+    }
+
+    fn difference(self, bytes: [u8; 8]) -> u64 {
+        (u64::from_ne_bytes(bytes) ^ self.bits) & self.mask
+    }
 }

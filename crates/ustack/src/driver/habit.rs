@@ -41,9 +41,7 @@ impl Habit {
     /// It has what it waited for.
     pub(crate) fn leaves(&self, thread: ThreadId, now: Instant) {
         let mut seen = lock(&self.0);
-        if let Some((last, left)) = &mut seen.last
-            && *last == thread
-        {
+        if let Some((_, left)) = seen.last.as_mut().filter(|(last, _)| *last == thread) {
             *left = now;
         }
     }
