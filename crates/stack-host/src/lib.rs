@@ -3,7 +3,8 @@
 //! [`Host`] conducts the protocols that were registered with its builder and names none of them. It owns no link, reads
 //! no clock, takes no lock and has one owner: whoever has it calls
 //!
-//! - [`Host::receive`] with a batch from a link,
+//! - [`Host::receive`] with a batch from a link; a link that can join segments wants to know whether it may
+//!   ([`Host::coalesces`]),
 //! - [`Host::poll`] when [`Host::next_deadline`] has come,
 //! - [`Host::transmit`] after either, and after each call on a socket, and sends what is in [`Host::out`].
 //!

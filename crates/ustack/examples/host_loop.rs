@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let reply = loop {
         receive.receive(now, &mut batch)?;
         host.receive(now, nic, &mut batch);
-        batch.clear();
+        receive.coalesce(host.coalesces(nic));
         host.poll(now);
         while host.transmit(now, 32) {}
         transmit.transmit(now, host.out(nic).ok_or("the interface is there")?)?;
