@@ -1,14 +1,14 @@
 //! What a packet looks like to whoever looks for segments that belong together.
 
 use core::ops::Range;
-use stack_wire::ethernet::EtherType;
+use stack_wire::ethernet::{self, EtherType};
 use stack_wire::ip::protocol;
 use stack_wire::ipv4::{self, Ipv4};
 use stack_wire::ipv6::{self, Ipv6};
-use stack_wire::tcp::{Flags, Tcp};
+use stack_wire::tcp::{self, Flags, Tcp};
 
 /// Bytes of the longest headers that a plain segment can have: Ethernet, IPv6, and TCP with all options.
-pub const MAX_HEADERS: usize = 14 + 40 + 60;
+pub const MAX_HEADERS: usize = ethernet::HEADER_LEN + ipv6::HEADER_LEN + tcp::MAX_HEADER_LEN;
 
 /// What a packet is.
 #[derive(Clone, Copy, Debug)]
