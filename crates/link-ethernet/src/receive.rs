@@ -7,7 +7,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::task::Waker;
 use stack_core::{
-    Cast, Checksum, DropReason, Instant, LinkAddress, LinkError, LinkReceive, RxBatch, RxPacket, Token,
+    Cast, Checksum, DropReason, Instant, LinkAddress, LinkError, LinkReceive, Placement, RxBatch, RxPacket,
+    Token,
 };
 use stack_wire::ethernet::{self, HEADER_LEN};
 
@@ -52,6 +53,29 @@ impl EthernetReceive {
             }
         }
         batch.truncate(kept);
+    }
+
+    /// Reads batches until one has a frame for us.
+    fn receive_batch(
+        &mut self,
+        now: Instant,
+        batch: &mut RxBatch,
+        mut read: impl FnMut(&mut dyn LinkReceive, &mut RxBatch) -> Result<usize, LinkError>,
+    ) -> Result<usize, LinkError> {
+        let first = batch.len();
+        self.again = None;
+        // Zero would say that nothing is there; so where all frames are for others, the next ones are looked at.
+        for _ in 0..FOREIGN_BATCHES {
+            if read(&mut *self.inner, batch)? == 0 {
+                return Ok(0);
+            }
+            self.unframe(batch, first);
+            if batch.len() > first {
+                return Ok(batch.len() - first);
+            }
+        }
+        self.again = Some(now);
+        Ok(0)
     }
 
     fn refuse(&mut self, token: Token, reason: DropReason) {
@@ -105,20 +129,16 @@ fn behind_header(checksum: Checksum, len: usize) -> Checksum {
 
 impl LinkReceive for EthernetReceive {
     fn receive(&mut self, now: Instant, batch: &mut RxBatch) -> Result<usize, LinkError> {
-        let first = batch.len();
-        self.again = None;
-        // Zero would say that nothing is there; so where all frames are for others, the next ones are looked at.
-        for _ in 0..FOREIGN_BATCHES {
-            if self.inner.receive(now, batch)? == 0 {
-                return Ok(0);
-            }
-            self.unframe(batch, first);
-            if batch.len() > first {
-                return Ok(batch.len() - first);
-            }
-        }
-        self.again = Some(now);
-        Ok(0)
+        self.receive_batch(now, batch, |inner, batch| inner.receive(now, batch))
+    }
+
+    fn receive_placing(
+        &mut self,
+        now: Instant,
+        batch: &mut RxBatch,
+        placement: &mut Placement<'_>,
+    ) -> Result<usize, LinkError> {
+        self.receive_batch(now, batch, |inner, batch| inner.receive_placing(now, batch, placement))
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

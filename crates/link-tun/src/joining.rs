@@ -9,18 +9,16 @@
 //! follow.
 
 use crate::Mode;
-use crate::receive::{MAX_PACKET, SLOT, TunReceive, VnetBytes};
-use crate::sys;
+use crate::receive::{MAX_PACKET, SLOT, TunReceive, look_at, read};
+use crate::sys::Target;
 use bytes::{Buf, Bytes, BytesMut};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 use stack_core::{Instant, RxBatch, RxMeta, RxPacket};
-use stack_gro::{Look, MAX_HEADERS, Run, Segment, look};
+use stack_gro::{Look, MAX_HEADERS, Run, Segment};
 
-/// Bytes of an Ethernet header without tags, which only TAP devices have (IEEE 802.3 §3.1.1).
-const ETHERNET: usize = 14;
 /// Bytes that are kept aside: as long as the longest headers, since copies of a known length are cheap.
-const COVER: usize = MAX_HEADERS;
+pub(crate) const COVER: usize = MAX_HEADERS;
 
 /// What is known of the stream that is being read.
 #[derive(Default)]
@@ -74,10 +72,10 @@ impl TunReceive {
         };
         let start = end - run.header_len();
         block.truncate(start);
-        let mut meta = RxMeta::default();
-        let read = read(self.fd.as_fd(), self.vnet_len, block, &mut meta);
+        let mut said = RxMeta::default();
+        let read = read(self.fd.as_fd(), self.vnet_len, [Target::Spare(block, MAX_PACKET)], &mut said);
         let len = read.inspect_err(|_| put_back(block))?;
-        if let Some(segment) = follower(run, first, &block[start..], &mut meta) {
+        if let Some(segment) = follower(run, first, &block[start..], &mut said) {
             run.add(&segment);
             block[end - COVER..end].copy_from_slice(&covered);
             return Ok(len);
@@ -86,18 +84,23 @@ impl TunReceive {
         let (front, rest) = (self.small.copy(front), Bytes::copy_from_slice(rest));
         put_back(block);
         self.close(batch);
-        self.push_stray(now, batch, (front, rest), meta);
+        self.joining.flows = false;
+        self.push_parts(now, batch, (front, rest), said);
         Ok(len)
     }
 
-    /// Appends a packet that did not follow.
-    fn push_stray(&mut self, now: Instant, batch: &mut RxBatch, (front, rest): (Bytes, Bytes), meta: RxMeta) {
+    /// Appends a packet that was read to another's place and moved from there.
+    pub(crate) fn push_parts(
+        &mut self,
+        now: Instant,
+        batch: &mut RxBatch,
+        (front, rest): (Bytes, Bytes),
+        said: RxMeta,
+    ) {
         let truesize = (front.len() + rest.len()) as u32;
-        let mut packet = self.packet(front, now);
+        let mut packet = self.packet(front, said, now);
         packet.more.push(rest);
-        (packet.meta.checksum, packet.meta.gso_size, packet.meta.truesize) =
-            (meta.checksum, meta.gso_size, truesize);
-        self.joining.flows = false;
+        packet.meta.truesize = truesize;
         self.joining.run = begin(self.mode, &packet);
         batch.push(packet);
     }
@@ -122,22 +125,6 @@ impl TunReceive {
     }
 }
 
-/// Reads a packet to the end of the block, and what is said of it; returns its bytes.
-fn read(
-    fd: BorrowedFd<'_>,
-    vnet_len: usize,
-    block: &mut BytesMut,
-    meta: &mut RxMeta,
-) -> Result<usize, Errno> {
-    if vnet_len == 0 {
-        return sys::read_plain(fd, block, MAX_PACKET);
-    }
-    let mut header = VnetBytes::new(vnet_len);
-    let len = sys::read_packet(fd, header.bytes(), [(block, MAX_PACKET)])?;
-    header.annotate(len, meta);
-    Ok(len)
-}
-
 /// The segment of a frame, if it goes on where the run of `first` ends, and both have a right checksum.
 fn follower(run: &Run, first: &mut RxPacket, frame: &[u8], meta: &mut RxMeta) -> Option<Segment> {
     let segment = run.follower(frame).filter(|_| meta.gso_size == 0)?;
@@ -152,11 +139,7 @@ fn is_whole(packet: &RxPacket) -> bool {
 /// What a packet may go on with.
 fn begin(mode: Mode, packet: &RxPacket) -> Option<Run> {
     let frame = Some(&packet.data[..]).filter(|_| is_whole(packet))?;
-    let (network, ether_type) = match mode {
-        Mode::Tun => (0, packet.meta.ether_type),
-        Mode::Tap => (ETHERNET, u16::from_be_bytes(*frame.get(12..)?.first_chunk()?)),
-    };
-    match look(frame, network, ether_type) {
+    match look_at(mode, frame, frame.len()) {
         Look::Text(segment) if segment.may_begin() => Some(Run::of(frame, segment)),
         _ => None,
     }

@@ -21,6 +21,7 @@
 //! | `offload.rs` | which offloads the kernel grants, and what is tried next if not |
 //! | `receive.rs`, `transmit.rs` | the two halves |
 //! | `joining.rs` | how segments of a stream become super-packets while they are read |
+//! | `placing.rs` | how their text is read to where a reader waits for it |
 //! | `sys.rs` | system calls that need `unsafe` |
 //!
 //! Addresses and routes of the kernel's side are the caller's: `ip address add 10.77.0.1/24 dev ustack0`.
@@ -48,9 +49,12 @@ mod device;
 mod error;
 mod joining;
 mod offload;
+mod placing;
 mod receive;
 #[allow(unsafe_code, reason = "system calls whose memory the compiler can't see into")]
 mod sys;
+#[cfg(test)]
+mod testing;
 mod transmit;
 
 pub use config::{Mode, TunConfig};

@@ -3,15 +3,18 @@
 //! The first [`SLOT`] bytes of a packet go to an arena of small blocks, the rest to one of large blocks. An ordinary
 //! packet so pins little memory and is one contiguous buffer; of a super-packet all headers are contiguous in `data`
 //! and the rest is one piece of `more`. Segments of a stream that the kernel cut are read behind each other and so have
-//! that shape, too (`joining.rs`). Nothing is copied and nothing is zeroed in any of these cases.
+//! that shape, too (`joining.rs`), unless a reader waits for them (`placing.rs`). Nothing is copied and nothing is zeroed in any of these cases.
 
+use crate::Mode;
 use crate::device::{BATCH, MAX_VNET_LEN};
 use crate::joining::Joining;
-use crate::{Mode, sys};
+use crate::placing::Placing;
+use crate::sys::{self, Target};
 use bytes::Bytes;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use stack_core::{Instant, LinkError, LinkReceive, RxBatch, RxMeta, RxPacket};
+use stack_core::{Instant, LinkError, LinkReceive, Placement, RxBatch, RxMeta, RxPacket};
+use stack_gro::{Look, look};
 use stack_packet::vnet::VnetHeader;
 use stack_packet::{BIG_BLOCK, RxArena, SMALL_BLOCK};
 use std::sync::Arc;
@@ -25,6 +28,9 @@ pub(crate) const MAX_PACKET: usize = 65_536 + 14;
 const BATCH_BYTES: usize = 256 * 1024;
 /// EtherType of IPv4 (RFC 894).
 const IPV4: u16 = 0x0800;
+/// Bytes of an Ethernet header without tags, which only TAP devices have, and where its EtherType is (IEEE 802.3 §3.1.1).
+const ETHERNET: usize = 14;
+const ETHERTYPE: std::ops::Range<usize> = 12..ETHERNET;
 /// EtherType of IPv6 (RFC 2464 §3).
 const IPV6: u16 = 0x86dd;
 
@@ -35,62 +41,108 @@ pub(crate) struct TunReceive {
     pub(crate) small: RxArena,
     pub(crate) big: RxArena,
     pub(crate) joining: Joining,
+    pub(crate) placing: Placing,
 }
 
 impl TunReceive {
     pub(crate) fn new(fd: Arc<OwnedFd>, mode: Mode, vnet_len: usize) -> Self {
         let (small, big) = (RxArena::new(SMALL_BLOCK), RxArena::new(BIG_BLOCK));
-        Self { fd, mode, vnet_len, small, big, joining: Joining::default() }
+        let (joining, placing) = (Joining::default(), Placing::default());
+        Self { fd, mode, vnet_len, small, big, joining, placing }
+    }
+
+    /// Appends what has arrived, up to about a batch: each packet to the place where it is likely to belong.
+    fn receive_batch(
+        &mut self,
+        now: Instant,
+        batch: &mut RxBatch,
+        mut placement: Option<&mut Placement<'_>>,
+    ) -> Result<usize, LinkError> {
+        let before = batch.len();
+        let (mut count, mut bytes) = (0, 0);
+        let mut error = None;
+        while count < BATCH && bytes < BATCH_BYTES {
+            let placement = placement.as_deref_mut().filter(|placement| placement.room() >= SLOT);
+            let read = match (placement, self.placing.header_len) {
+                (Some(placement), Some(header_len)) => self.read_placing(now, batch, placement, header_len),
+                _ if self.expects_more() => self.read_behind(now, batch),
+                _ => {
+                    self.close_placed(batch);
+                    self.close(batch);
+                    self.read(now, batch)
+                }
+            };
+            match read {
+                Ok(len) => (count, bytes) = (count + 1, bytes + len),
+                Err(errno) => {
+                    error = Some(errno);
+                    break;
+                }
+            }
+        }
+        self.close_placed(batch);
+        self.close_batch(batch);
+        if let Some(placement) = placement {
+            self.learn(batch.get(before), placement);
+        }
+        match error {
+            // After packets, the next call meets the same error; first what arrived is handed out.
+            Some(errno) if count == 0 && errno != Errno::AGAIN => Err(link_error(errno)),
+            _ => Ok(batch.len() - before),
+        }
     }
 
     /// Reads a packet to the end of the batch; returns its bytes.
     fn read(&mut self, now: Instant, batch: &mut RxBatch) -> Result<usize, Errno> {
-        let mut header = VnetBytes::new(self.vnet_len);
         let (small, big) = (self.small.reserve(SLOT), self.big.reserve(MAX_PACKET - SLOT));
-        let len =
-            sys::read_packet(self.fd.as_fd(), header.bytes(), [(small, SLOT), (big, MAX_PACKET - SLOT)])?;
+        let targets = [Target::Spare(small, SLOT), Target::Spare(big, MAX_PACKET - SLOT)];
+        let mut said = RxMeta::default();
+        let len = read(self.fd.as_fd(), self.vnet_len, targets, &mut said)?;
         let data = self.small.take();
-        let mut packet = self.packet(data, now);
+        let mut packet = self.packet(data, said, now);
         if len > packet.data.len() {
             packet.more.push(self.big.take());
             packet.meta.truesize = len as u32;
         }
-        header.annotate(len, &mut packet.meta);
         self.joining.note(self.mode, &packet);
         batch.push(packet);
         Ok(len)
     }
 
-    /// A packet of which this is all, or the front.
-    pub(crate) fn packet(&self, data: Bytes, now: Instant) -> RxPacket {
+    /// A packet of which `data` is all, or the front, and what the device said of it.
+    pub(crate) fn packet(&self, data: Bytes, said: RxMeta, now: Instant) -> RxPacket {
         let ether_type = match self.mode {
             Mode::Tun => ether_type(&data),
             Mode::Tap => 0,
         };
-        RxPacket::new(data, ether_type, now)
+        let mut packet = RxPacket::new(data, ether_type, now);
+        (packet.meta.checksum, packet.meta.gso_size) = (said.checksum, said.gso_size);
+        packet
     }
 }
 
-/// The virtio-net header as it is read, where there is one.
-pub(crate) struct VnetBytes {
-    bytes: [u8; MAX_VNET_LEN],
-    len: usize,
+/// Reads a packet to these targets, one after the other, and what the device says of it; returns its bytes.
+pub(crate) fn read<const N: usize>(
+    fd: BorrowedFd<'_>,
+    vnet_len: usize,
+    targets: [Target<'_>; N],
+    said: &mut RxMeta,
+) -> Result<usize, Errno> {
+    let mut header = [0; MAX_VNET_LEN];
+    let header = &mut header[..vnet_len];
+    let len = sys::read_packet(fd, header, targets)?;
+    if let Some(header) = header.first_chunk() {
+        VnetHeader::decode(header).annotate(len, said);
+    }
+    Ok(len)
 }
 
-impl VnetBytes {
-    pub(crate) fn new(len: usize) -> Self {
-        Self { bytes: [0; MAX_VNET_LEN], len }
-    }
-
-    pub(crate) fn bytes(&mut self) -> &mut [u8] {
-        &mut self.bytes[..self.len]
-    }
-
-    /// What it says of a packet of so many bytes.
-    pub(crate) fn annotate(&self, len: usize, meta: &mut RxMeta) {
-        if let Some(header) = self.bytes[..self.len].first_chunk() {
-            VnetHeader::decode(header).annotate(len, meta);
-        }
+/// Looks at a frame of `len` bytes that begins so.
+pub(crate) fn look_at(mode: Mode, front: &[u8], len: usize) -> Look {
+    match (mode, front.get(ETHERTYPE)) {
+        (Mode::Tun, _) => look(front, len, 0, ether_type(front)),
+        (Mode::Tap, Some(&[high, low])) => look(front, len, ETHERNET, u16::from_be_bytes([high, low])),
+        (Mode::Tap, _) => Look::Other,
     }
 }
 
@@ -105,30 +157,16 @@ fn ether_type(packet: &[u8]) -> u16 {
 
 impl LinkReceive for TunReceive {
     fn receive(&mut self, now: Instant, batch: &mut RxBatch) -> Result<usize, LinkError> {
-        let before = batch.len();
-        let (mut count, mut bytes) = (0, 0);
-        let mut error = None;
-        while count < BATCH && bytes < BATCH_BYTES {
-            let read = if self.expects_more() {
-                self.read_behind(now, batch)
-            } else {
-                self.close(batch);
-                self.read(now, batch)
-            };
-            match read {
-                Ok(len) => (count, bytes) = (count + 1, bytes + len),
-                Err(errno) => {
-                    error = Some(errno);
-                    break;
-                }
-            }
-        }
-        self.close_batch(batch);
-        match error {
-            // After packets, the next call meets the same error; first what arrived is handed out.
-            Some(errno) if count == 0 && errno != Errno::AGAIN => Err(link_error(errno)),
-            _ => Ok(batch.len() - before),
-        }
+        self.receive_batch(now, batch, None)
+    }
+
+    fn receive_placing(
+        &mut self,
+        now: Instant,
+        batch: &mut RxBatch,
+        placement: &mut Placement<'_>,
+    ) -> Result<usize, LinkError> {
+        self.receive_batch(now, batch, Some(placement))
     }
 
     fn coalesce(&mut self, on: bool) {

@@ -157,6 +157,7 @@ fn netdevice<const OPCODE: Opcode>(request: &mut IfReq) -> Result<(), Errno> {
 }
 
 /// `struct iovec`: memory for the kernel to write to, which need not have been written before.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct Iovec {
     base: *mut u8,
@@ -166,57 +167,80 @@ struct Iovec {
 impl Iovec {
     const NONE: Self = Self { base: std::ptr::dangling_mut(), len: 0 };
 
-    fn spare(buffer: &mut BytesMut, len: usize) -> Self {
-        let spare = buffer.spare_capacity_mut();
-        Self { base: spare.as_mut_ptr().cast(), len: spare.len().min(len) }
+    fn of(target: &mut Target<'_>) -> Self {
+        match target {
+            Target::Spare(buffer, len) => {
+                let spare = buffer.spare_capacity_mut();
+                Self { base: spare.as_mut_ptr().cast(), len: spare.len().min(*len) }
+            }
+            Target::Memory(memory) => Self { base: memory.as_mut_ptr(), len: memory.len() },
+        }
     }
 }
 
-/// Buffers that one packet can be spread over.
-const MAX_BUFFERS: usize = 2;
-
-/// Reads one packet without a header and appends up to `len` bytes of it, as far as there is room already. Returns how
-/// many. One buffer costs the kernel less than a vector of one.
-pub(crate) fn read_plain(fd: BorrowedFd<'_>, buffer: &mut BytesMut, len: usize) -> Result<usize, Errno> {
-    let spare = buffer.spare_capacity_mut();
-    let room = spare.len().min(len);
-    let read = retry_on_intr(|| Ok(read(fd, &mut spare[..room])?.0.len()))?;
-    // SAFETY: the kernel has filled so many bytes behind the buffer's length, within its capacity.
-    unsafe { buffer.set_len(buffer.len() + read) };
-    Ok(read)
+/// Where a part of a packet is read to.
+pub(crate) enum Target<'a> {
+    /// Behind what a buffer holds: so many bytes at most, as far as it has room already.
+    Spare(&'a mut BytesMut, usize),
+    /// Over what is there.
+    Memory(&'a mut [u8]),
 }
 
-/// Reads one packet: first `header` is filled, then up to so many bytes are appended to each buffer in turn, as far as
-/// it has room already. Returns how many bytes went to the buffers.
+/// Targets that one packet can be spread over.
+const MAX_TARGETS: usize = 3;
+
+/// Reads one packet: first `header` is filled, then each target in turn. Returns how many bytes went to the targets.
 pub(crate) fn read_packet<const N: usize>(
     fd: BorrowedFd<'_>,
     header: &mut [u8],
-    mut buffers: [(&mut BytesMut, usize); N],
+    mut targets: [Target<'_>; N],
 ) -> Result<usize, Errno> {
-    const { assert!(N <= MAX_BUFFERS) };
+    const { assert!(N <= MAX_TARGETS) };
+    if let ([target], true) = (&mut targets[..], header.is_empty()) {
+        return read_plain(fd, target);
+    }
     let header_len = header.len();
-    let mut vectors = [Iovec { base: header.as_mut_ptr(), len: header_len }, Iovec::NONE, Iovec::NONE];
-    for (vector, (buffer, len)) in vectors[1..].iter_mut().zip(&mut buffers) {
-        *vector = Iovec::spare(buffer, *len);
-        *len = vector.len;
+    let mut vectors = [Iovec::NONE; 1 + MAX_TARGETS];
+    vectors[0] = Iovec { base: header.as_mut_ptr(), len: header_len };
+    let mut room = [0; N];
+    for ((vector, target), room) in vectors[1..].iter_mut().zip(&mut targets).zip(&mut room) {
+        *vector = Iovec::of(target);
+        *room = vector.len;
     }
     // SAFETY: `IoSliceMut` is documented to have the layout of `iovec`, which `Iovec` has; they are empty, or point into
     // disjoint memory that is exclusively borrowed until the end of this function. No `&mut [u8]` is made of the
     // memory that was never written: `readv` only passes the array on to the kernel, which only writes.
-    let mut vectors: [IoSliceMut<'_>; 1 + MAX_BUFFERS] = unsafe { std::mem::transmute(vectors) };
+    let mut vectors: [IoSliceMut<'_>; 1 + MAX_TARGETS] = unsafe { std::mem::transmute(vectors) };
     // The kernel spends time on an empty vector, too.
     let first = usize::from(header_len == 0);
     let got = retry_on_intr(|| readv(fd, &mut vectors[first..=N]))?;
     let packet = got.saturating_sub(header_len);
     let mut rest = packet;
-    for (buffer, room) in buffers {
+    for (target, room) in targets.into_iter().zip(room) {
         let here = rest.min(room);
         rest -= here;
-        // SAFETY: the kernel has filled the vectors in order with `got` bytes in all, so that many bytes behind the
-        // length of each buffer are written, and they lie within its capacity.
-        unsafe { buffer.set_len(buffer.len() + here) };
+        if let Target::Spare(buffer, _) = target {
+            // SAFETY: the kernel has filled the vectors in order with `got` bytes in all, so that many bytes behind the
+            // length of the buffer are written, and they lie within its capacity.
+            unsafe { buffer.set_len(buffer.len() + here) };
+        }
     }
     Ok(packet)
+}
+
+/// The same for one target and no header: one buffer costs the kernel less than a vector of one.
+fn read_plain(fd: BorrowedFd<'_>, target: &mut Target<'_>) -> Result<usize, Errno> {
+    match target {
+        Target::Memory(memory) => retry_on_intr(|| read(fd, &mut **memory)),
+        Target::Spare(buffer, len) => {
+            let spare = buffer.spare_capacity_mut();
+            let room = spare.len().min(*len);
+            let read = retry_on_intr(|| Ok(read(fd, &mut spare[..room])?.0.len()))?;
+            // SAFETY: the kernel has filled so many bytes behind the buffer's length, within its capacity.
+            unsafe { buffer.set_len(buffer.len() + read) };
+            Ok(read)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -235,7 +259,8 @@ mod tests {
             small.reserve(8);
             big.reserve(100);
             let mut header = [0xff; 4];
-            let got = read_packet(reader.as_fd(), &mut header, [(&mut small, 8), (&mut big, 100)]).unwrap();
+            let targets = [Target::Spare(&mut small, 8), Target::Spare(&mut big, 100)];
+            let got = read_packet(reader.as_fd(), &mut header, targets).unwrap();
             assert_eq!((got, small.len() - 1), (expected, expected.min(8)), "{len}");
             assert_eq!((small[0], big[0]), (b'S', b'B'));
             let mut all = header[..sent.len().min(4)].to_vec();

@@ -44,6 +44,8 @@ drop_reasons! {
     LinkClosed = "link-closed",
     /// An impairment link was told to lose it.
     Impaired = "impaired",
+    /// Its text is with a reader who waits for other text, or others have to see it.
+    Misplaced = "misplaced",
     /// No network protocol is registered for the EtherType.
     UnknownEtherType = "unknown-ether-type",
     /// Shorter than its headers say.

@@ -78,7 +78,7 @@ pub use socket_option::{MtuProbing, OptionName, SocketOption};
 pub use source::{Clock, Rng};
 pub use stack_group::{FilterMode, SourceFilter};
 pub use stack_packet::{
-    Cast, Checksum, Hop, Instant, IpMeta, Layer, LinkAddress, NicId, RxBatch, RxMeta, RxPacket, Token,
-    TxBatch, TxPacket,
+    Cast, Checksum, Hop, Instant, IpMeta, Layer, LinkAddress, NicId, Placement, RxBatch, RxMeta, RxPacket,
+    StreamPosition, Token, TxBatch, TxPacket,
 };
 pub use transport::{DefaultHandler, TransportProtocol, Unknown};

@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::task::Waker;
-use stack_packet::{Instant, LinkAddress, RxBatch, Token, TxBatch};
+use stack_packet::{Instant, LinkAddress, Placement, RxBatch, Token, TxBatch};
 
 /// What a link carries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -107,6 +107,23 @@ pub trait LinkReceive: Send {
     /// # Errors
     /// The link is gone; what arrived before it went has been handed out.
     fn receive(&mut self, now: Instant, batch: &mut RxBatch) -> Result<usize, LinkError>;
+
+    /// The same for a reader that waits: what its stream goes on with may be read to its memory, if the segments are plain
+    /// and their checksums right; [`placed`](stack_packet::RxMeta::placed) of their packets says how much of the text is
+    /// there, and the others come as ever. Called only where the link may [`coalesce`](Self::coalesce). Links that place
+    /// nothing leave this as it is.
+    ///
+    /// # Errors
+    /// Those of [`receive`](Self::receive).
+    fn receive_placing(
+        &mut self,
+        now: Instant,
+        batch: &mut RxBatch,
+        placement: &mut Placement<'_>,
+    ) -> Result<usize, LinkError> {
+        let _ = placement;
+        self.receive(now, batch)
+    }
 
     /// When `receive` may have something although nobody wakes us: links that delay packets.
     fn poll_timeout(&self) -> Option<Instant> {

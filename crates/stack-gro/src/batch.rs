@@ -60,7 +60,7 @@ pub fn coalesce(batch: &mut RxBatch) {
 
 /// Super-packets of a link's own are not added to.
 fn look_at(packet: &RxPacket) -> Look {
-    match look(&packet.data, 0, packet.meta.ether_type) {
+    match look(&packet.data, packet.data.len(), 0, packet.meta.ether_type) {
         Look::Text(_) if !packet.more.is_empty() || packet.meta.gso_size != 0 => Look::Odd,
         seen => seen,
     }

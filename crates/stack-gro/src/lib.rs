@@ -19,7 +19,8 @@
 //! | what of a batch that has been read belongs together? | `batch.rs` |
 //!
 //! There are two users. A link that reads packet by packet asks [`Run`] while it reads, and puts the text of a segment
-//! right behind that of the one before; the host gathers with [`coalesce`] what links have not.
+//! right behind that of the one before, or where a reader waits for it ([`Segment::is_at`]); the host gathers with
+//! [`coalesce`] what links have not.
 //!
 //! ECN fields and flags are equal, too: a mark or a count that changes begins a new super-packet, and so does CWR, which
 //! stands on one segment (RFC 3168 §6.1.2, RFC 9768 §3.2.2).
@@ -33,7 +34,7 @@
 //! use stack_gro::{Look, Run, look};
 //! # let frames: [&[u8]; 2] = [&[0; 40], &[0; 40]];
 //!
-//! if let Look::Text(segment) = look(frames[0], 0, 0x0800) {
+//! if let Look::Text(segment) = look(frames[0], frames[0].len(), 0, 0x0800) {
 //!     let run = Run::of(frames[0], segment);
 //!     println!("the second goes on: {}", run.follower(frames[1]).is_some());
 //! }

@@ -12,12 +12,6 @@ use stack_wire::tcp::Flags;
 
 /// Largest IPv4 packet, and largest IPv6 payload.
 pub(crate) const MAX_LEN: usize = 65_535;
-/// Addresses in the IPv4 header (RFC 791 §3.1) and in the IPv6 header (RFC 8200 §3).
-const V4_ADDRESSES: Range<usize> = 12..20;
-const V6_ADDRESSES: Range<usize> = 8..40;
-/// Bytes of both ports, at the start of the TCP header (RFC 9293 §3.1).
-const TCP_PORTS: usize = 4;
-
 /// A segment, and what has been found to follow it.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -43,7 +37,7 @@ impl Run {
     pub fn of(frame: &[u8], first: Segment) -> Self {
         let headers = Pattern::of(frame, &first);
         let mut pseudo = Sum::new();
-        pseudo.add_bytes(frame.get(addresses(&first)).unwrap_or_default()).add_u16(u16::from(protocol::TCP));
+        pseudo.add_bytes(frame.get(first.addresses()).unwrap_or_default()).add_u16(u16::from(protocol::TCP));
         let next = first.seq.wrapping_add(first.len as u32);
         let len = first.header_len - first.network + first.len;
         Self { first, headers, pseudo, next, len, merged: false, over: !first.may_begin(), push: first.push }
@@ -107,7 +101,7 @@ impl Run {
     /// Whether a frame is of the flow of the first: its addresses and ports, which lie side by side where there are no IP
     /// options.
     pub(crate) fn is_of_flow(&self, first: &[u8], frame: &[u8]) -> bool {
-        let range = addresses(&self.first).start..self.first.transport + TCP_PORTS;
+        let range = self.first.addresses().start..self.first.ports().end;
         first.get(range.clone()) == frame.get(range)
     }
 
@@ -130,11 +124,6 @@ impl Run {
         packet.data = Bytes::from(header);
         packet.meta.gso_size = first.len as u16;
     }
-}
-
-/// Where a frame of that layout has its addresses.
-fn addresses(layout: &Segment) -> Range<usize> {
-    layout.in_network(if layout.is_v4() { V4_ADDRESSES } else { V6_ADDRESSES })
 }
 
 /// Whether the network header of a frame of that layout tells the frame's length, and can be trusted.

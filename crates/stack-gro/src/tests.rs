@@ -4,9 +4,9 @@ use super::*;
 use crate::run::MAX_LEN;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use proptest::prelude::*;
-use stack_packet::{Checksum, Instant, RxBatch, RxPacket};
+use stack_packet::{Checksum, Instant, RxBatch, RxPacket, StreamPosition};
 use stack_wire::checksum::{self, pseudo_header};
 use stack_wire::ethernet::EtherType;
 use stack_wire::ip::protocol;
@@ -19,6 +19,14 @@ use stack_wire::tcp_options::TcpOptions;
 const SRC: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 1));
 const DST: IpAddr = IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 2));
 const SIZE: usize = 100;
+
+/// An IPv4 address, or the IPv6 address that has it in it.
+fn of_family(v6: bool, ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(v4) if v6 => v4.to_ipv6_mapped().into(),
+        ip => ip,
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Sent {
@@ -59,11 +67,7 @@ impl Sent {
         };
         let text: Vec<u8> = self.text().collect();
         let segment_len = emit.header_len() + text.len();
-        let v6 = |v4: IpAddr| match v4 {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-            IpAddr::V6(v6) => v6,
-        };
-        let (src, dst) = if self.v6 { (v6(SRC).into(), v6(DST).into()) } else { (SRC, DST) };
+        let (src, dst) = (of_family(self.v6, SRC), of_family(self.v6, DST));
         let mut bytes = alloc::vec![0; 40 + segment_len];
         let at = match (src, dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
@@ -123,7 +127,9 @@ fn every_bit_of_the_headers_counts_but_those_that_no_receiver_acts_on() {
         let frame = |n| [&[2; 14][..link], &Sent { v6, ..nth(n) }.packet().data].concat();
         let (first, second) = (frame(0), frame(1));
         let ether_type = if v6 { EtherType::IPV6 } else { EtherType::IPV4 };
-        let Look::Text(segment) = look(&first, link, ether_type) else { panic!("a segment of text") };
+        let Look::Text(segment) = look(&first, first.len(), link, ether_type) else {
+            panic!("a segment of text")
+        };
         let run = Run::of(&first, segment);
         assert_eq!(run.header_len(), first.len() - SIZE);
         assert_eq!(run.follower(&second).map(|segment| segment.len), Some(SIZE));
@@ -148,6 +154,44 @@ fn every_bit_of_the_headers_counts_but_those_that_no_receiver_acts_on() {
         let mut wrong = second;
         wrong[link + 10] ^= 1;
         assert!(run.follower(&wrong).is_none(), "an IPv4 checksum, or an IPv6 address");
+    }
+}
+
+#[test]
+fn a_segment_is_at_one_position_of_one_stream() {
+    for (v6, link) in [(false, 0), (false, 14), (true, 0), (true, 14)] {
+        let packet = Sent { v6, ..nth(0) }.packet();
+        let frame = [&[2; 14][..link], &packet.data].concat();
+        let look = |frame: &[u8], len| match look(frame, len, link, packet.meta.ether_type) {
+            Look::Text(segment) => Some(segment),
+            _ => None,
+        };
+        let remote = SocketAddr::new(of_family(v6, SRC), 1000);
+        let local = SocketAddr::new(of_family(v6, DST), 80);
+        let position = StreamPosition { remote, local, seq: nth(0).seq };
+        let headers = frame.len() - SIZE;
+        // The headers are enough.
+        let segment = look(&frame[..headers], frame.len()).unwrap();
+        assert_eq!((segment.header_len(), segment.text_len()), (headers, SIZE));
+        assert!(segment.is_at(&frame[..headers], &position));
+        assert!(
+            look(&frame, frame.len() - 1).is_none() && look(&frame[..headers - 1], frame.len()).is_none()
+        );
+        let other = |ip: IpAddr| match ip {
+            IpAddr::V4(v4) => IpAddr::V4(core::net::Ipv4Addr::from_bits(v4.to_bits() ^ 1)),
+            IpAddr::V6(v6) => IpAddr::V6(core::net::Ipv6Addr::from_bits(v6.to_bits() ^ 1 << 127)),
+        };
+        for elsewhere in [
+            StreamPosition { remote: SocketAddr::new(other(remote.ip()), 1000), ..position },
+            StreamPosition { remote: SocketAddr::new(remote.ip(), 1001), ..position },
+            StreamPosition { local: SocketAddr::new(other(local.ip()), 80), ..position },
+            StreamPosition { local: SocketAddr::new(local.ip(), 81), ..position },
+            StreamPosition { remote: local, local: remote, ..position },
+            StreamPosition { remote: SocketAddr::new(of_family(!v6, SRC), 1000), ..position },
+            StreamPosition { seq: position.seq + 1, ..position },
+        ] {
+            assert!(!segment.is_at(&frame, &elsewhere), "{elsewhere:?}");
+        }
     }
 }
 

@@ -29,12 +29,17 @@ impl Host {
             self.counters.received += packet.len();
             self.nics[index].counters.received += packet.len();
         }
-        if self.may_coalesce(index) {
+        let coalesces = self.may_coalesce(index);
+        if coalesces {
             stack_gro::coalesce(batch);
         }
         for packet in batch.iter_mut() {
             let token = packet.meta.token;
-            if let Err(reason) = self.receive_packet(now, index, packet) {
+            let received = match packet.meta.placed {
+                1.. if !coalesces => Err(DropReason::Misplaced),
+                _ => self.receive_packet(now, index, packet),
+            };
+            if let Err(reason) = received {
                 self.count_drop(index, token, reason);
             }
             self.settle(now);
@@ -44,8 +49,9 @@ impl Host {
     }
 
     /// Whether a link may hand in consecutive segments of a flow as one super-packet
-    /// ([`LinkReceive::coalesce`](stack_core::LinkReceive::coalesce)): nobody has to see each packet as it came, as taps,
-    /// links that want outcomes, and the far side of a forwarding interface do.
+    /// ([`LinkReceive::coalesce`](stack_core::LinkReceive::coalesce)), and text to its reader
+    /// ([`LinkReceive::receive_placing`](stack_core::LinkReceive::receive_placing)): nobody has to see each packet as it
+    /// came, as taps, links that want outcomes, and the far side of a forwarding interface do.
     pub fn coalesces(&self, nic: NicId) -> bool {
         self.tables.index(nic).is_some_and(|index| self.may_coalesce(index))
     }

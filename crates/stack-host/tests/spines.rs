@@ -74,6 +74,24 @@ fn segments_may_come_joined_where_nobody_sees_each() {
     assert!(!host.coalesces(NicId(1)));
 }
 
+#[test]
+fn text_that_was_placed_is_not_shown_to_those_who_have_to_see_it() {
+    let mut host = host();
+    register(&mut host, 1, identity(None, None, 7)).unwrap();
+    let placed = || {
+        let mut packet = packet("10.0.0.2", "10.0.0.1", 7, b"text");
+        packet.truncate(packet.len() - 4);
+        packet.meta.placed = 4;
+        packet
+    };
+    host.receive(T0, NicId(1), &mut vec![placed()]);
+    assert_eq!(host.counters().drops.of(DropReason::Misplaced), 0);
+    assert_eq!((host.counters().received.packets, host.counters().delivered), (1, 1));
+    host.add_tap(Box::new(Nothing));
+    host.receive(T0, NicId(1), &mut vec![placed()]);
+    assert_eq!((host.counters().drops.of(DropReason::Misplaced), host.counters().delivered), (1, 1));
+}
+
 struct Nothing;
 
 impl Tap for Nothing {

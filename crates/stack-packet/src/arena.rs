@@ -51,6 +51,9 @@ impl RxArena {
 
     /// Cuts off what was written since the last call, as a packet.
     pub fn take(&mut self) -> Bytes {
+        if self.current.is_empty() {
+            return Bytes::new();
+        }
         self.current.split().freeze()
     }
 

@@ -6,6 +6,7 @@
 //! - [`TxPacket`] / [`TxBatch`]: an outbound packet, built where it will lie: inline headroom, then a few [`Bytes`](bytes::Bytes).
 //! - [`RxArena`]: blocks that inbound packets are read into, reclaimed and never zeroed again.
 //! - [`Rope`]: an ordered byte sequence of shared pieces, the payload of sockets.
+//! - [`Placement`]: memory of a reader's that a link may put text into.
 //! - [`RangeSet`]: ordered, non-overlapping ranges, for reassembly and scoreboards.
 //! - [`vnet`]: the virtio-net header, in which kernels and we say what an offloaded packet is.
 //! - [`Instant`], [`NicId`], [`LinkAddress`], …: the few words that packets carry about themselves.
@@ -31,6 +32,7 @@ mod batch;
 mod fragment;
 mod ident;
 mod meta;
+mod placement;
 mod ranges;
 mod reassembly;
 mod rope;
@@ -43,6 +45,7 @@ pub use arena::{BIG_BLOCK, RxArena, SMALL_BLOCK};
 pub use batch::{RxBatch, TxBatch};
 pub use ident::Idents;
 pub use meta::{Cast, Checksum, Hop, IpMeta, Layer, LinkAddress, NicId, ParseLinkAddressError, Token};
+pub use placement::{Placement, StreamPosition};
 pub use ranges::{Range, RangeSet};
 pub use reassembly::{
     DATAGRAM_COST, Fragment, FragmentLoss, MAX_FRAGMENTS, PIECE_COST, Reassembly, ReassemblyLimits, Whole,

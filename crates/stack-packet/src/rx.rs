@@ -26,6 +26,10 @@ pub struct RxMeta {
     pub checksum: Checksum,
     /// Payload bytes of each segment that this super-packet stands for; 0 if it is an ordinary packet.
     pub gso_size: u16,
+    /// Octets of payload between [`data`](RxPacket::data) and [`more`](RxPacket::more) that are with their reader already
+    /// ([`Placement`](crate::Placement)); nearly always none. If there are, `data` is nothing but
+    /// headers, and the link vouches for the checksum.
+    pub placed: u32,
     /// Memory that the packet pins, in bytes; sockets are charged this.
     pub truesize: u32,
     /// Hash of the flow; 0 where nobody computed it.
@@ -62,9 +66,9 @@ impl RxPacket {
         Self { data, meta, ..Self::default() }
     }
 
-    /// Bytes from the network header to the end.
+    /// Bytes from the network header to the end, those included that were placed.
     pub fn len(&self) -> usize {
-        self.data.len() + self.more.len()
+        self.data.len() + self.meta.placed as usize + self.more.len()
     }
 
     /// Whether there is no byte at all.
@@ -82,26 +86,25 @@ impl RxPacket {
         self.len().saturating_sub(usize::from(self.transport))
     }
 
-    /// The transport bytes piece by piece, in order: for checksums.
+    /// The transport bytes piece by piece, in order: for checksums. What was placed is not among them.
     pub fn transport_pieces(&self) -> impl Iterator<Item = &[u8]> {
         core::iter::once(self.transport()).chain(self.more.pieces())
     }
 
     /// Cuts the packet to `len` bytes from the network header; longer lengths change nothing. For link padding.
     pub fn truncate(&mut self, len: usize) {
-        if len <= self.data.len() {
-            self.data.truncate(len);
-            self.more.clear();
-        } else {
-            self.more.truncate(len - self.data.len());
-        }
+        self.data.truncate(len);
+        let behind = len - self.data.len();
+        self.meta.placed = self.meta.placed.min(u32::try_from(behind).unwrap_or(u32::MAX));
+        self.more.truncate(behind - self.meta.placed as usize);
     }
 
     /// Makes the first `len` bytes contiguous in [`data`](Self::data), or all if there are fewer.
-    /// Copies only if they are not, and then what lies in `data` and the part of `more` that is missing.
+    /// Copies only if they are not, and then what lies in `data` and the part of `more` that is missing. Of a packet whose
+    /// text was placed, the headers are contiguous.
     pub fn pull_up(&mut self, len: usize) {
         let want = len.min(self.len());
-        if want <= self.data.len() {
+        if want <= self.data.len() || self.meta.placed > 0 {
             return;
         }
         let mut flat = BytesMut::with_capacity(want);
@@ -126,7 +129,8 @@ impl RxPacket {
         flat.freeze()
     }
 
-    /// Takes the payload that starts `header_len` bytes after the transport header, piece by piece, by reference.
+    /// Takes the payload that starts `header_len` bytes after the transport header, piece by piece, by reference; what was
+    /// placed is not among it.
     /// The packet keeps its headers and loses its payload.
     pub fn take_payload(&mut self, header_len: usize) -> impl Iterator<Item = Bytes> + use<> {
         let start = (usize::from(self.transport) + header_len).min(self.data.len());
@@ -178,6 +182,19 @@ mod tests {
         assert_eq!((p.len(), p.more.len()), (5, 0));
         p.truncate(500);
         assert_eq!(p.len(), 5);
+    }
+
+    #[test]
+    fn what_was_placed_counts_and_is_cut_off_in_its_turn() {
+        let mut packet = packet();
+        packet.meta.placed = 100;
+        packet.pull_up(10);
+        assert_eq!((packet.data.len(), packet.len(), packet.transport_len()), (9, 112, 108));
+        for (len, left) in [(111, (9, 100, 2)), (109, (9, 100, 0)), (50, (9, 41, 0)), (5, (5, 0, 0))] {
+            packet.truncate(len);
+            assert_eq!((packet.data.len(), packet.meta.placed, packet.more.len()), left);
+            assert_eq!(packet.len(), len);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Buffers that tune themselves, in both directions.
 //!
 //! **Receiving**: dynamic right-sizing (Fisk and Feng, 2001) as Linux has it. In each round trip, what the application
-//! takes is measured, inside `read`; the buffer becomes twice that, and more while it still grows, because a peer in slow
-//! start sends twice as much in the next round. A slow application makes no larger window.
+//! takes is measured, inside `read` or as it is placed; the buffer becomes twice that, and more while it still grows,
+//! because a peer in slow start sends twice as much in the next round. A slow application makes no larger window.
 //!
 //! **Sending**: twice the congestion window (Linux: `tcp_sndbuf_expand`), so that the next round can be written while
 //! this one is acknowledged. A pure function: nothing is kept.

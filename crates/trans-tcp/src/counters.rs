@@ -141,6 +141,8 @@ counters! {
     ofo_drop = "TCPOFODrop",
     /// Times that a receive queue was copied together to let go of memory.
     rcv_collapsed = "TCPRcvCollapsed",
+    /// Octets that links read to their readers' buffers; Linux, up to 4.13, counted so what it copied there as it came.
+    direct_copy = "TCPDirectCopyFromPrequeue",
     /// Times that the memory of all connections got scarce.
     memory_pressures = "TCPMemoryPressures",
     /// Out-of-order queues dropped for want of memory.

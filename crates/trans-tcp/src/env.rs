@@ -8,6 +8,7 @@ use crate::event::TcpEvent;
 use crate::fastopen::{Cookies, Worth};
 use crate::isn::Secrets;
 use crate::memory::Budget;
+use crate::placement::Awaited;
 use crate::recovery::flight::{Flight, Pool};
 use crate::segment::Segment;
 use crate::settings::Settings;
@@ -68,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) fast_open: Cookies,
     pub(crate) control: VecDeque<Control>,
     pub(crate) ready: VecDeque<EndpointId>,
+    /// What may have been placed with a reader.
+    pub(crate) awaited: Option<Awaited>,
     /// The latest time that a call came with.
     latest: Instant,
     secrets: Option<Secrets>,
@@ -87,6 +90,7 @@ impl Shared {
             fast_open: Cookies::default(),
             control: VecDeque::new(),
             ready: VecDeque::new(),
+            awaited: None,
             latest: Instant::ZERO,
             secrets: None,
             spare_ropes: Vec::new(),

@@ -140,6 +140,7 @@ mod nagle;
 mod options;
 mod paced;
 mod persist;
+mod placement;
 mod pmtu;
 mod profile;
 mod reassembly;

@@ -124,9 +124,7 @@ impl Receiver {
     /// Takes the next octets of the stream, and says whether it keeps the memory that they came in. `spare` becomes
     /// the queue if there is none.
     pub(crate) fn deliver(&mut self, piece: Bytes, spare: impl FnOnce() -> Box<Rope>) -> bool {
-        let len = piece.len() as u32;
-        self.nxt += len;
-        self.received += u64::from(len);
+        self.advance(piece.len() as u32);
         if self.discard {
             return false;
         }
@@ -138,6 +136,12 @@ impl Receiver {
             queue.write(&piece)
         }
         keeps
+    }
+
+    /// The next octets of the stream have come.
+    pub(crate) fn advance(&mut self, len: u32) {
+        self.nxt += len;
+        self.received += u64::from(len);
     }
 
     /// Charges what was just delivered with the memory behind it.
@@ -195,8 +199,7 @@ impl Receiver {
             self.charged = self.charged.saturating_add(charge);
         }
         self.drop_reassembly_if_idle();
-        self.nxt += moved;
-        self.received += u64::from(moved);
+        self.advance(moved);
         moved
     }
 

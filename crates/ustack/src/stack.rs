@@ -4,8 +4,9 @@
 //! Every method locks the host for a moment; none waits for a device.
 
 use crate::builder::StackBuilder;
-use crate::driver::{inline, thread};
+use crate::driver::{caller, inline, thread};
 use crate::lock::lock;
+use crate::net::wait::ThisThread;
 use crate::nic::Networks;
 use crate::shared::Shared;
 use stack_core::{
@@ -104,12 +105,14 @@ impl Stack {
     /// all have ended.
     #[cfg(feature = "tcp")]
     pub fn shutdown(&self, limit: Duration) -> bool {
-        let start = std::time::Instant::now();
+        let (start, here) = (std::time::Instant::now(), ThisThread::new());
         while self.open_connections() > 0 {
-            if start.elapsed() >= limit {
+            let now = std::time::Instant::now();
+            if now.duration_since(start) >= limit {
                 return false;
             }
-            std::thread::sleep(LOOK_AGAIN);
+            // This thread drives meanwhile, if no other does.
+            caller::wait(self.shared(), &here, Some(now + LOOK_AGAIN), None);
         }
         true
     }

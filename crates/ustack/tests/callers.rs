@@ -168,3 +168,23 @@ fn an_accepting_thread_leaves_the_lead_to_those_that_work() {
     TcpStream::connect(&a, "10.0.0.2:8").unwrap();
     waiting.join().unwrap();
 }
+
+#[test]
+fn a_stack_without_a_thread_is_shut_down_by_whoever_waits_for_that() {
+    let (a, b) = two_stacks(StackBuilder::without_thread);
+    let listener = TcpListener::bind(&b, "10.0.0.2:7").unwrap();
+    let sent = noise(9, 3_000_000);
+    let text = sent.clone();
+    let reader = std::thread::spawn(move || {
+        let mut got = Vec::new();
+        listener.accept().unwrap().0.read_to_end(&mut got).unwrap();
+        assert_eq!(hash(&got), hash(&text));
+        drop(listener);
+        assert!(b.shutdown(Duration::from_secs(20)));
+    });
+    let mut stream = TcpStream::connect(&a, "10.0.0.2:7").unwrap();
+    stream.write_all(&sent).unwrap();
+    drop(stream);
+    assert!(a.shutdown(Duration::from_secs(20)));
+    reader.join().unwrap();
+}

@@ -27,6 +27,9 @@ impl Connection {
         if seg.len == 0 || !self.state.receives_data() {
             return Flow::Continue(()); // after the peer's FIN there is no text
         }
+        if !self.finds_text(env, seg, packet) {
+            return drop_it(DropReason::Misplaced);
+        }
         if self.orphan {
             // R9293-SHLD-3: nobody will ever read it, and the peer should know.
             env.counters().abort_on_data += 1;
@@ -54,9 +57,11 @@ impl Connection {
     fn in_order(&mut self, env: &mut Env<'_, '_>, seg: &Segment, packet: &mut RxPacket) -> Flow {
         let fills_gap = self.rcv.has_gap();
         let truesize = packet.meta.truesize;
+        let placed = self.take_in_place(env, seg, packet);
         let mut pinned = false;
         for_each_piece(seg, packet, |piece| pinned |= self.rcv.deliver(piece, || env.shared.rope()));
-        self.rcv.charge(if pinned { truesize.max(seg.len) } else { seg.len });
+        let waiting = seg.len - placed;
+        self.rcv.charge(if pinned { truesize.max(waiting) } else { waiting });
         if fills_gap {
             self.rcv.take_held(|| env.shared.rope());
             self.acks.gap_filled();
@@ -70,6 +75,9 @@ impl Connection {
         }
         let echo = seg.timestamps.and_then(|(_, tsecr)| self.ts.rtt(tsecr, seg.received_at));
         self.measure_arrival(env.now, echo);
+        if placed > 0 {
+            self.right_size(env.now);
+        }
         self.wake_reader(env);
         Flow::Continue(())
     }
@@ -98,15 +106,17 @@ impl Connection {
     }
 }
 
-/// Hands over the text of a segment as it stands after trimming, piece by piece. Nearly always there is one.
+/// Hands over the text of a segment as it stands after trimming, piece by piece, but for what was placed. Nearly always
+/// there is one piece.
 fn for_each_piece(seg: &Segment, packet: &mut RxPacket, mut f: impl FnMut(Bytes)) {
-    if packet.more.is_empty() {
+    if packet.more.is_empty() && packet.meta.placed == 0 {
         let start = usize::from(packet.transport) + seg.header_len + seg.skip as usize;
         let mut text = packet.data.split_off(start.min(packet.data.len()));
         text.truncate(seg.len as usize);
         return f(text);
     }
-    let (mut skip, mut left) = (seg.skip as usize, seg.len as usize);
+    let placed = packet.meta.placed.min(seg.len);
+    let (mut skip, mut left) = (seg.skip as usize, (seg.len - placed) as usize);
     for mut piece in packet.take_payload(seg.header_len) {
         let stale = skip.min(piece.len());
         skip -= stale;

@@ -18,6 +18,7 @@ mod network;
 mod open;
 mod options;
 mod pacing;
+mod placement;
 mod reset;
 mod sack;
 mod turns;

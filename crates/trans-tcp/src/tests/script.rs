@@ -44,7 +44,8 @@ pub(super) struct Script {
     pub(super) peer: SocketAddr,
     our_port: u16,
     written: u32,
-    read: u32,
+    /// Octets that have been read.
+    pub(super) read: u32,
     pub(super) cast: Cast,
     /// The ECN field of what the peer sends from now on.
     pub(super) codepoint: Codepoint,

@@ -8,6 +8,7 @@
 //! In a stack without a thread, whoever waits first leads, the others follow: they park, and the leader wakes one of
 //! them when it leaves.
 
+use super::placing::WaitingReader;
 use super::{Claim, Role};
 use crate::lock::lock;
 use crate::net::wait::ThisThread;
@@ -23,14 +24,20 @@ enum Ended {
     Yielded,
 }
 
-/// Waits until `here` is woken; false if the deadline came first. Drives meanwhile, if nobody else does.
-pub(crate) fn wait(shared: &Shared, here: &ThisThread, deadline: Option<std::time::Instant>) -> bool {
+/// Waits until `here` is woken, or the reader served; false if the deadline came first. Drives meanwhile, if nobody else
+/// does.
+pub(crate) fn wait(
+    shared: &Shared,
+    here: &ThisThread,
+    deadline: Option<std::time::Instant>,
+    reader: Option<&mut dyn WaitingReader>,
+) -> bool {
     match shared.driving {
         Driving::Thread => {
             let (habit, thread) = (&shared.claim.habit, std::thread::current().id());
             let leads = habit.comes(thread, std::time::Instant::now());
             let claim = if leads { Claim::of_caller(shared) } else { None };
-            let woken = match claim.map(|claim| lead(claim, shared, here, deadline)) {
+            let woken = match claim.map(|claim| lead(claim, shared, here, deadline, reader)) {
                 Some(Ended::Woken) => true,
                 Some(Ended::TimedOut) => false,
                 Some(Ended::Yielded) | None => here.wait(deadline),
@@ -38,10 +45,12 @@ pub(crate) fn wait(shared: &Shared, here: &ThisThread, deadline: Option<std::tim
             habit.leaves(thread, std::time::Instant::now());
             woken
         }
-        Driving::Nobody => match Claim::of_caller(shared).map(|claim| lead(claim, shared, here, deadline)) {
-            Some(ended) => matches!(ended, Ended::Woken),
-            None => follow(shared, here, deadline),
-        },
+        Driving::Nobody => {
+            match Claim::of_caller(shared).map(|claim| lead(claim, shared, here, deadline, reader)) {
+                Some(ended) => matches!(ended, Ended::Woken),
+                None => follow(shared, here, deadline),
+            }
+        }
     }
 }
 
@@ -54,7 +63,13 @@ fn follow(shared: &Shared, here: &ThisThread, deadline: Option<std::time::Instan
     woken
 }
 
-fn lead(claim: Claim<'_>, shared: &Shared, here: &ThisThread, deadline: Option<std::time::Instant>) -> Ended {
+fn lead(
+    claim: Claim<'_>,
+    shared: &Shared,
+    here: &ThisThread,
+    deadline: Option<std::time::Instant>,
+    mut reader: Option<&mut dyn WaitingReader>,
+) -> Ended {
     let leading = here.lead(&shared.notifier);
     let mut driver = lock(&shared.driver);
     let mut wakes = Vec::new();
@@ -66,7 +81,9 @@ fn lead(claim: Claim<'_>, shared: &Shared, here: &ThisThread, deadline: Option<s
             Some(None) => return Ended::TimedOut,
             Some(Some(left)) => Some(shared.clock.now() + left),
         };
-        let busy = driver.turn(shared, Role::Caller(&mut wakes));
+        let theirs = reader.as_mut().map(|reader| -> &mut dyn WaitingReader { &mut **reader });
+        let busy = driver.turn(shared, Role::Caller(&mut wakes, theirs));
+        woken |= reader.as_ref().is_some_and(|reader| reader.is_served());
         wakes.retain(|waker: &Waker| {
             let ours = waker.will_wake(&here.waker);
             woken |= ours;

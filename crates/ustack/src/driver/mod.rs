@@ -5,7 +5,9 @@
 //!
 //! A [turn](Driver::turn): read the devices, before the lock; under the lock receive and timers, then, for inline
 //! applications, let them run, then transmit; write the devices through their [gates](gate), after the lock; wake each
-//! task once. An interface may have a [`reader`] of its own beside the driver. When a turn finds nothing to do, the driver [sleeps](Driver::sleep) in `poll(2)`. It never spins.
+//! task once. What a caller waits to read goes from the device into its buffer ([`placing`]). An interface may have a
+//! [`reader`] of its own beside the driver. When a turn finds nothing to do, the driver [sleeps](Driver::sleep) in
+//! `poll(2)`. It never spins.
 
 pub(crate) mod caller;
 mod claim;
@@ -13,6 +15,7 @@ pub(crate) mod gate;
 mod habit;
 pub(crate) mod inline;
 pub(crate) mod notify;
+pub(crate) mod placing;
 pub(crate) mod reader;
 pub(crate) mod thread;
 mod turn;
@@ -46,6 +49,8 @@ pub(crate) struct Port {
     descriptor: Option<i32>,
     write_descriptor: Option<i32>,
     wants_outcomes: bool,
+    /// Nobody has to see each packet as it came.
+    coalesces: bool,
     /// `poll` has just said that nothing is there.
     skip_once: bool,
     /// The device takes no more, and we wait for room.
@@ -78,6 +83,7 @@ impl Port {
             enabled,
             batch: RxBatch::new(),
             wants_outcomes,
+            coalesces: false,
             skip_once: false,
             blocked: false,
             gone: None,

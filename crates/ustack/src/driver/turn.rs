@@ -5,6 +5,7 @@
 
 use super::gate::Written;
 use super::notify::Watch;
+use super::placing::WaitingReader;
 use super::{Driver, Port};
 use crate::lock::lock;
 use crate::shared::{Afterwards, Core, Shared};
@@ -18,29 +19,41 @@ pub(crate) enum Role<'a> {
     Thread,
     /// A caller that runs this between receive and transmit; they are woken before it.
     Inline(&'a mut dyn FnMut()),
-    /// A caller that waits; it wakes them itself, once it does not drive any more.
-    Caller(&'a mut Vec<Waker>),
+    /// A caller that waits, perhaps to read; it wakes them itself, once it does not drive any more.
+    Caller(&'a mut Vec<Waker>, Option<&'a mut dyn WaitingReader>),
+}
+
+impl Role<'_> {
+    fn reader(&mut self) -> Option<&mut dyn WaitingReader> {
+        match self {
+            Role::Caller(_, Some(reader)) => Some(&mut **reader),
+            Role::Caller(_, None) | Role::Thread | Role::Inline(_) => None,
+        }
+    }
 }
 
 impl Driver {
     /// Does what there is to do now. Returns whether there may be more.
-    pub(crate) fn turn(&mut self, shared: &Shared, role: Role<'_>) -> bool {
+    pub(crate) fn turn(&mut self, shared: &Shared, mut role: Role<'_>) -> bool {
         self.ports.append(&mut lock(&shared.new_ports));
         let now = shared.clock.now();
         let mut after = Afterwards::take();
-        let mut busy = self.read(now);
+        let mut busy = self.read(shared, now, role.reader());
         {
             let mut core = lock(&shared.core);
             self.deliver(now, &mut core);
+            if let Some(reader) = role.reader() {
+                reader.settle(&mut core.host, now);
+            }
             match role {
-                Role::Thread | Role::Caller(_) => core.flush(now, &mut after),
+                Role::Thread | Role::Caller(..) => core.flush(now, &mut after),
                 Role::Inline(_) => core.host.take_wakes(&mut after.wakes),
             }
         }
         let mut wakes = None;
         match role {
             Role::Thread => {}
-            Role::Caller(theirs) => wakes = Some(theirs),
+            Role::Caller(theirs, _) => wakes = Some(theirs),
             Role::Inline(application) => {
                 shared.as_driver(|| {
                     after.wake();
@@ -56,14 +69,21 @@ impl Driver {
         busy
     }
 
-    /// Takes what the devices have.
-    fn read(&mut self, now: Instant) -> bool {
+    /// Takes what the devices have; what a reader waits for, to its place.
+    fn read(&mut self, shared: &Shared, now: Instant, reader: Option<&mut dyn WaitingReader>) -> bool {
+        let mut placement = reader.and_then(|reader| shared.peek(|core| reader.offer(&mut core.host, now)));
         let mut busy = false;
         for port in &mut self.ports {
             if !port.is_to_be_read() {
                 continue;
             }
-            match port.link.receive(now, &mut port.batch) {
+            // One interface after the other: what is in the buffer is in the order of the stream.
+            let placement = placement.as_mut().filter(|it| port.coalesces && it.placed() == 0);
+            let received = match placement {
+                Some(placement) => port.link.receive_placing(now, &mut port.batch, placement),
+                None => port.link.receive(now, &mut port.batch),
+            };
+            match received {
                 Ok(count) => busy |= count > 0,
                 Err(error) => port.gone = Some(error),
             }
@@ -77,7 +97,8 @@ impl Driver {
             // What was read from a removed interface is not for the one that has its number now.
             if core.has_outlet(&port.gate) {
                 core.host.receive(now, port.nic, &mut port.batch);
-                port.link.coalesce(core.host.coalesces(port.nic));
+                port.coalesces = core.host.coalesces(port.nic);
+                port.link.coalesce(port.coalesces);
             }
             port.batch.clear();
         }

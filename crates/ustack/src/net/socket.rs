@@ -112,7 +112,19 @@ impl<T: Sockets> Socket<T> {
         &self,
         interest: Interest,
         timeout: Option<Duration>,
+        operation: impl FnMut(&mut T, &mut TransportCx<'_>, EndpointId) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let wait = |here: &_, deadline| caller::wait(self.stack.shared(), here, deadline, None);
+        self.block_with(interest, timeout, operation, wait)
+    }
+
+    /// The same with a way to wait, which tells whether there is a reason to try again.
+    pub(crate) fn block_with<R>(
+        &self,
+        interest: Interest,
+        timeout: Option<Duration>,
         mut operation: impl FnMut(&mut T, &mut TransportCx<'_>, EndpointId) -> Result<R, Error>,
+        mut wait: impl FnMut(&ThisThread, Option<Instant>) -> bool,
     ) -> Result<R, Error> {
         let first = self.call(&mut operation);
         if !matches!(first, Err(Error::WouldBlock)) || self.is_nonblocking() {
@@ -126,7 +138,7 @@ impl<T: Sockets> Socket<T> {
                 self.waiters(interest).leave(&here.waker);
                 return result;
             }
-            if !caller::wait(self.stack.shared(), &here, deadline) {
+            if !wait(&here, deadline) {
                 self.waiters(interest).leave(&here.waker);
                 return Err(Error::WouldBlock);
             }

@@ -5,6 +5,7 @@ mod forward;
 mod listener;
 pub(crate) mod options;
 pub(crate) mod payload;
+mod read;
 mod settings;
 mod stream;
 

@@ -1,7 +1,8 @@
 //! A connection: making it, reading, writing, ending.
 
 use super::connect::{How, outcome, start};
-use super::payload::{Outgoing, SMALL, gather};
+use super::payload::{Outgoing, gather};
+use super::read::read;
 use crate::error::ConnectError;
 use crate::net::address::ToSocketAddr;
 use crate::net::blocks::Blocks;
@@ -19,6 +20,10 @@ use trans_tcp::Tcp;
 
 /// A TCP connection. Reading and writing work on `&TcpStream` as well; dropping the last handle closes the connection,
 /// which then ends in an orderly way by itself.
+///
+/// A `read` may use all of its buffer: what lies behind the bytes that it returned, or in it after an error, means
+/// nothing. Large buffers, 64 KiB and more, are read fastest: what comes while a thread waits in `read` goes from a TUN or TAP
+/// device into them without another copy.
 pub struct TcpStream {
     pub(super) socket: Arc<Socket<Tcp>>,
 }
@@ -171,12 +176,7 @@ impl TcpStream {
         if buffer.is_empty() {
             return Ok(0);
         }
-        if buffer.len() <= SMALL {
-            let timeout = self.socket.settings().read_timeout;
-            let read = self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read(cx, id, buffer));
-            return io_result("read", read);
-        }
-        Ok(self.read_rope(buffer.len())?.peek(0, buffer))
+        io_result("read", read(&self.socket, self.socket.settings().read_timeout, buffer))
     }
 
     fn read_rope(&self, max: usize) -> io::Result<Rope> {
