@@ -104,8 +104,8 @@ fn is(octets: &[u8], address: IpAddr) -> bool {
     }
 }
 
-/// Looks at the front of a frame of `len` bytes, which is one packet as it came, perhaps a super-packet of the device's. All
-/// headers lie in the front; the network header, of that EtherType, starts at `network`.
+/// Looks at the front of a frame of `len` bytes, which is one packet as it came, perhaps a super-packet of the
+/// device's. All headers lie in the front; the network header, of that EtherType, starts at `network`.
 pub fn look(front: &[u8], len: usize, network: usize, ether_type: u16) -> Look {
     let packet = front.get(network..).unwrap_or_default();
     let packet_len = len.saturating_sub(network);

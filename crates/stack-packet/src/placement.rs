@@ -1,10 +1,10 @@
 //! Direct placement: text that a link reads to where its reader wants it (the term is that of RFC 5041 §1.1).
 //!
-//! A reader that waits offers memory for what its stream goes on with. A link that finds that text in front of it reads it
-//! there, and hands the packet up without it; [`RxMeta::placed`](crate::RxMeta::placed) says how much of the payload is
-//! with the reader. Nobody else sees that text: it is only offered where nobody has to, and whoever cannot use such a
-//! packet as it is drops it as if it had been lost. What the transport takes lies, from the start on without a gap, in the
-//! memory; what lies behind it means nothing.
+//! A reader that waits offers memory for what its stream goes on with. A link that finds that text in front of it
+//! reads it there, and hands the packet up without it; [`RxMeta::placed`](crate::RxMeta::placed) says how much of the
+//! payload is with the reader. Nobody else sees that text: it is only offered where nobody has to, and whoever cannot
+//! use such a packet as it is drops it as if it had been lost. What the transport takes lies, from the start on
+//! without a gap, in the memory; what lies behind it means nothing.
 
 use core::net::SocketAddr;
 

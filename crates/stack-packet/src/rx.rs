@@ -26,9 +26,9 @@ pub struct RxMeta {
     pub checksum: Checksum,
     /// Payload bytes of each segment that this super-packet stands for; 0 if it is an ordinary packet.
     pub gso_size: u16,
-    /// Octets of payload between [`data`](RxPacket::data) and [`more`](RxPacket::more) that are with their reader already
-    /// ([`Placement`](crate::Placement)); nearly always none. If there are, `data` is nothing but
-    /// headers, and the link vouches for the checksum.
+    /// Octets of payload between [`data`](RxPacket::data) and [`more`](RxPacket::more) that are with their reader
+    /// already ([`Placement`](crate::Placement)); nearly always none. If there are, `data` is nothing but headers,
+    /// and the link vouches for the checksum.
     pub placed: u32,
     /// Memory that the packet pins, in bytes; sockets are charged this.
     pub truesize: u32,
@@ -36,8 +36,8 @@ pub struct RxMeta {
     pub hash: u32,
     /// Free mark for policies (`SO_MARK`).
     pub mark: u32,
-    /// What a policy found out about the packet, for its next place; 0 is nothing. It means something to the policy that
-    /// wrote it and within this host only.
+    /// What a policy found out about the packet, for its next place; 0 is nothing. It means something to the policy
+    /// that wrote it and within this host only.
     pub policy: u64,
     /// The link's number for it, handed back with the packet's outcome.
     pub token: Token,
@@ -99,9 +99,9 @@ impl RxPacket {
         self.more.truncate(behind - self.meta.placed as usize);
     }
 
-    /// Makes the first `len` bytes contiguous in [`data`](Self::data), or all if there are fewer.
-    /// Copies only if they are not, and then what lies in `data` and the part of `more` that is missing. Of a packet whose
-    /// text was placed, the headers are contiguous.
+    /// Makes the first `len` bytes contiguous in [`data`](Self::data), or all if there are fewer. Copies only if they
+    /// are not, and then what lies in `data` and the part of `more` that is missing. Of a packet whose text was
+    /// placed, the headers are contiguous.
     pub fn pull_up(&mut self, len: usize) {
         let want = len.min(self.len());
         if want <= self.data.len() || self.meta.placed > 0 {
@@ -129,9 +129,8 @@ impl RxPacket {
         flat.freeze()
     }
 
-    /// Takes the payload that starts `header_len` bytes after the transport header, piece by piece, by reference; what was
-    /// placed is not among it.
-    /// The packet keeps its headers and loses its payload.
+    /// Takes the payload that starts `header_len` bytes after the transport header, piece by piece, by reference;
+    /// what was placed is not among it. The packet keeps its headers and loses its payload.
     pub fn take_payload(&mut self, header_len: usize) -> impl Iterator<Item = Bytes> + use<> {
         let start = (usize::from(self.transport) + header_len).min(self.data.len());
         let first = self.data.split_off(start);

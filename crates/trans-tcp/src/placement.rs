@@ -1,9 +1,9 @@
 //! Text that a link has read to where its reader wants it ([`stack_core::Placement`]).
 //!
 //! A reader that is about to wait says what it waits for ([`Tcp::next_text`]); until it asks what has come
-//! ([`Tcp::take_placed`]), text that was placed is taken if it is exactly that. Such text has been read in the moment it is
-//! taken: it waits nowhere, and takes nothing of the window. Text that is not taken has never come; the peer sends it
-//! again.
+//! ([`Tcp::take_placed`]), text that was placed is taken if it is exactly that. Such text has been read in the moment
+//! it is taken: it waits nowhere, and takes nothing of the window. Text that is not taken has never come; the peer
+//! sends it again.
 
 use crate::connection::Connection;
 use crate::env::Env;
@@ -39,7 +39,8 @@ impl Tcp {
         Some(StreamPosition { remote: of.remote_address(), local: of.local_address(), seq: from.0 })
     }
 
-    /// Octets that were placed and taken since [`next_text`](Self::next_text), from the first on. None are taken any more.
+    /// Octets that were placed and taken since [`next_text`](Self::next_text), from the first on. None are taken any
+    /// more.
     pub fn take_placed(&mut self) -> usize {
         self.shared.awaited.take().map_or(0, |awaited| awaited.len as usize)
     }

@@ -81,8 +81,7 @@ fn lead(
             Some(None) => return Ended::TimedOut,
             Some(Some(left)) => Some(shared.clock.now() + left),
         };
-        let theirs = reader.as_mut().map(|reader| -> &mut dyn WaitingReader { &mut **reader });
-        let busy = driver.turn(shared, Role::Caller(&mut wakes, theirs));
+        let busy = driver.turn(shared, Role::Caller(&mut wakes, reader.as_deref_mut()));
         woken |= reader.as_ref().is_some_and(|reader| reader.is_served());
         wakes.retain(|waker: &Waker| {
             let ours = waker.will_wake(&here.waker);

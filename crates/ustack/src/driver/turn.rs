@@ -14,27 +14,27 @@ use std::task::Waker;
 use std::time::Duration;
 
 /// Who drives, and what happens to whom a turn wakes.
-pub(crate) enum Role<'a> {
+pub(crate) enum Role<'a, 'r> {
     /// The stack's own thread; they are woken after the devices were written.
     Thread,
     /// A caller that runs this between receive and transmit; they are woken before it.
     Inline(&'a mut dyn FnMut()),
     /// A caller that waits, perhaps to read; it wakes them itself, once it does not drive any more.
-    Caller(&'a mut Vec<Waker>, Option<&'a mut dyn WaitingReader>),
+    Caller(&'a mut Vec<Waker>, Option<&'a mut (dyn WaitingReader + 'r)>),
 }
 
-impl Role<'_> {
-    fn reader(&mut self) -> Option<&mut dyn WaitingReader> {
+impl<'r> Role<'_, 'r> {
+    fn reader(&mut self) -> Option<&mut (dyn WaitingReader + 'r)> {
         match self {
-            Role::Caller(_, Some(reader)) => Some(&mut **reader),
-            Role::Caller(_, None) | Role::Thread | Role::Inline(_) => None,
+            Role::Caller(_, reader) => reader.as_deref_mut(),
+            Role::Thread | Role::Inline(_) => None,
         }
     }
 }
 
 impl Driver {
     /// Does what there is to do now. Returns whether there may be more.
-    pub(crate) fn turn(&mut self, shared: &Shared, mut role: Role<'_>) -> bool {
+    pub(crate) fn turn(&mut self, shared: &Shared, mut role: Role<'_, '_>) -> bool {
         self.ports.append(&mut lock(&shared.new_ports));
         let now = shared.clock.now();
         let mut after = Afterwards::take();
@@ -70,7 +70,7 @@ impl Driver {
     }
 
     /// Takes what the devices have; what a reader waits for, to its place.
-    fn read(&mut self, shared: &Shared, now: Instant, reader: Option<&mut dyn WaitingReader>) -> bool {
+    fn read(&mut self, shared: &Shared, now: Instant, reader: Option<&mut (dyn WaitingReader + '_)>) -> bool {
         let mut placement = reader.and_then(|reader| shared.peek(|core| reader.offer(&mut core.host, now)));
         let mut busy = false;
         for port in &mut self.ports {
