@@ -19,6 +19,7 @@ use ustack::contract::{
 };
 use ustack::link::channel::{ChannelConfig, pair};
 use ustack::link::ethernet::Ethernet;
+use ustack::link::impair::{Impair, ImpairConfig};
 use ustack::link::tun::{Tun, TunConfig};
 use ustack::net::{TcpListener, TcpStream};
 use ustack::{NicConfig, Stack, Tcp};
@@ -71,7 +72,9 @@ fn place(packet: &mut RxPacket, placement: &mut Placement<'_>) {
     let field = |at: usize| u32::from_be_bytes(whole[at..at + 4].try_into().unwrap());
     let is_plain = whole.len() >= 40 && whole[0] == 0x45 && whole[9] == 6 && whole[33] & !8 == 16;
     let ports = u32::from(remote.port()) << 16 | u32::from(next.local.port());
-    if !is_plain || field(12) != remote.ip().to_bits() || field(20) != ports || field(24) != next.seq {
+    let is_next =
+        is_plain && field(12) == remote.ip().to_bits() && field(20) == ports && field(24) == next.seq;
+    if !is_next || !is_right(&whole) {
         return;
     }
     let headers = 20 + usize::from(whole[32] >> 4) * 4;
@@ -85,14 +88,28 @@ fn place(packet: &mut RxPacket, placement: &mut Placement<'_>) {
     packet.meta.checksum = Checksum::Verified;
 }
 
+/// Whether the checksum of a TCP segment is right.
+fn is_right(packet: &[u8]) -> bool {
+    let words =
+        packet[12..].chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)));
+    let sum = words.sum::<u32>() + 6 + packet.len() as u32 - 20;
+    sum % 0xffff == 0
+}
+
 /// A sender at 10.0.0.1, and a stack at 10.0.0.2 whose link places.
 fn two_stacks(threads: bool) -> (Stack, Stack) {
+    impaired(threads, ImpairConfig::default(), 0)
+}
+
+/// The same over a bad line.
+fn impaired(threads: bool, line: ImpairConfig, seed: u64) -> (Stack, Stack) {
     let (a, b) = pair(ChannelConfig::default());
-    let build = |nic: NicConfig, address: &str| {
+    let build = |nic: NicConfig, address: &str, threads: bool| {
         let builder = Stack::builder().default_protocols().nic(nic.address(address.parse().unwrap()));
         if threads { builder.build() } else { builder.without_thread().build() }.unwrap()
     };
-    (common::stack(a, &["10.0.0.1/24"]), build(NicConfig::new(Placing(b)), "10.0.0.2/24"))
+    let (a, b) = (Impair::new(a, line, seed), Placing(b));
+    (build(NicConfig::new(a), "10.0.0.1/24", true), build(NicConfig::new(b), "10.0.0.2/24", threads))
 }
 
 /// A connection on which the other end sends all of `sent`.
@@ -129,6 +146,34 @@ fn buffers_of_all_sizes_get_what_was_sent() {
         assert_eq!(hash(&got), hash(&sent));
         // A thread of the stack's may read the device, too.
         assert!(threads || placed(&b) > 500_000, "{} of {} placed", placed(&b), sent.len());
+    }
+}
+
+#[test]
+fn a_bad_line_changes_nothing() {
+    let line = ImpairConfig {
+        loss: 0.02,
+        reorder: 0.02,
+        reorder_delay: Duration::from_millis(1),
+        duplicate: 0.02,
+        corrupt: 0.02,
+        ..ImpairConfig::default()
+    };
+    for seed in 1..6 {
+        let (a, b) = impaired(false, line, seed);
+        let sent = noise(seed, 700_000);
+        let (mut stream, sender) = stream(&a, &b, sent.clone().into());
+        let mut got = Vec::new();
+        let mut buffer = vec![0xee; 40_000];
+        loop {
+            match stream.read(&mut buffer).unwrap() {
+                0 => break,
+                len => got.extend_from_slice(&buffer[..len]),
+            }
+        }
+        sender.join().unwrap();
+        assert!(hash(&got) == hash(&sent), "seed {seed}: {} bytes", got.len());
+        assert!(placed(&b) > 50_000, "seed {seed}: {} placed", placed(&b));
     }
 }
 
