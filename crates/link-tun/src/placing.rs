@@ -1,10 +1,9 @@
 //! Text that is read to where its reader wants it ([`Placement`]).
 //!
 //! At the start of a placement a packet is read as any other, but what lies beyond its front goes to where it belongs
-//! if its headers are as long as those of the last one. Later ones are read over the end of what has been placed, as
-//! in
-//! `joining.rs`: the text then lies in its place, and what the headers have covered is restored. Segments of an ordinary
-//! size make one packet there, too.
+//! if its headers are as long as those of the last one. Later ones are read over the end of what has been placed (see
+//! `joining.rs`): the text then lies in its place, and what the headers have covered is restored. Segments of an
+//! ordinary size make one packet there, too.
 //!
 //! That is tried only while it works: after a packet that belongs elsewhere, the stream has to be seen again first.
 
