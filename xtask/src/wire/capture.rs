@@ -12,12 +12,14 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// before the card has completed them. Ours are complete.
 const CHECKS: [&str; 6] =
     ["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"];
-/// What must not occur. Status 0 is a bad checksum. A TCP checksum of 0xffff means 0 and is called bad by tshark; the
-/// kernel writes it where it completes a checksum in software, as UDP needs it (`skb_checksum_help`), and may.
+/// What must not occur. In the text of a random file that begins before the capture, tshark takes one segment in about
+/// 600 for something else behind HTTP, and calls it malformed; all headers of ours are read by then. Status 0 is a bad
+/// checksum. A TCP checksum of 0xffff means 0 and is called bad by tshark; the kernel writes it where it completes a
+/// checksum in software, as UDP needs it (`skb_checksum_help`), and may.
 fn wrong() -> String {
     format!(
-        "_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0 || \
-         icmpv6.checksum.status == 0 || igmp.checksum.status == 0 || \
+        "(_ws.malformed && !http) || ip.checksum.status == 0 || udp.checksum.status == 0 || \
+         icmp.checksum.status == 0 || icmpv6.checksum.status == 0 || igmp.checksum.status == 0 || \
          (tcp.checksum.status == 0 && !(tcp.checksum == 0xffff && (ip.src == {} || ipv6.src == {})))",
         Family::V4.kernels(),
         Family::V6.kernels()
