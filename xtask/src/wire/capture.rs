@@ -12,8 +12,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// before the card has completed them. Ours are complete.
 const CHECKS: [&str; 6] =
     ["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"];
-/// What must not occur. In the text of a random file that begins before the capture, tshark takes one segment in about
-/// 600 for something else behind HTTP, and calls it malformed; all headers of ours are read by then. Status 0 is a bad
+/// What must not occur. In the text of a random file, where tshark does not follow the response, it takes one segment in
+/// about 600 for something behind HTTP, and calls it malformed; all headers of ours are read by then. Status 0 is a bad
 /// checksum. A TCP checksum of 0xffff means 0 and is called bad by tshark; the kernel writes it where it completes a
 /// checksum in software, as UDP needs it (`skb_checksum_help`), and may.
 fn wrong() -> String {
