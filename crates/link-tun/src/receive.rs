@@ -61,7 +61,9 @@ impl TunReceive {
         let before = batch.len();
         let (mut count, mut bytes) = (0, 0);
         let mut error = None;
-        while count < BATCH && bytes < BATCH_BYTES {
+        // Where a placement is full, the batch ends: what comes next may be placed in the next one.
+        let is_full = |it: &Placement<'_>| it.placed() > 0 && it.room() < SLOT;
+        while count < BATCH && bytes < BATCH_BYTES && !placement.as_deref().is_some_and(is_full) {
             let placement = placement.as_deref_mut().filter(|placement| placement.room() >= SLOT);
             let read = match (placement, self.placing.header_len) {
                 (Some(placement), Some(header_len)) => self.read_placing(now, batch, placement, header_len),

@@ -134,7 +134,7 @@ fn buffers_of_all_sizes_get_what_was_sent() {
         let sent = noise(1, 5_000_000);
         let (mut stream, sender) = stream(&a, &b, sent.clone().into());
         let mut got = Vec::new();
-        let mut sizes = [1, 4096, 4097, 5000, 20_000, 65_536, 300_000].into_iter().cycle();
+        let mut sizes = [1, 4096, 4097, 65_536, 131_071, 131_072, 300_000].into_iter().cycle();
         loop {
             let mut buffer = vec![0xee; sizes.next().unwrap()];
             match stream.read(&mut buffer).unwrap() {
@@ -164,7 +164,7 @@ fn a_bad_line_changes_nothing() {
         let sent = noise(seed, 700_000);
         let (mut stream, sender) = stream(&a, &b, sent.clone().into());
         let mut got = Vec::new();
-        let mut buffer = vec![0xee; 40_000];
+        let mut buffer = vec![0xee; 150_000];
         loop {
             match stream.read(&mut buffer).unwrap() {
                 0 => break,
@@ -201,8 +201,8 @@ fn two_readers_of_a_stream_get_every_octet_once() {
         };
         let mut ranges = std::thread::scope(|scope| {
             let other = stream.try_clone().unwrap();
-            let other = scope.spawn(move || read(other, 8000));
-            let mut ranges = read(stream, 100_000);
+            let other = scope.spawn(move || read(other, 200_000));
+            let mut ranges = read(stream, 140_000);
             ranges.append(&mut other.join().unwrap());
             ranges
         });
@@ -222,7 +222,7 @@ fn several_streams_at_a_time_stay_apart() {
         let server = std::thread::spawn(move || {
             let echoes: Vec<_> = (0..8)
                 .map(|_| listener.accept().unwrap().0)
-                .map(|stream| std::thread::spawn(move || common::echo(stream)))
+                .map(|stream| std::thread::spawn(move || common::echo_by(200_000, stream)))
                 .collect();
             echoes.into_iter().for_each(|echo| echo.join().unwrap());
             assert!(stack.shutdown(Duration::from_secs(20)));
@@ -257,7 +257,7 @@ fn a_reader_that_does_not_wait_long_loses_nothing() {
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let (mut got, mut waits) = (Vec::new(), 0);
-    let mut buffer = vec![0; 50_000];
+    let mut buffer = vec![0; 150_000];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => break,

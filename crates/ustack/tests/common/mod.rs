@@ -38,8 +38,13 @@ pub(crate) fn hash(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Sends back what comes, until the end.
-pub(crate) fn echo(mut stream: ustack::net::TcpStream) {
-    let mut buffer = vec![0; 32 * 1024];
+pub(crate) fn echo(stream: ustack::net::TcpStream) {
+    echo_by(32 * 1024, stream);
+}
+
+/// The same with a buffer of that size.
+pub(crate) fn echo_by(size: usize, mut stream: ustack::net::TcpStream) {
+    let mut buffer = vec![0; size];
     loop {
         match stream.read(&mut buffer).unwrap() {
             0 => return,

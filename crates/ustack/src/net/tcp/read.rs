@@ -1,7 +1,7 @@
 //! Reading into an application's buffer.
 //!
-//! Few bytes are copied under the lock, many without it. What comes while the reader waits is not copied at all, if the
-//! link can place it ([`stack_core::Placement`]) and this thread drives.
+//! Few bytes are copied under the lock, many without it. What comes while a reader with a large buffer waits is not
+//! copied at all, if the link can place it ([`stack_core::Placement`]) and this thread drives.
 
 use super::payload::SMALL;
 use crate::driver::caller;
@@ -14,16 +14,25 @@ use std::cell::Cell;
 use std::time::Duration;
 use trans_tcp::Tcp;
 
+/// Smallest buffer that is offered to links. Those that are full sooner gain nothing with 64 KiB and lose with 16 KiB, as
+/// a batch ends with them (docs/performance.md).
+const LARGE: usize = 128 * 1024;
+
 /// Reads what has come, at least a byte; none at the end of the stream.
 pub(super) fn read(
     socket: &Socket<Tcp>,
     timeout: Option<Duration>,
     buffer: &mut [u8],
 ) -> Result<usize, Error> {
-    if buffer.len() <= SMALL {
+    let max = buffer.len();
+    if max <= SMALL {
         return socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read(cx, id, buffer));
     }
-    let (max, placed) = (buffer.len(), Cell::new(0));
+    if max < LARGE {
+        let rope = socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read_rope(cx, id, max))?;
+        return Ok(rope.peek(0, buffer));
+    }
+    let placed = Cell::new(0);
     let mut reader = Reader { id: socket.id, buffer, placed: &placed };
     let rope = socket.block_with(
         Interest::Readable,

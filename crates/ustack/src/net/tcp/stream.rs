@@ -22,8 +22,8 @@ use trans_tcp::Tcp;
 /// which then ends in an orderly way by itself.
 ///
 /// A `read` may use all of its buffer: what lies behind the bytes that it returned, or in it after an error, means
-/// nothing. Large buffers, 64 KiB and more, are read fastest: what comes while a thread waits in `read` goes from a TUN or TAP
-/// device into them without another copy.
+/// nothing. Streams are read fastest with 128 KiB and more: what comes while a thread waits in `read` goes from a TUN or
+/// TAP device into such a buffer without another copy.
 pub struct TcpStream {
     pub(super) socket: Arc<Socket<Tcp>>,
 }
