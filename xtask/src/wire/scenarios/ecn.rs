@@ -73,7 +73,8 @@ struct Marks {
     received: u64,
     /// Segments of its own that we have reported as marked.
     delivered: u64,
-    /// Segments that it sent again.
+    /// Segments that it sent again, but for probes (RFC 8985 §7): for those, a machine that stands still for two round-trip
+    /// times is enough.
     again: u64,
 }
 
@@ -82,7 +83,8 @@ fn marks(lab: &Lab, happens: impl FnOnce() -> Outcome) -> Outcome<Marks> {
     let before = Counters::read(lab)?;
     happens()?;
     let after = Counters::read(lab)?;
-    let [received, delivered, again] = ["IpExtInCEPkts", "TcpExtTCPDeliveredCE", "TcpRetransSegs"]
-        .map(|name| after.of(name).saturating_sub(before.of(name)));
-    Ok(Marks { received, delivered, again })
+    let [received, delivered, again, probes] =
+        ["IpExtInCEPkts", "TcpExtTCPDeliveredCE", "TcpRetransSegs", "TcpExtTCPLossProbes"]
+            .map(|name| after.of(name).saturating_sub(before.of(name)));
+    Ok(Marks { received, delivered, again: again.saturating_sub(probes) })
 }
