@@ -75,7 +75,8 @@ impl TunReceive {
         let mut said = RxMeta::default();
         let read = read(self.fd.as_fd(), self.vnet_len, [Target::Spare(block, MAX_PACKET)], &mut said);
         let len = read.inspect_err(|_| put_back(block))?;
-        if let Some(segment) = follower(run, first, &block[start..], &mut said) {
+        let segment = follower(run, &block[start..], &mut said);
+        if let Some(segment) = segment.filter(|_| run.verify(&first.data, &mut first.meta)) {
             run.add(&segment);
             block[end - COVER..end].copy_from_slice(&covered);
             return Ok(len);
@@ -125,10 +126,9 @@ impl TunReceive {
     }
 }
 
-/// The segment of a frame, if it goes on where the run of `first` ends, and both have a right checksum.
-fn follower(run: &Run, first: &mut RxPacket, frame: &[u8], meta: &mut RxMeta) -> Option<Segment> {
-    let segment = run.follower(frame).filter(|_| meta.gso_size == 0)?;
-    (run.verify(&first.data, &mut first.meta) && run.verify(frame, meta)).then_some(segment)
+/// The segment of a frame, if it is no super-packet, goes on where the run ends, and has a right checksum.
+pub(crate) fn follower(run: &Run, frame: &[u8], said: &mut RxMeta) -> Option<Segment> {
+    run.follower(frame).filter(|_| said.gso_size == 0 && run.verify(frame, said))
 }
 
 /// Whether a packet is one as it came, all of it in one place.

@@ -7,7 +7,7 @@
 //!
 //! That is tried only while it works: after a packet that belongs elsewhere, the stream has to be seen again first.
 
-use crate::joining::COVER;
+use crate::joining::{COVER, follower};
 use crate::receive::{MAX_PACKET, SLOT, TunReceive, look_at, read};
 use crate::sys::Target;
 use bytes::Bytes;
@@ -197,8 +197,8 @@ impl TunReceive {
 impl Placing {
     /// Takes in a segment that goes on where the last packet of the batch ends; returns the bytes of its text.
     fn follower(&mut self, frame: &[u8], said: &mut RxMeta) -> Option<usize> {
-        let run = self.run.as_mut().filter(|_| said.gso_size == 0)?;
-        let segment = run.follower(frame).filter(|_| run.verify(frame, said))?;
+        let run = self.run.as_mut()?;
+        let segment = follower(run, frame, said)?;
         run.add(&segment);
         Some(segment.text_len())
     }

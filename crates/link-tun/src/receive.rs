@@ -3,7 +3,8 @@
 //! The first [`SLOT`] bytes of a packet go to an arena of small blocks, the rest to one of large blocks. An ordinary
 //! packet so pins little memory and is one contiguous buffer; of a super-packet all headers are contiguous in `data`
 //! and the rest is one piece of `more`. Segments of a stream that the kernel cut are read behind each other and so have
-//! that shape, too (`joining.rs`), unless a reader waits for them (`placing.rs`). Nothing is copied and nothing is zeroed in any of these cases.
+//! that shape, too (`joining.rs`), unless a reader waits for them (`placing.rs`). Nothing is copied and nothing is
+//! zeroed in any of these cases.
 
 use crate::Mode;
 use crate::device::{BATCH, MAX_VNET_LEN};

@@ -4,12 +4,11 @@
 
 mod common;
 
-use bytes::{Bytes, BytesMut};
-use common::{hash, noise};
+use bytes::Bytes;
+use common::{hash, noise, run};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream as KernelStream};
-use std::process::Command;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -122,6 +121,17 @@ fn stream(a: &Stack, b: &Stack, sent: Bytes) -> (TcpStream, std::thread::JoinHan
     (listener.accept().unwrap().0, sender)
 }
 
+/// Reads to the end with a buffer of that size.
+fn read_all(stream: &mut TcpStream, size: usize) -> Vec<u8> {
+    let (mut got, mut buffer) = (Vec::new(), vec![0xee; size]);
+    loop {
+        match stream.read(&mut buffer).unwrap() {
+            0 => return got,
+            len => got.extend_from_slice(&buffer[..len]),
+        }
+    }
+}
+
 /// Octets that were placed.
 fn placed(stack: &Stack) -> u64 {
     stack.with_transport::<Tcp, _>(|tcp, _| tcp.counters().direct_copy).unwrap()
@@ -163,14 +173,7 @@ fn a_bad_line_changes_nothing() {
         let (a, b) = impaired(false, line, seed);
         let sent = noise(seed, 700_000);
         let (mut stream, sender) = stream(&a, &b, sent.clone().into());
-        let mut got = Vec::new();
-        let mut buffer = vec![0xee; 150_000];
-        loop {
-            match stream.read(&mut buffer).unwrap() {
-                0 => break,
-                len => got.extend_from_slice(&buffer[..len]),
-            }
-        }
+        let got = read_all(&mut stream, 150_000);
         sender.join().unwrap();
         assert!(hash(&got) == hash(&sent), "seed {seed}: {} bytes", got.len());
         assert!(placed(&b) > 50_000, "seed {seed}: {} placed", placed(&b));
@@ -290,13 +293,6 @@ fn a_tap_sees_everything() {
     assert!(placed(&b) - before < 200_000, "{} placed", placed(&b) - before);
 }
 
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let output =
-        Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
-    let why = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(format!("{program} {arguments:?}: {why}")) }
-}
-
 /// Reads what the kernel sends.
 fn from_the_kernel(stack: &Stack, address: &str, bytes: usize) {
     let listener = TcpListener::bind(stack, address).unwrap();
@@ -306,13 +302,7 @@ fn from_the_kernel(stack: &Stack, address: &str, bytes: usize) {
     let sender = std::thread::spawn(move || KernelStream::connect(to).unwrap().write_all(&text).unwrap());
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let (mut got, mut buffer) = (BytesMut::new(), vec![0; 256 * 1024]);
-    loop {
-        match stream.read(&mut buffer).unwrap() {
-            0 => break,
-            len => got.extend_from_slice(&buffer[..len]),
-        }
-    }
+    let got = read_all(&mut stream, 256 * 1024);
     sender.join().unwrap();
     assert!(hash(&got) == hash(&sent), "{address}: {} bytes came", got.len());
 }

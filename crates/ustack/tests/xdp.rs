@@ -4,10 +4,10 @@
 
 mod common;
 
+use common::run;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::Duration;
 use ustack::link::ethernet::Ethernet;
 use ustack::link::xdp::{Xdp, XdpConfig};
@@ -16,13 +16,6 @@ use ustack::{LinkAddress, NicConfig, Stack};
 
 const STATION: LinkAddress = LinkAddress([2, 0, 0, 0, 0, 2]);
 const BYTES: usize = 5_000_000;
-
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let output =
-        Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
-    let why = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(format!("{program} {arguments:?}: {why}")) }
-}
 
 /// A namespace of this thread's own with a veth pair; the kernel has `kernel0`, without checksum offload.
 fn enter() -> Result<(), String> {

@@ -59,7 +59,7 @@ impl Connection {
         let truesize = packet.meta.truesize;
         let placed = self.take_in_place(env, seg, packet);
         let mut pinned = false;
-        for_each_piece(seg, packet, |piece| pinned |= self.rcv.deliver(piece, || env.shared.rope()));
+        for_each_piece(seg, placed, packet, |piece| pinned |= self.rcv.deliver(piece, || env.shared.rope()));
         let waiting = seg.len - placed;
         self.rcv.charge(if pinned { truesize.max(waiting) } else { waiting });
         if fills_gap {
@@ -91,7 +91,7 @@ impl Connection {
         }
         let mut seq = seg.seq;
         let mut held = true;
-        for_each_piece(seg, packet, |piece| {
+        for_each_piece(seg, 0, packet, |piece| {
             let (len, pinned) = (piece.len() as u32, share(truesize, piece.len(), seg.len));
             held &= self.rcv.hold(seq, piece, pinned);
             seq += len;
@@ -106,16 +106,15 @@ impl Connection {
     }
 }
 
-/// Hands over the text of a segment as it stands after trimming, piece by piece, but for what was placed. Nearly always
-/// there is one piece.
-fn for_each_piece(seg: &Segment, packet: &mut RxPacket, mut f: impl FnMut(Bytes)) {
-    if packet.more.is_empty() && packet.meta.placed == 0 {
+/// Hands over the text of a segment as it stands after trimming, piece by piece, but for the octets that were placed.
+/// Nearly always there is one piece.
+fn for_each_piece(seg: &Segment, placed: u32, packet: &mut RxPacket, mut f: impl FnMut(Bytes)) {
+    if packet.more.is_empty() && placed == 0 {
         let start = usize::from(packet.transport) + seg.header_len + seg.skip as usize;
         let mut text = packet.data.split_off(start.min(packet.data.len()));
         text.truncate(seg.len as usize);
         return f(text);
     }
-    let placed = packet.meta.placed.min(seg.len);
     let (mut skip, mut left) = (seg.skip as usize, (seg.len - placed) as usize);
     for mut piece in packet.take_payload(seg.header_len) {
         let stale = skip.min(piece.len());

@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use ustack::link::channel::{ChannelConfig, ChannelLink, pair};
 use ustack::{NicConfig, Stack};
@@ -64,6 +65,14 @@ pub(crate) fn exchange(stream: &ustack::net::TcpStream, bytes: &[u8]) -> Vec<u8>
         (&*stream).read_to_end(&mut back).unwrap();
         back
     })
+}
+
+/// Runs a program; what it says if it fails.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let output =
+        Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
+    let why = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(format!("{program} {arguments:?}: {why}")) }
 }
 
 /// Tests that count this process's threads run one at a time.

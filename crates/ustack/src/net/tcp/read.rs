@@ -29,8 +29,7 @@ pub(super) fn read(
         return socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read(cx, id, buffer));
     }
     if max < LARGE {
-        let rope = socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read_rope(cx, id, max))?;
-        return Ok(rope.peek(0, buffer));
+        return Ok(read_rope(socket, timeout, max)?.peek(0, buffer));
     }
     let placed = Cell::new(0);
     let mut reader = Reader { id: socket.id, buffer, placed: &placed };
@@ -41,6 +40,11 @@ pub(super) fn read(
         |here, deadline| caller::wait(socket.stack.shared(), here, deadline, Some(&mut reader)),
     )?;
     Ok(if placed.get() > 0 { placed.get() } else { rope.peek(0, reader.buffer) })
+}
+
+/// Takes what has come, at least a byte and at most `max`, by reference; none at the end of the stream.
+pub(super) fn read_rope(socket: &Socket<Tcp>, timeout: Option<Duration>, max: usize) -> Result<Rope, Error> {
+    socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read_rope(cx, id, max))
 }
 
 /// A thread that waits, its buffer, and how much of that has been read.

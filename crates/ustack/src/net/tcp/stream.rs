@@ -2,7 +2,7 @@
 
 use super::connect::{How, outcome, start};
 use super::payload::{Outgoing, gather};
-use super::read::read;
+use super::read::{read, read_rope};
 use crate::error::ConnectError;
 use crate::net::address::ToSocketAddr;
 use crate::net::blocks::Blocks;
@@ -11,7 +11,6 @@ use crate::net::socket::{Socket, Sockets};
 use crate::stack::Stack;
 use bytes::Bytes;
 use stack_core::{EndpointId, Error, Interest, SocketOption};
-use stack_packet::Rope;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -122,7 +121,7 @@ impl TcpStream {
     /// # Errors
     /// Why the connection ended, or the time is over.
     pub fn read_chunks(&self, max: usize, chunks: &mut Vec<Bytes>) -> io::Result<usize> {
-        let rope = self.read_rope(max)?;
+        let rope = io_result("read", read_rope(&self.socket, self.socket.settings().read_timeout, max))?;
         let len = rope.len();
         chunks.extend(rope.into_pieces());
         Ok(len)
@@ -177,12 +176,6 @@ impl TcpStream {
             return Ok(0);
         }
         io_result("read", read(&self.socket, self.socket.settings().read_timeout, buffer))
-    }
-
-    fn read_rope(&self, max: usize) -> io::Result<Rope> {
-        let timeout = self.socket.settings().read_timeout;
-        let read = self.socket.block(Interest::Readable, timeout, |tcp, cx, id| tcp.read_rope(cx, id, max));
-        io_result("read", read)
     }
 
     fn blocks(&self) -> &Blocks {
